@@ -1,0 +1,28 @@
+/** A dense row-major tensor: the element type is the reading's word (float32 for ONNX, float64 for the reference). */
+export interface Tensor<A extends FloatArray = FloatArray> {
+  readonly data: A;
+  readonly shape: readonly number[];
+}
+
+export type FloatArray = Float32Array | Float64Array;
+
+/** The two words a reading computes in. */
+export type Word = "float32" | "float64";
+
+/** Bytes of one element of a word. */
+export const wordBytes = (word: Word): number => (word === "float32" ? 4 : 8);
+
+/** A zeroed array of `length` elements of the word. */
+export function allocate(word: Word, length: number): FloatArray {
+  return word === "float32" ? new Float32Array(length) : new Float64Array(length);
+}
+
+/** The rows `indices` of `tensor` [rows, columns] as a new tensor [indices.length, columns], in the order given. */
+export function takeRows(tensor: Tensor, indices: readonly number[]): Tensor {
+  const columns = tensor.shape[1];
+  const data = tensor.data.slice(0, 0).constructor === Float32Array
+    ? new Float32Array(indices.length * columns)
+    : new Float64Array(indices.length * columns);
+  indices.forEach((row, at) => data.set(tensor.data.subarray(row * columns, (row + 1) * columns), at * columns));
+  return { data, shape: [indices.length, columns] };
+}

@@ -1,0 +1,54 @@
+import type { FloatArray } from "../../layers/tensor.ts";
+import type { Counters } from "./counters.ts";
+import type { Role } from "./messages.ts";
+
+/** Where a message belongs; with the peer's name it is the key under which messages meet in a mailbox. */
+export interface MessageKey {
+  /** Random public number of the session, unsigned 32 bits. */
+  readonly session: number;
+  /** Layer, 0-based; messages outside the layers (ids, hidden, token) use -1. */
+  readonly layer: number;
+  /** 0 is the prompt, then one a generated token. */
+  readonly step: number;
+  readonly role: Role;
+}
+
+/** Elements of a message as a matrix [rows, columns]. */
+export interface WireTensor {
+  readonly data: FloatArray | Int32Array;
+  readonly shape: readonly [rows: number, columns: number];
+}
+
+/** How tensors of floats travel: float16 halves the bytes at a measured error. int32 data always travels as int32. */
+export type WireWord = "float64" | "float32" | "float16";
+
+/**
+ * What a party has of the network: named peers, messages that meet by key, counters that are always on. In memory and over
+ * WebSockets alike. Any failure (a peer lost, a deadline passed, a malformed frame) ends every pending receive with that reason.
+ */
+export interface Endpoint {
+  readonly party: string;
+  readonly counters: Counters;
+  /** Sends a tensor; resolves when the link accepts more (back-pressure). Throws PeerLostError, LinkClosedError. */
+  send(peer: string, key: MessageKey, tensor: WireTensor): Promise<void>;
+  /**
+   * The tensor that `peer` sent (or will send) under `key`; shape and word are checked against what is expected.
+   * Throws DeadlineError naming peer and key, PeerLostError, ShapeError.
+   */
+  receive(peer: string, key: MessageKey, expect: { shape: readonly [number, number]; word: "float" | "int32" }): Promise<WireTensor>;
+  /** Sends a JSON control message (already valid by its schema). */
+  sendControl(peer: string, message: ControlMessage): Promise<void>;
+  /** Called for each control message that arrives, in the order of each peer. */
+  onControl(handler: (peer: string, message: ControlMessage) => void): void;
+  /** Ends the session for this party: pending receives reject with `reason`; later messages of the session are dropped and counted. */
+  closeSession(session: number, reason: Error | null): void;
+  /** Called once for each peer that is lost, with the reason. */
+  onPeerLost(handler: (peer: string, reason: Error) => void): void;
+  close(reason?: string): Promise<void>;
+}
+
+/** A control message: `type` selects its schema (protocols/wire/control.ts). */
+export interface ControlMessage {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}

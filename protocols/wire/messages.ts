@@ -1,0 +1,21 @@
+/**
+ * Every tensor message of every protocol, in one table. A message that is not in it can't be sent and is refused on arrival.
+ * The code travels in the frame header, the phase sorts the counters.
+ */
+export const MESSAGES = {
+  /** Token ids of the rows that this CompNode owns: client -> CompNode, [rows, 1] int32. */
+  ids: { code: 1, phase: "input" },
+  /** Query rows: CompNode -> AttnNode, [rows, heads·headDim]. */
+  q: { code: 2, phase: "pre-pass" },
+  /** Key and value rows, side by side: CompNode -> AttnNode, [rows, 2·kvHeads·headDim]. */
+  kv: { code: 3, phase: "pre-pass" },
+  /** u, m, e of some query rows, side by side: AttnNode -> CompNode, [rows, heads·headDim + 2·heads]. */
+  partial: { code: 4, phase: "attention-pass" },
+  /** Rows after the last layer, for the LM head: CompNode -> client, [rows, d]. */
+  hidden: { code: 5, phase: "output" },
+  /** A sampled token id, where the LM head is at the CompNode: CompNode -> client, [1, 1] int32. */
+  token: { code: 6, phase: "output" },
+} as const satisfies Record<string, { code: number; phase: string }>;
+
+export type Role = keyof typeof MESSAGES;
+export type Phase = (typeof MESSAGES)[Role]["phase"];

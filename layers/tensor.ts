@@ -17,12 +17,11 @@ export function allocate(word: Word, length: number): FloatArray {
   return word === "float32" ? new Float32Array(length) : new Float64Array(length);
 }
 
-/** The rows `indices` of `tensor` [rows, columns] as a new tensor [indices.length, columns], in the order given. */
+/** The rows `indices` of `tensor` [rows, columns], in that order: the tensor itself where that is all of it, else a copy. */
 export function takeRows(tensor: Tensor, indices: readonly number[]): Tensor {
-  const columns = tensor.shape[1];
-  const data = tensor.data.slice(0, 0).constructor === Float32Array
-    ? new Float32Array(indices.length * columns)
-    : new Float64Array(indices.length * columns);
+  const [rows, columns] = tensor.shape;
+  if (indices.length === rows && indices.every((row, at) => row === at)) return tensor;
+  const data = tensor.data instanceof Float32Array ? new Float32Array(indices.length * columns) : new Float64Array(indices.length * columns);
   indices.forEach((row, at) => data.set(tensor.data.subarray(row * columns, (row + 1) * columns), at * columns));
   return { data, shape: [indices.length, columns] };
 }

@@ -35,7 +35,7 @@ export interface Endpoint {
    * The tensor that `peer` sent (or will send) under `key`; shape and word are checked against what is expected.
    * Throws DeadlineError naming peer and key, PeerLostError, ShapeError.
    */
-  receive(peer: string, key: MessageKey, expect: { shape: readonly [number, number]; word: "float" | "int32" }): Promise<WireTensor>;
+  receive(peer: string, key: MessageKey, expect: Expectation): Promise<WireTensor>;
   /** Sends a JSON control message (already valid by its schema). */
   sendControl(peer: string, message: ControlMessage): Promise<void>;
   /** Called for each control message that arrives, in the order of each peer. */
@@ -45,6 +45,14 @@ export interface Endpoint {
   /** Called once for each peer that is lost, with the reason. */
   onPeerLost(handler: (peer: string, reason: Error) => void): void;
   close(reason?: string): Promise<void>;
+}
+
+/** What a receive accepts, and how long it waits. */
+export interface Expectation {
+  readonly shape: readonly [rows: number, columns: number];
+  readonly word: "float" | "int32";
+  /** Overrides the endpoint's receive deadline: a node that waits for the *start* of a step waits for a person, not for a machine. */
+  readonly deadlineMs?: number;
 }
 
 /** A control message: `type` selects its schema (protocols/wire/control.ts). */

@@ -1,0 +1,88 @@
+/**
+ * Attention-pass: an AttnNode attends its query shard to its key shard and returns partial results.
+ *
+ * Functionality: for each query row of S_j and head: m = max a, e = Σ exp(a - m), u = Σ exp(a - m) v over the keys of S_k that it sees,
+ *   a = scale · q·k, soft-capped and masked as the model says. A row that sees nothing gives (-∞, 0, 0).
+ * Parties: AttnNode (j, k) (inputs q rows of S_j, cached k, v rows of S_k); CompNodes that own the query rows (output u, m, e).
+ * Leaks: to a CompNode, of every shard k apart: u, m, e of its own rows. Where one key of the shard is visible, u / e is its v row;
+ *   m tells logits. See docs/security.md.
+ * Assumes: semi-honest parties, private links.
+ * Cost: `attentionPassCost`; 1 round. Error bound: float32 rounding; never a NaN, whatever is masked.
+ * Reference: arXiv 2507.05228, attention-pass. Proof: none yet. Test: tests/protocols/cascade/equivalence.test.ts, cost.test.ts
+ */
+import type { StageEngine } from "../../layers/stage-engine.ts";
+import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
+import type { CostExpressions } from "../cost.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import type { KvCache } from "./kv-cache.ts";
+import { packPartial } from "./merge.ts";
+import { byOwner, compName, type PairWork } from "./schedule.ts";
+
+/** Per layer and step. H: heads; QK: query rows times cached key rows, summed over the pairs; the rest as in the pre-pass. */
+export const attentionPassCost: CostExpressions = {
+  payloadBytes: "w * Nq * (dq + 2 * H)",
+  messages: "Mq",
+  rounds: "1",
+  multiplyAdds: "2 * QK * dq",
+};
+
+/** Which pair, layer and step is worked on; `deadlineMs` applies to the first message (the step may not have begun). */
+export interface AttentionAt {
+  readonly layer: number;
+  readonly step: number;
+  readonly deadlineMs?: number;
+}
+
+/** Receives the key and value rows of this step into the cache. */
+export async function receiveKeys(session: CascadeSession, endpoint: Endpoint, at: AttentionAt, work: PairWork, cache: KvCache, columns: number): Promise<void> {
+  for (const [owner, positions] of byOwner(session.schedule.r, work.keys)) {
+    const packed = await endpoint.receive(compName(owner), keyOf(session, "kv", at.layer, at.step), {
+      shape: [positions.length, 2 * columns],
+      word: "float",
+      deadlineMs: at.deadlineMs,
+    });
+    cache.append(packed.data as FloatArray, positions);
+  }
+}
+
+/** Receives the query rows of this step, attends them to the cache and returns each owner its rows. */
+export async function answerQueries(session: CascadeSession, endpoint: Endpoint, engine: StageEngine, at: AttentionAt, work: PairWork, cache: KvCache): Promise<void> {
+  const { heads, headDim } = engine.attention(at.layer);
+  const owners = byOwner(session.schedule.r, work.queries);
+  const received: Tensor[] = [];
+  for (const [owner, positions] of owners) {
+    const { data, shape } = await endpoint.receive(compName(owner), keyOf(session, "q", at.layer, at.step), {
+      shape: [positions.length, heads * headDim],
+      word: "float",
+      deadlineMs: at.deadlineMs,
+    });
+    received.push({ data: data as FloatArray, shape });
+  }
+  const positions = owners.flatMap(([, owned]) => owned);
+  const partial = await engine.attend(at.layer, stack(received), positions, cache.k, cache.v, cache.positions);
+  const packed = packPartial(partial.u, partial.m, partial.e); // [rows, heads·headDim + 2·heads]
+
+  let row = 0;
+  const sends: Promise<void>[] = [];
+  for (const [owner, owned] of owners) {
+    const rows = owned.map(() => row++);
+    const { data } = takeRows(packed, rows);
+    sends.push(endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), { data, shape: [rows.length, packed.shape[1]] }));
+  }
+  await Promise.all(sends);
+}
+
+/** Matrices of equal width, one under the other. */
+function stack(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 1) return tensors[0];
+  const columns = tensors[0].shape[1];
+  const rows = tensors.reduce((sum, tensor) => sum + tensor.shape[0], 0);
+  const data = tensors[0].data instanceof Float32Array ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+  let at = 0;
+  for (const tensor of tensors) {
+    data.set(tensor.data, at);
+    at += tensor.data.length;
+  }
+  return { data, shape: [rows, columns] };
+}

@@ -1,0 +1,33 @@
+/**
+ * An AttnNode (j, k): it keeps the keys and values of S_k that its queries may see, and answers query rows of S_j with partial results.
+ *
+ * Functionality: for each step and layer in which the schedule gives the pair work: take the new k, v rows into the cache, attend.
+ * Parties: this node, CompNodes. Leaks: q rows of S_j, k and v rows of S_k, at every layer. It needs no weights and gets no ids.
+ * Assumes: semi-honest. Cost: attention-pass.ts. Reference: arXiv 2507.05228. Test: tests/protocols/cascade/equivalence.test.ts
+ */
+import type { StageEngine } from "../../layers/stage-engine.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { answerQueries, receiveKeys } from "./attention-pass.ts";
+import type { CascadeSession } from "./cascade-session.ts";
+import { KvCache } from "./kv-cache.ts";
+
+/** Runs AttnNode (j, k) until the session's last step; rejects with the reason when the session or a peer ends before. */
+export async function runAttnNode(j: number, k: number, session: CascadeSession, endpoint: Endpoint, engine: StageEngine): Promise<void> {
+  const { schedule } = session;
+  const caches = Array.from({ length: schedule.layers }, (_, layer) => {
+    const { kvHeads, headDim } = engine.attention(layer);
+    return new KvCache(kvHeads * headDim, engine.word);
+  });
+  for (let step = 0; step < schedule.steps; step++) {
+    let deadlineMs: number | undefined = session.idleDeadlineMs;
+    for (let layer = 0; layer < schedule.layers; layer++) {
+      const work = schedule.work(step, layer).find((pair) => pair.j === j && pair.k === k);
+      if (work === undefined) continue;
+      const { kvHeads, headDim } = engine.attention(layer);
+      const at = { layer, step, deadlineMs };
+      await receiveKeys(session, endpoint, at, work, caches[layer], kvHeads * headDim);
+      if (work.queries.length > 0) await answerQueries(session, endpoint, engine, at, work, caches[layer]);
+      deadlineMs = undefined;
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { SamplingRule } from "../../layers/sampling.ts";
+import type { Tensor } from "../../layers/tensor.ts";
+import type { MessageKey, WireWord } from "../wire/endpoint.ts";
+import type { Role } from "../wire/messages.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** What every party of a Cascade session knows: public. */
+export interface CascadeSession {
+  readonly session: number;
+  readonly schedule: Schedule;
+  /** How float tensors travel. */
+  readonly wire: WireWord;
+  /** Who turns the last hidden row into a token. Whoever does sees the model's guess of the next token. */
+  readonly head: "client" | "compnode";
+  /** Which rows of the last layer the client gets: the last one of each step, or all (encoders, checks). */
+  readonly output: "last" | "all";
+  /** Only for a head at the CompNode. */
+  readonly sampling: SamplingRule | null;
+  /** How long a party waits for a step to begin: a person may be thinking. */
+  readonly idleDeadlineMs: number;
+}
+
+/** Tensors that a party computes in the clear, by kind. */
+export type ComputedKind = "row" | "q" | "k" | "v" | "attended" | "logits" | "token";
+
+/** Told of every tensor that a party computes in the clear; the ledger and the view recorder listen. */
+export interface Witness {
+  computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void;
+}
+
+/** The key of a message of this session. */
+export function keyOf(session: CascadeSession, role: Role, layer: number, step: number): MessageKey {
+  return { session: session.session, layer, step, role };
+}
+
+/** The layer number of messages outside the layers. */
+export const NO_LAYER = -1;

@@ -1,0 +1,68 @@
+/**
+ * Which positions a message tells its receiver about: a pure function of the schedule, used by the ledger and by recorded views.
+ */
+import type { MessageKey } from "../wire/endpoint.ts";
+import { compName, type PairWork, type Schedule } from "./schedule.ts";
+
+/** Which rows a tensor is made of. `about`: the positions whose data it holds, row by row; null where the schedule knows no such message. */
+export function messagePositions(schedule: Schedule, party: string, peer: string, key: MessageKey): readonly number[] | null {
+  if (key.step >= schedule.steps || key.layer >= schedule.layers) return null;
+  switch (key.role) {
+    case "ids":
+      return nonEmpty(schedule.rows(key.step, partIndex(party)));
+    case "q":
+    case "kv": {
+      const work = pairOf(schedule, party, key);
+      if (work === undefined) return null;
+      const rows = key.role === "q" ? work.queries : work.keys;
+      return nonEmpty(rows.filter((t) => compName(schedule.r.owner(t)) === peer));
+    }
+    case "partial": {
+      const work = pairOf(schedule, peer, key);
+      return work === undefined ? null : nonEmpty(work.queries.filter((t) => compName(schedule.r.owner(t)) === party));
+    }
+    case "hidden": {
+      const rows = schedule.rows(key.step, partIndex(peer));
+      return nonEmpty(rows);
+    }
+    case "token":
+      return [schedule.stepRange(key.step)[1]];
+  }
+}
+
+/** What partial results over the shard S_k tell a CompNode about the keys of other positions. */
+export interface PartialExposure {
+  /** Positions of S_k that are summed into at least one of the rows. */
+  readonly summed: readonly number[];
+  /** Positions whose V row *is* u / e of some row, because it is the only visible key of the shard. */
+  readonly revealed: readonly number[];
+}
+
+/** The exposure of the keys of S_k by partial results of the query rows `queries` in one step and layer. */
+export function partialExposure(schedule: Schedule, k: number, layer: number, queries: readonly number[], to: number): PartialExposure {
+  const { causal, window } = schedule.attention(layer);
+  const summed = new Set<number>();
+  const revealed = new Set<number>();
+  const keys: number[] = [];
+  for (let t = 0; t < to; t++) if (schedule.s.owner(t) === k) keys.push(t);
+  for (const query of queries) {
+    const visible = keys.filter((t) => (!causal || t <= query) && (window === null || query - t < window));
+    for (const t of visible) summed.add(t);
+    if (visible.length === 1) revealed.add(visible[0]);
+  }
+  return { summed: [...summed], revealed: [...revealed] };
+}
+
+/** "comp.3" -> 3. */
+function partIndex(party: string): number {
+  return Number(party.split(".")[1]);
+}
+
+function pairOf(schedule: Schedule, attnNode: string, key: MessageKey): PairWork | undefined {
+  const [, j, k] = attnNode.split(".").map(Number);
+  return schedule.work(key.step, key.layer).find((work) => work.j === j && work.k === k);
+}
+
+function nonEmpty(positions: readonly number[]): readonly number[] | null {
+  return positions.length === 0 ? null : positions;
+}

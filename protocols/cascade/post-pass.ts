@@ -1,0 +1,47 @@
+/**
+ * Post-pass: a CompNode merges the partial results of its rows and finishes the layer.
+ *
+ * Functionality: attended = ⊕_k partial(j, k) for every row (protocols/cascade/merge.ts), then output projection, residual, MLP.
+ * Parties: CompNode i (inputs: its rows x, partial results of every pair that its rows ask; output: its rows of the next layer).
+ * Leaks: nothing (local).
+ * Assumes: the partial results are over disjoint key shards (the schedule's partition).
+ * Cost: `postPassCost`; no message. Error bound: the merge adds float32 rounding, a few units in the last place of u and e.
+ * Reference: arXiv 2507.05228, post-pass. Proof: the merge's monoid laws, by property. Test: tests/protocols/cascade/merge.test.ts, equivalence.test.ts
+ */
+import type { StageEngine } from "../../layers/stage-engine.ts";
+import type { FloatArray, Tensor } from "../../layers/tensor.ts";
+import type { CostExpressions } from "../cost.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { Merge } from "./merge.ts";
+import { attnName } from "./schedule.ts";
+
+/** Per layer and step. Mlp: multiply-adds a row of the MLP, a quantity of the architecture; the rest as in the pre-pass. */
+export const postPassCost: CostExpressions = {
+  payloadBytes: "0",
+  messages: "0",
+  rounds: "0",
+  multiplyAdds: "N * (dq * d + Mlp) + Nq * (dq + 2 * H)",
+};
+
+/** Receives and merges the partial results of the rows `positions` in one layer and step: [rows, heads·headDim]. */
+export async function mergePartials(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  engine: StageEngine,
+  at: { readonly layer: number; readonly step: number; readonly positions: readonly number[] },
+): Promise<Tensor> {
+  const { heads, headDim } = engine.attention(at.layer);
+  const rowOf = new Map(at.positions.map((position, row) => [position, row]));
+  const merge = new Merge(at.positions.length, heads, headDim, engine.word);
+  for (const { j, k, queries } of session.schedule.work(at.step, at.layer)) {
+    const rows = queries.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
+    if (rows.length === 0) continue;
+    const packed = await endpoint.receive(attnName(j, k), keyOf(session, "partial", at.layer, at.step), {
+      shape: [rows.length, heads * (headDim + 2)],
+      word: "float",
+    });
+    merge.add(packed.data as FloatArray, rows);
+  }
+  return merge.finish();
+}

@@ -1,0 +1,144 @@
+/**
+ * Who sends what to whom, when: a pure function of the public session description. Every party computes it for itself, so no
+ * message carries positions, and a message that the schedule does not know is refused.
+ */
+import type { AttentionSpec } from "../../layers/program.ts";
+import { shardingFrom, shards, type Sharding, type ShardingRule } from "./sharding.ts";
+
+/** What the schedule depends on; public. */
+export interface ScheduleInput {
+  /** R: positions over CompNodes. */
+  readonly r: ShardingRule;
+  /** S: positions over the AttnNodes' rows and columns. */
+  readonly s: ShardingRule;
+  /** N: tokens of the prompt. */
+  readonly promptLength: number;
+  /** Upper bound on generated tokens; 0 where only the prompt is computed. */
+  readonly maxNewTokens: number;
+  /** The attention of each layer. */
+  readonly attention: readonly AttentionSpec[];
+}
+
+/** The traffic of one pair (j, k) in one step of one layer. Positions ascend. */
+export interface PairWork {
+  readonly j: number;
+  readonly k: number;
+  /** Positions of S_j computed in this step, if any of them sees a key of S_k so far; else empty. */
+  readonly queries: readonly number[];
+  /** Positions of S_k computed in this step, if any query of S_j, now or later in the session, sees one of them; else empty. */
+  readonly keys: readonly number[];
+}
+
+export const compName = (i: number): string => `comp.${i}`;
+export const attnName = (j: number, k: number): string => `attn.${j}.${k}`;
+
+/** The schedule of one session. */
+export class Schedule {
+  readonly r: Sharding;
+  readonly s: Sharding;
+  readonly layers: number;
+  readonly #input: ScheduleInput;
+  /** Work by "step/mask", one entry for each kind of visibility that the layers have. */
+  readonly #work = new Map<string, readonly PairWork[]>();
+
+  constructor(input: ScheduleInput) {
+    this.#input = input;
+    this.r = shardingFrom(input.r);
+    this.s = shardingFrom(input.s);
+    this.layers = input.attention.length;
+  }
+
+  get alpha(): number {
+    return this.r.parts;
+  }
+
+  get beta(): number {
+    return this.s.parts;
+  }
+
+  /** The attention of a layer. */
+  attention(layer: number): AttentionSpec {
+    return this.#input.attention[layer];
+  }
+
+  /** Steps of the session: the prompt, and one for each generated token but the last (which needs no computation). */
+  get steps(): number {
+    return Math.max(1, this.#input.maxNewTokens);
+  }
+
+  /** All positions that the session may compute: [0, length). */
+  get length(): number {
+    return this.#input.promptLength + this.steps - 1;
+  }
+
+  /** The positions [from, to) that a step computes. */
+  stepRange(step: number): readonly [from: number, to: number] {
+    if (step === 0) return [0, this.#input.promptLength];
+    const at = this.#input.promptLength + step - 1;
+    return [at, at + 1];
+  }
+
+  /** The positions of CompNode i in a step. */
+  rows(step: number, i: number): readonly number[] {
+    return shards(this.r, ...this.stepRange(step))[i];
+  }
+
+  /** The CompNode that owns the last position of a step: it holds the row that the next token comes from. */
+  lastOwner(step: number): number {
+    return this.r.owner(this.stepRange(step)[1] - 1);
+  }
+
+  /** The pairs that have anything to do in a step of a layer. */
+  work(step: number, layer: number): readonly PairWork[] {
+    const { causal, window } = this.#input.attention[layer];
+    const id = `${step}/${causal}/${window}`;
+    let work = this.#work.get(id);
+    if (work === undefined) {
+      work = this.#pairWork(step, causal, window);
+      this.#work.set(id, work);
+    }
+    return work;
+  }
+
+  #pairWork(step: number, causal: boolean, window: number | null): PairWork[] {
+    const [from, to] = this.stepRange(step);
+    const queries = shards(this.s, from, to);
+    const future = shards(this.s, from, this.length);
+    const work: PairWork[] = [];
+    const past = shards(this.s, 0, to);
+    for (let j = 0; j < this.beta; j++) {
+      if (future[j].length === 0) continue;
+      for (let k = 0; k < this.beta; k++) {
+        const newKeys = queries[k]; // queries and keys of a step are the same positions
+        const keys = seesAny(future[j], newKeys, causal, window) ? newKeys : [];
+        const asks = seesAny(queries[j], past[k], causal, window) ? queries[j] : [];
+        if (asks.length + keys.length > 0) work.push({ j, k, queries: asks, keys });
+      }
+    }
+    return work;
+  }
+}
+
+/** Does any query position see any key position? Both ascend. */
+function seesAny(queries: readonly number[], keys: readonly number[], causal: boolean, window: number | null): boolean {
+  if (queries.length === 0 || keys.length === 0) return false;
+  if (!causal) return true;
+  let at = 0;
+  for (const query of queries) {
+    while (at < keys.length && keys[at] <= query) at++;
+    if (at > 0 && (window === null || query - keys[at - 1] < window)) return true;
+  }
+  return false;
+}
+
+/** The positions of each CompNode among `positions`: [i, its positions][] for those that own any. */
+export function byOwner(sharding: Sharding, positions: readonly number[]): [owner: number, positions: number[]][] {
+  const owned = new Map<number, number[]>();
+  for (const position of positions) {
+    const owner = sharding.owner(position);
+    const list = owned.get(owner);
+    if (list === undefined) owned.set(owner, [position]);
+    else list.push(position);
+  }
+  return [...owned].sort(([a], [b]) => a - b);
+}

@@ -1,0 +1,104 @@
+/**
+ * What a session must cost: the declared expressions of its protocol steps, evaluated with the quantities that follow from the public
+ * description. The counters of a run must agree to the byte.
+ */
+import type { ModelSpec } from "../../layers/model-spec.ts";
+import type { BlockProgram, ParameterSpec } from "../../layers/program.ts";
+import { attentionPassCost } from "../cascade/attention-pass.ts";
+import { postPassCost } from "../cascade/post-pass.ts";
+import { prePassCost } from "../cascade/pre-pass.ts";
+import { byOwner, type Schedule } from "../cascade/schedule.ts";
+import { evaluateCosts, type CostFigures, type Quantities } from "../cost.ts";
+import { inputCost, outputCost } from "../cascade/edges.ts";
+import type { Phase } from "../wire/messages.ts";
+import { scheduleOf, type SessionDescription } from "./session-description.ts";
+
+export type ExpectedCost = { readonly [phase in Phase | "post-pass"]: CostFigures };
+
+const WIRE_BYTES = { float64: 8, float32: 4, float16: 2 } as const;
+
+/** What the costs depend on besides the session's description. */
+export interface CostedModel {
+  readonly spec: ModelSpec;
+  readonly program: BlockProgram;
+  readonly parameters: readonly ParameterSpec[];
+}
+
+/** Cost by phase of the first `steps` steps of a session. Rounds add up over the phases: they follow one another. */
+export function expectedCost(description: SessionDescription, model: CostedModel, steps: number): ExpectedCost {
+  const schedule = scheduleOf(description, model.spec, model.program);
+  const total = {
+    input: zero(),
+    "pre-pass": zero(),
+    "attention-pass": zero(),
+    "post-pass": zero(),
+    output: zero(),
+  };
+  for (let step = 0; step < steps; step++) {
+    const edge = stepQuantities(schedule, model, description, step);
+    add(total.input, evaluateCosts(inputCost, edge));
+    add(total.output, evaluateCosts(outputCost, edge));
+    for (let layer = 0; layer < schedule.layers; layer++) {
+      const quantities = { ...edge, ...pairQuantities(schedule, step, layer) };
+      add(total["pre-pass"], evaluateCosts(prePassCost, quantities));
+      add(total["attention-pass"], evaluateCosts(attentionPassCost, quantities));
+      add(total["post-pass"], evaluateCosts(postPassCost, quantities));
+    }
+  }
+  return total;
+}
+
+/** Quantities of a step that do not depend on the layer. */
+export function stepQuantities(schedule: Schedule, { spec, parameters }: CostedModel, description: SessionDescription, step: number): Quantities {
+  const [from, to] = schedule.stepRange(step);
+  const owners = byOwner(schedule.r, range(from, to)).length;
+  const all = description.output === "all";
+  return {
+    N: to - from,
+    d: spec.width,
+    dq: spec.heads * spec.headDim,
+    dkv: spec.kvHeads * spec.headDim,
+    H: spec.heads,
+    alpha: schedule.alpha,
+    beta: schedule.beta,
+    w: WIRE_BYTES[description.wire],
+    V: spec.vocabulary,
+    Mlp: mlpMultiplyAdds(parameters),
+    Mi: owners,
+    Nout: all ? to - from : 1,
+    Mout: all ? owners : 1,
+    tokenOut: description.head === "compnode" && !all ? 1 : 0,
+  };
+}
+
+/** Multiply-adds a row of one layer's MLP: the sizes of its matrices (all matrices of a layer but the attention's). */
+function mlpMultiplyAdds(parameters: readonly ParameterSpec[]): number {
+  return parameters
+    .filter(({ name, shape }) => shape.length === 2 && /^layers\.0\.(?!(q|k|v|o)\.)/.test(name))
+    .reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
+}
+
+/** Quantities that follow from the pairs at work in one layer of a step. */
+export function pairQuantities(schedule: Schedule, step: number, layer: number): Quantities {
+  let [Nq, Nk, Mq, Mk, QK] = [0, 0, 0, 0, 0];
+  const to = schedule.stepRange(step)[1];
+  for (const { k, queries, keys } of schedule.work(step, layer)) {
+    Nq += queries.length;
+    Nk += keys.length;
+    Mq += byOwner(schedule.r, queries).length;
+    Mk += byOwner(schedule.r, keys).length;
+    QK += queries.length * range(0, to).filter((t) => schedule.s.owner(t) === k).length;
+  }
+  return { Nq, Nk, Mq, Mk, QK };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, at) => from + at);
+}
+
+type Running = { -readonly [figure in keyof CostFigures]: number };
+const zero = (): Running => ({ payloadBytes: 0, messages: 0, rounds: 0, multiplyAdds: 0 });
+
+function add(total: Running, cost: CostFigures): void {
+  for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const) total[figure] += cost[figure];
+}

@@ -1,0 +1,132 @@
+/**
+ * The exposure ledger of one party in one session: which positions it saw, at which layers, as what. It is fed by what the party
+ * really received and computed, not by what the schedule says that it should.
+ */
+import type { Tensor } from "../../layers/tensor.ts";
+import type { ComputedKind, Witness } from "../cascade/cascade-session.ts";
+import { messagePositions, partialExposure, type PartialExposure } from "../cascade/exposure.ts";
+import type { Schedule } from "../cascade/schedule.ts";
+import type { MessageKey } from "../wire/endpoint.ts";
+
+/** As what a position was seen. summed: its K and V only in a sum with others; revealed: its V row, by a sum over a single visible key. */
+export type ExposureKind = "id" | ComputedKind | "partial" | "summed" | "revealed" | "unscheduled";
+
+/** Kinds that show a position's own tensors; the gap and the cluster are computed on them. */
+const DIRECT: ReadonlySet<ExposureKind> = new Set(["id", "row", "q", "k", "v", "attended", "logits", "token"]);
+
+export interface Exposure {
+  /** Positions seen directly, ascending. */
+  readonly positions: readonly number[];
+  /** kind -> layers and positions */
+  readonly kinds: { readonly [kind in ExposureKind]?: { readonly layers: readonly number[]; readonly positions: readonly number[] } };
+  /** Smallest difference above 1 between neighbouring positions seen; null where there is no gap. */
+  readonly minGap: number | null;
+  /** Longest run of consecutive positions seen. */
+  readonly maxCluster: number;
+  /** The same two, counting positions whose V row a partial result gave away. */
+  readonly minGapWithRevealed: number | null;
+  readonly maxClusterWithRevealed: number;
+}
+
+export class Ledger implements Witness {
+  readonly #schedule: Schedule;
+  readonly #party: string;
+  readonly #partials = new Map<string, PartialExposure>();
+  readonly #seen = new Map<ExposureKind, Map<number, Set<number>>>();
+
+  constructor(schedule: Schedule, party: string) {
+    this.#schedule = schedule;
+    this.#party = party;
+  }
+
+  /** Notes a tensor that arrived at the transport. A message that the schedule does not know is noted as unscheduled. */
+  received(peer: string, key: MessageKey): void {
+    const positions = messagePositions(this.#schedule, this.#party, peer, key);
+    if (positions === null) return this.#note("unscheduled", key.layer, []);
+    switch (key.role) {
+      case "ids":
+        return this.#note("id", key.layer, positions);
+      case "q":
+        return this.#note("q", key.layer, positions);
+      case "kv":
+        this.#note("k", key.layer, positions);
+        return this.#note("v", key.layer, positions);
+      case "partial": {
+        this.#note("partial", key.layer, positions);
+        const { summed, revealed } = this.#partialExposure(Number(peer.split(".")[2]), key, positions);
+        this.#note("summed", key.layer, summed);
+        return this.#note("revealed", key.layer, revealed);
+      }
+      case "hidden":
+        return this.#note("row", this.#schedule.layers, positions);
+      case "token":
+        return this.#note("token", key.layer, positions);
+    }
+  }
+
+  computed(kind: ComputedKind, layer: number, _step: number, positions: readonly number[], _tensor: Tensor): void {
+    this.#note(kind, layer, positions);
+  }
+
+  /** What the party has seen so far. */
+  exposure(): Exposure {
+    const direct = this.#union((kind) => DIRECT.has(kind));
+    const withRevealed = this.#union((kind) => DIRECT.has(kind) || kind === "revealed");
+    const kinds: Record<string, { layers: number[]; positions: number[] }> = {};
+    for (const [kind, layers] of this.#seen)
+      kinds[kind] = { layers: ascending(layers.keys()), positions: this.#union((other) => other === kind) };
+    return {
+      positions: direct,
+      kinds,
+      ...gapAndCluster(direct),
+      minGapWithRevealed: gapAndCluster(withRevealed).minGap,
+      maxClusterWithRevealed: gapAndCluster(withRevealed).maxCluster,
+    };
+  }
+
+  /** Layers with the same mask expose the same positions: computed once a step. */
+  #partialExposure(k: number, key: MessageKey, positions: readonly number[]): PartialExposure {
+    const { causal, window } = this.#schedule.attention(key.layer);
+    const id = `${key.step}/${k}/${causal}/${window}/${positions.join()}`;
+    let exposure = this.#partials.get(id);
+    if (exposure === undefined) {
+      exposure = partialExposure(this.#schedule, k, key.layer, positions, this.#schedule.stepRange(key.step)[1]);
+      this.#partials.set(id, exposure);
+    }
+    return exposure;
+  }
+
+  #note(kind: ExposureKind, layer: number, positions: readonly number[]): void {
+    if (positions.length === 0 && kind !== "unscheduled") return;
+    let layers = this.#seen.get(kind);
+    if (layers === undefined) this.#seen.set(kind, (layers = new Map()));
+    let seen = layers.get(layer);
+    if (seen === undefined) layers.set(layer, (seen = new Set()));
+    for (const position of positions) seen.add(position);
+  }
+
+  #union(wanted: (kind: ExposureKind) => boolean): number[] {
+    const all = new Set<number>();
+    for (const [kind, layers] of this.#seen)
+      if (wanted(kind)) for (const positions of layers.values()) for (const position of positions) all.add(position);
+    return ascending(all);
+  }
+}
+
+/** The smallest gap and the largest cluster of ascending positions (the gap of clusters c = 8, delta = 64 is 57). */
+export function gapAndCluster(positions: readonly number[]): { minGap: number | null; maxCluster: number } {
+  let minGap: number | null = null;
+  let maxCluster = positions.length === 0 ? 0 : 1;
+  let run = 1;
+  for (let at = 1; at < positions.length; at++) {
+    const gap = positions[at] - positions[at - 1];
+    run = gap === 1 ? run + 1 : 1;
+    maxCluster = Math.max(maxCluster, run);
+    if (gap > 1) minGap = Math.min(minGap ?? gap, gap);
+  }
+  return { minGap, maxCluster };
+}
+
+function ascending(numbers: Iterable<number>): number[] {
+  return [...numbers].sort((a, b) => a - b);
+}

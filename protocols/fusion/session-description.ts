@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { BlockProgram } from "../../layers/program.ts";
+import type { ModelSpec } from "../../layers/model-spec.ts";
+import type { CascadeSession } from "../cascade/cascade-session.ts";
+import { Schedule } from "../cascade/schedule.ts";
+import { shardingRule } from "../cascade/sharding.ts";
+
+/** Version of the session's meaning: parties of different versions refuse one another. */
+export const SESSION_VERSION = 1;
+
+export const samplingRule = z.strictObject({
+  temperature: z.number().min(0).max(100),
+  topK: z.int().min(0),
+  topP: z.number().gt(0).max(1),
+  seed: z.int().min(0),
+});
+
+/**
+ * The public description of a session: everything that the schedule and the costs depend on, nothing of the prompt but its length.
+ * All parties must hold the same one; its hash is compared when the session opens.
+ */
+export const sessionDescription = z.strictObject({
+  version: z.literal(SESSION_VERSION),
+  /** Fingerprint of the model's weights and shape. */
+  model: z.string().min(1),
+  r: shardingRule,
+  s: shardingRule,
+  promptLength: z.int().min(1),
+  maxNewTokens: z.int().min(0),
+  wire: z.enum(["float64", "float32", "float16"]),
+  head: z.enum(["client", "compnode"]),
+  output: z.enum(["last", "all"]),
+  /** Only for a head at the CompNode. */
+  sampling: samplingRule.nullable(),
+  /** Nodes keep every tensor they see. For research: a node that records is a node that can be read. */
+  views: z.boolean(),
+  idleDeadlineMs: z.int().min(1),
+});
+
+export type SessionDescription = z.infer<typeof sessionDescription>;
+
+/** The hash of each field, so that a difference can be named. */
+export function descriptionHashes(description: SessionDescription): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(description).map(([field, value]) => [
+      field,
+      createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16),
+    ]),
+  );
+}
+
+/** What the parties of the Cascade layers work from. */
+export function cascadeSession(session: number, description: SessionDescription, spec: ModelSpec, program: BlockProgram): CascadeSession {
+  return {
+    session,
+    schedule: scheduleOf(description, spec, program),
+    wire: description.wire,
+    head: description.head,
+    output: description.output,
+    sampling: description.sampling,
+    idleDeadlineMs: description.idleDeadlineMs,
+  };
+}
+
+/** The schedule of a session on a model. */
+export function scheduleOf(description: SessionDescription, spec: ModelSpec, program: BlockProgram): Schedule {
+  return new Schedule({
+    r: description.r,
+    s: description.s,
+    promptLength: description.promptLength,
+    maxNewTokens: description.maxNewTokens,
+    attention: Array.from({ length: spec.layers }, (_, layer) => program.attention(spec, layer)),
+  });
+}

@@ -1,0 +1,40 @@
+import { createCipheriv, createHash, type Cipher } from "node:crypto";
+
+/** Bytes drawn from the cipher at a time: large enough to amortise the call, small enough for a short draw. */
+const BLOCK_BYTES = 4096;
+
+/**
+ * A seeded stream of uniform words: AES-128-CTR over zeros, keyed by (seed, purpose), so that streams with different purposes are
+ * independent and every stream can be drawn again from its seed.
+ */
+export class Generator {
+  readonly #cipher: Cipher;
+  readonly #zeros = new Uint8Array(BLOCK_BYTES);
+  #block = new DataView(new ArrayBuffer(0));
+  #offset = 0;
+
+  /** `seed` is any string or bytes; `purpose` names the use ("sampling/step 3"). */
+  constructor(seed: string | Uint8Array, purpose: string) {
+    const key = createHash("sha256").update(seed).update("\0").update(purpose).digest();
+    this.#cipher = createCipheriv("aes-128-ctr", key.subarray(0, 16), key.subarray(16, 32));
+  }
+
+  /** The next uniform word in [0, 2^32). */
+  nextUint32(): number {
+    if (this.#offset + 4 > this.#block.byteLength) {
+      const bytes = this.#cipher.update(this.#zeros);
+      this.#block = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#offset = 0;
+    }
+    const word = this.#block.getUint32(this.#offset, true);
+    this.#offset += 4;
+    return word;
+  }
+
+  /** The next uniform number in [0, 1) with 53 random bits. */
+  nextUnit(): number {
+    const high = this.nextUint32() >>> 5; // 27 bits
+    const low = this.nextUint32() >>> 6; // 26 bits
+    return (high * 2 ** 26 + low) / 2 ** 53;
+  }
+}

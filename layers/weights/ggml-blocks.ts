@@ -11,7 +11,7 @@ export interface BlockFormat {
   readonly elements: number;
   readonly bytes: number;
   /** Decodes `count` blocks from the start of `source` (whose buffer it begins) to `target` from element `at`. */
-  decode(source: Uint8Array<ArrayBuffer>, count: number, target: Float32Array, at: number): void;
+  readonly decode: (source: Uint8Array<ArrayBuffer>, count: number, target: Float32Array, at: number) => void;
 }
 
 const fround = Math.fround;

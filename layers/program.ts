@@ -93,6 +93,10 @@ export interface ParameterSpec {
   readonly gguf: string | null;
   /** Stored as [out, in] (torch.nn.Linear): transposed on load. False: stored as it is used. */
   readonly transposed: boolean;
+  /** What `transposed` is in a GGUF file, where that differs (GPT-2's Conv1D matrices). */
+  readonly ggufTransposed?: boolean;
+  /** The stored table may have more rows than `shape`; the first ones are used (BERT's token types). */
+  readonly leadingRows?: boolean;
   /** A range of output features of a fused stored matrix or bias (GPT-2's c_attn). */
   readonly outputs?: readonly [from: number, to: number];
   /** Added to every element (Gemma's norm gains are stored minus one in HF checkpoints). Not applied to GGUF, which stores the sum. */

@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { Rope } from "../program.ts";
+import { harmless, ModelConfigError, positive, size } from "./config-reader.ts";
+
+/** Rotary positions as config.json says them, in both styles: `rope_theta` + `rope_scaling`, or `rope_parameters`. */
+
+const plainRope = z.strictObject({ rope_type: z.literal("default"), rope_theta: positive.optional() });
+const linearRope = z.strictObject({
+  rope_type: z.literal("linear"),
+  factor: positive,
+  rope_theta: positive.optional(),
+  original_max_position_embeddings: harmless,
+});
+const llama3Rope = z.strictObject({
+  rope_type: z.literal("llama3"),
+  factor: positive,
+  low_freq_factor: positive,
+  high_freq_factor: positive,
+  original_max_position_embeddings: size,
+  rope_theta: positive.optional(),
+});
+
+const SCHEMAS = { default: plainRope, linear: linearRope, llama3: llama3Rope } as const;
+
+type RopeParameters = z.output<typeof plainRope> | z.output<typeof linearRope> | z.output<typeof llama3Rope>;
+
+/** `rope_scaling` (older style, its type under "type" or "rope_type") and `rope_parameters` (newer style). */
+const ropeParameters = z.record(z.string(), z.unknown()).transform((raw, context): RopeParameters => {
+  const { type, ...rest } = raw;
+  const named = {
+    rope_type: type ?? "default",
+    ...Object.fromEntries(Object.entries(rest).filter(([, v]) => v !== null)),
+  };
+  const schema = SCHEMAS[named.rope_type as keyof typeof SCHEMAS];
+  const problem =
+    schema === undefined
+      ? `rope_type one of ${Object.keys(SCHEMAS)
+          .map((name) => `"${name}"`)
+          .join(", ")}`
+      : schema
+          .safeParse(named)
+          .error?.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`)
+          .join("; ");
+  if (problem !== undefined) {
+    context.addIssue({ code: "custom", input: raw, params: { expected: problem } });
+    return z.NEVER;
+  }
+  return schema.parse(named);
+});
+
+/** The keys of a config that say how positions rotate. */
+export const ropeKeys = {
+  rope_theta: positive.nullish(),
+  rope_scaling: ropeParameters.nullish(),
+  rope_parameters: ropeParameters.nullish(),
+  partial_rotary_factor: z.literal(1).nullish(),
+} as const;
+
+/**
+ * The rotary frequencies [headDim / 2] of a config; theta defaults to 10 000 as in transformers.
+ * Throws ModelConfigError when the two styles are both given and differ, or headDim is odd.
+ */
+export function readRope(
+  config: { rope_theta?: number | null; rope_scaling?: RopeParameters | null; rope_parameters?: RopeParameters | null },
+  headDim: number,
+  origin: string,
+): Rope {
+  const scaling = config.rope_parameters ?? config.rope_scaling ?? { rope_type: "default" as const };
+  const theta = scaling.rope_theta ?? config.rope_theta ?? 10_000;
+  for (const [key, value] of [
+    ["rope_theta", config.rope_theta],
+    ["rope_scaling", config.rope_scaling],
+  ] as const) {
+    const same = key === "rope_theta" ? value === theta : isSame(value, scaling);
+    if (value !== null && value !== undefined && !same) {
+      throw new ModelConfigError(
+        origin,
+        `key ${key}: expected what rope_parameters says, got ${JSON.stringify(value)} beside ${JSON.stringify(config.rope_parameters)}`,
+      );
+    }
+  }
+  if (headDim % 2 !== 0)
+    throw new ModelConfigError(origin, `key head_dim: expected an even size for rotary positions, got ${headDim}`);
+  return {
+    inverseFrequencies: Array.from({ length: headDim / 2 }, (_, i) => scaled(theta ** ((-2 * i) / headDim), scaling)),
+  };
+}
+
+/** One frequency after scaling. llama3: low frequencies are divided by the factor, high ones kept, those between blended (Llama 3.1). */
+function scaled(frequency: number, scaling: RopeParameters): number {
+  if (scaling.rope_type === "default") return frequency;
+  if (scaling.rope_type === "linear") return frequency / scaling.factor;
+  const { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } = scaling;
+  const turns = (context * frequency) / (2 * Math.PI);
+  if (turns < low) return frequency / factor;
+  if (turns > high) return frequency;
+  const kept = (turns - low) / (high - low);
+  return ((1 - kept) * frequency) / factor + kept * frequency;
+}
+
+const isSame = (a: unknown, b: RopeParameters): boolean => {
+  const { rope_theta: _a, ...x } = (a ?? {}) as RopeParameters;
+  const { rope_theta: _b, ...y } = b;
+  return JSON.stringify(x, Object.keys(x).sort()) === JSON.stringify(y, Object.keys(y).sort());
+};

@@ -20,7 +20,8 @@ export interface SamplingRule {
 export function sampleToken(logits: FloatArray, rule: SamplingRule, step: number): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
-    if (Number.isNaN(logits[id])) throw new RangeError(`logits: expected numbers, got NaN at token ${id} (step ${step})`);
+    if (Number.isNaN(logits[id]))
+      throw new RangeError(`logits: expected numbers, got NaN at token ${id} (step ${step})`);
     if (logits[id] > logits[best]) best = id;
   }
   if (rule.temperature === 0) return best;

@@ -21,7 +21,10 @@ export function allocate(word: Word, length: number): FloatArray {
 export function takeRows(tensor: Tensor, indices: readonly number[]): Tensor {
   const [rows, columns] = tensor.shape;
   if (indices.length === rows && indices.every((row, at) => row === at)) return tensor;
-  const data = tensor.data instanceof Float32Array ? new Float32Array(indices.length * columns) : new Float64Array(indices.length * columns);
+  const data =
+    tensor.data instanceof Float32Array
+      ? new Float32Array(indices.length * columns)
+      : new Float64Array(indices.length * columns);
   indices.forEach((row, at) => data.set(tensor.data.subarray(row * columns, (row + 1) * columns), at * columns));
   return { data, shape: [indices.length, columns] };
 }

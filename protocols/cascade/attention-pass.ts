@@ -35,7 +35,14 @@ export interface AttentionAt {
 }
 
 /** Receives the key and value rows of this step into the cache. */
-export async function receiveKeys(session: CascadeSession, endpoint: Endpoint, at: AttentionAt, work: PairWork, cache: KvCache, columns: number): Promise<void> {
+export async function receiveKeys(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  at: AttentionAt,
+  work: PairWork,
+  cache: KvCache,
+  columns: number,
+): Promise<void> {
   for (const [owner, positions] of byOwner(session.schedule.r, work.keys)) {
     const packed = await endpoint.receive(compName(owner), keyOf(session, "kv", at.layer, at.step), {
       shape: [positions.length, 2 * columns],
@@ -47,7 +54,14 @@ export async function receiveKeys(session: CascadeSession, endpoint: Endpoint, a
 }
 
 /** Receives the query rows of this step, attends them to the cache and returns each owner its rows. */
-export async function answerQueries(session: CascadeSession, endpoint: Endpoint, engine: StageEngine, at: AttentionAt, work: PairWork, cache: KvCache): Promise<void> {
+export async function answerQueries(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  engine: StageEngine,
+  at: AttentionAt,
+  work: PairWork,
+  cache: KvCache,
+): Promise<void> {
   const { heads, headDim } = engine.attention(at.layer);
   const owners = byOwner(session.schedule.r, work.queries);
   const received: Tensor[] = [];
@@ -68,7 +82,12 @@ export async function answerQueries(session: CascadeSession, endpoint: Endpoint,
   for (const [owner, owned] of owners) {
     const rows = owned.map(() => row++);
     const { data } = takeRows(packed, rows);
-    sends.push(endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), { data, shape: [rows.length, packed.shape[1]] }));
+    sends.push(
+      endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), {
+        data,
+        shape: [rows.length, packed.shape[1]],
+      }),
+    );
   }
   await Promise.all(sends);
 }
@@ -78,7 +97,8 @@ function stack(tensors: readonly Tensor[]): Tensor {
   if (tensors.length === 1) return tensors[0];
   const columns = tensors[0].shape[1];
   const rows = tensors.reduce((sum, tensor) => sum + tensor.shape[0], 0);
-  const data = tensors[0].data instanceof Float32Array ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+  const data =
+    tensors[0].data instanceof Float32Array ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
   let at = 0;
   for (const tensor of tensors) {
     data.set(tensor.data, at);

@@ -12,7 +12,13 @@ import type { CascadeSession } from "./cascade-session.ts";
 import { KvCache } from "./kv-cache.ts";
 
 /** Runs AttnNode (j, k) until the session's last step; rejects with the reason when the session or a peer ends before. */
-export async function runAttnNode(j: number, k: number, session: CascadeSession, endpoint: Endpoint, engine: StageEngine): Promise<void> {
+export async function runAttnNode(
+  j: number,
+  k: number,
+  session: CascadeSession,
+  endpoint: Endpoint,
+  engine: StageEngine,
+): Promise<void> {
   const { schedule } = session;
   const caches = Array.from({ length: schedule.layers }, (_, layer) => {
     const { kvHeads, headDim } = engine.attention(layer);

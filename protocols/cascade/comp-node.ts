@@ -19,7 +19,13 @@ import { sendProjections } from "./pre-pass.ts";
 export const CLIENT = "client";
 
 /** Runs CompNode `i` until the session's last step; rejects with the reason when the session or a peer ends before. */
-export async function runCompNode(i: number, session: CascadeSession, endpoint: Endpoint, engine: StageEngine, witness: Witness): Promise<void> {
+export async function runCompNode(
+  i: number,
+  session: CascadeSession,
+  endpoint: Endpoint,
+  engine: StageEngine,
+  witness: Witness,
+): Promise<void> {
   const { schedule } = session;
   for (let step = 0; step < schedule.steps; step++) {
     const positions = schedule.rows(step, i);
@@ -48,7 +54,8 @@ async function runLayer(
   x: Tensor,
 ): Promise<Tensor> {
   const projections = await engine.pre(at.layer, x, at.positions);
-  for (const kind of ["q", "k", "v"] as const) witness.computed(kind, at.layer, at.step, at.positions, projections[kind]);
+  for (const kind of ["q", "k", "v"] as const)
+    witness.computed(kind, at.layer, at.step, at.positions, projections[kind]);
   await sendProjections(session, endpoint, at, projections);
   const attended = await mergePartials(session, endpoint, engine, at);
   witness.computed("attended", at.layer, at.step, at.positions, attended);
@@ -66,23 +73,38 @@ async function sendOutput(
 ): Promise<void> {
   const last = positions.indexOf(session.schedule.stepRange(step)[1] - 1);
   if (session.output === "all") {
-    await endpoint.send(CLIENT, keyOf(session, "hidden", NO_LAYER, step), { data: x.data, shape: [positions.length, x.shape[1]] });
+    await endpoint.send(CLIENT, keyOf(session, "hidden", NO_LAYER, step), {
+      data: x.data,
+      shape: [positions.length, x.shape[1]],
+    });
   } else if (last >= 0) {
     const row = takeRows(x, [last]);
     if (session.head === "client") {
       await endpoint.send(CLIENT, keyOf(session, "hidden", NO_LAYER, step), { data: row.data, shape: [1, x.shape[1]] });
     } else {
       const token = await tokenFrom(session, engine, witness, step, positions[last], row);
-      await endpoint.send(CLIENT, keyOf(session, "token", NO_LAYER, step), { data: Int32Array.of(token), shape: [1, 1] });
+      await endpoint.send(CLIENT, keyOf(session, "token", NO_LAYER, step), {
+        data: Int32Array.of(token),
+        shape: [1, 1],
+      });
     }
   }
 }
 
 /** The next token, where the LM head is at the CompNode: from then on it knows the model's guess of a token that is not its own. */
-async function tokenFrom(session: CascadeSession, engine: StageEngine, witness: Witness, step: number, position: number, row: Tensor): Promise<number> {
+async function tokenFrom(
+  session: CascadeSession,
+  engine: StageEngine,
+  witness: Witness,
+  step: number,
+  position: number,
+  row: Tensor,
+): Promise<number> {
   const { logits } = await engine.head(row);
   if (logits === null || session.sampling === null)
-    throw new Error("head at the CompNode: expected a model with an LM head and a sampling rule, got an encoder or none; use head: client");
+    throw new Error(
+      "head at the CompNode: expected a model with an LM head and a sampling rule, got an encoder or none; use head: client",
+    );
   witness.computed("logits", NO_LAYER, step, [position], logits);
   const token = sampleToken(logits.data, session.sampling, step);
   witness.computed("token", NO_LAYER, step, [position + 1], { data: Float32Array.of(token), shape: [1, 1] });

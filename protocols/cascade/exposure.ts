@@ -5,7 +5,12 @@ import type { MessageKey } from "../wire/endpoint.ts";
 import { compName, type PairWork, type Schedule } from "./schedule.ts";
 
 /** Which rows a tensor is made of. `about`: the positions whose data it holds, row by row; null where the schedule knows no such message. */
-export function messagePositions(schedule: Schedule, party: string, peer: string, key: MessageKey): readonly number[] | null {
+export function messagePositions(
+  schedule: Schedule,
+  party: string,
+  peer: string,
+  key: MessageKey,
+): readonly number[] | null {
   if (key.step >= schedule.steps || key.layer >= schedule.layers) return null;
   switch (key.role) {
     case "ids":
@@ -39,7 +44,13 @@ export interface PartialExposure {
 }
 
 /** The exposure of the keys of S_k by partial results of the query rows `queries` in one step and layer. */
-export function partialExposure(schedule: Schedule, k: number, layer: number, queries: readonly number[], to: number): PartialExposure {
+export function partialExposure(
+  schedule: Schedule,
+  k: number,
+  layer: number,
+  queries: readonly number[],
+  to: number,
+): PartialExposure {
   const { causal, window } = schedule.attention(layer);
   const summed = new Set<number>();
   const revealed = new Set<number>();

@@ -72,7 +72,8 @@ export class Merge {
     const gain = Math.exp(mNew - n);
     this.#m[slot] = n;
     this.#e[slot] = this.#e[slot] * keep + eNew * gain;
-    for (let i = 0; i < this.#headDim; i++) this.#u[target + i] = this.#u[target + i] * keep + packed[source + i] * gain;
+    for (let i = 0; i < this.#headDim; i++)
+      this.#u[target + i] = this.#u[target + i] * keep + packed[source + i] * gain;
   }
 }
 

@@ -35,15 +35,22 @@ export async function sendProjections(
   { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
 ): Promise<void> {
   const rowOf = new Map(at.positions.map((position, row) => [position, row]));
-  const owned = (positions: readonly number[]): number[] => positions.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
+  const owned = (positions: readonly number[]): number[] =>
+    positions.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
   const kv = sideBySide(k, v);
   const sends: Promise<void>[] = [];
   for (const { j, k: column, queries, keys } of session.schedule.work(at.step, at.layer)) {
-    for (const [role, tensor, rows] of [["kv", kv, owned(keys)], ["q", q, owned(queries)]] as const) {
+    for (const [role, tensor, rows] of [
+      ["kv", kv, owned(keys)],
+      ["q", q, owned(queries)],
+    ] as const) {
       if (rows.length === 0) continue;
       const { data } = takeRows(tensor, rows);
       sends.push(
-        endpoint.send(attnName(j, column), keyOf(session, role, at.layer, at.step), { data, shape: [rows.length, tensor.shape[1]] }),
+        endpoint.send(attnName(j, column), keyOf(session, role, at.layer, at.step), {
+          data,
+          shape: [rows.length, tensor.shape[1]],
+        }),
       );
     }
   }

@@ -45,7 +45,9 @@ export function shardingFrom(rule: ShardingRule): Sharding {
     case "list": {
       const wrong = rule.owners.findIndex((part) => part >= rule.parts);
       if (wrong >= 0)
-        throw new RangeError(`sharding list: expected owners below ${rule.parts}, got ${rule.owners[wrong]} at position ${wrong}`);
+        throw new RangeError(
+          `sharding list: expected owners below ${rule.parts}, got ${rule.owners[wrong]} at position ${wrong}`,
+        );
       return { rule, parts: rule.parts, owner: (t) => rule.owners[t % rule.owners.length] };
     }
     case "split":

@@ -49,7 +49,12 @@ export function expectedCost(description: SessionDescription, model: CostedModel
 }
 
 /** Quantities of a step that do not depend on the layer. */
-export function stepQuantities(schedule: Schedule, { spec, parameters }: CostedModel, description: SessionDescription, step: number): Quantities {
+export function stepQuantities(
+  schedule: Schedule,
+  { spec, parameters }: CostedModel,
+  description: SessionDescription,
+  step: number,
+): Quantities {
   const [from, to] = schedule.stepRange(step);
   const owners = byOwner(schedule.r, range(from, to)).length;
   const all = description.output === "all";

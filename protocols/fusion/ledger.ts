@@ -18,7 +18,9 @@ export interface Exposure {
   /** Positions seen directly, ascending. */
   readonly positions: readonly number[];
   /** kind -> layers and positions */
-  readonly kinds: { readonly [kind in ExposureKind]?: { readonly layers: readonly number[]; readonly positions: readonly number[] } };
+  readonly kinds: {
+    readonly [kind in ExposureKind]?: { readonly layers: readonly number[]; readonly positions: readonly number[] };
+  };
   /** Smallest difference above 1 between neighbouring positions seen; null where there is no gap. */
   readonly minGap: number | null;
   /** Longest run of consecutive positions seen. */

@@ -51,7 +51,12 @@ export function descriptionHashes(description: SessionDescription): Record<strin
 }
 
 /** What the parties of the Cascade layers work from. */
-export function cascadeSession(session: number, description: SessionDescription, spec: ModelSpec, program: BlockProgram): CascadeSession {
+export function cascadeSession(
+  session: number,
+  description: SessionDescription,
+  spec: ModelSpec,
+  program: BlockProgram,
+): CascadeSession {
   return {
     session,
     schedule: scheduleOf(description, spec, program),

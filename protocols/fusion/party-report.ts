@@ -1,0 +1,21 @@
+import type { CounterSnapshot } from "../wire/counters.ts";
+import type { Exposure } from "./ledger.ts";
+
+/** What a party says of a session when it ends: figures and positions, never values. */
+export interface PartyReport {
+  readonly party: string;
+  /** Process that the party lives in; parties of one process report the same CPU time. */
+  readonly pid: number;
+  readonly host: string;
+  /** CPU seconds of the process from the session's opening to its end, user and system. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly counters: CounterSnapshot;
+  readonly exposure: Exposure;
+}
+
+/** CPU seconds of all processes of a session; processes that host several parties count once. */
+export function totalCpuSeconds(reports: readonly PartyReport[]): number {
+  const processes = new Map(reports.map(({ host, pid, cpuSeconds }) => [`${host}/${pid}`, cpuSeconds]));
+  return [...processes.values()].reduce((sum, seconds) => sum + seconds, 0);
+}

@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { shardingRule, type ShardingRule } from "../cascade/sharding.ts";
+
+const parts = z.int().min(1).max(64);
+
+/** Everything that a run can be told, by flags or by a config file; unknown keys are errors. */
+export const runConfig = z.strictObject({
+  model: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder with config.json, or a .gguf file; default: the model in models/default"),
+  alpha: parts.default(4).describe("number of CompNodes"),
+  c: z.int().min(1).max(4096).default(2).describe("tokens in a cluster of the (c, delta)-sharding; delta = c * alpha"),
+  m: parts.default(1).describe("parts that every cluster is split into for the AttnNodes; beta = m * alpha"),
+  beta: parts.optional().describe("shards of the AttnNodes by clusters of c over beta parts, instead of the m-split"),
+  r: shardingRule.optional().describe("any R-sharding, instead of alpha and c"),
+  s: shardingRule.optional().describe("any S-sharding, instead of m and beta"),
+  wire: z.enum(["float32", "float16"]).default("float32").describe("word of the tensors on the wire"),
+  head: z.enum(["client", "compnode"]).default("client").describe("who turns the last row into a token"),
+  maxTokens: z.int().min(1).max(100_000).default(48).describe("most tokens to generate"),
+  temperature: z.number().min(0).max(100).default(0).describe("0: greedy"),
+  topK: z.int().min(0).default(0).describe("sample among the k most likely tokens; 0: all"),
+  topP: z.number().gt(0).max(1).default(1).describe("sample among the most likely tokens of this total probability"),
+  seed: z.int().min(0).default(0).describe("seed of the sampling"),
+  place: z
+    .enum(["processes", "sockets", "memory"])
+    .default("processes")
+    .describe("parties: a process each, WebSockets in one process, or memory"),
+  topology: z.string().optional().describe("topology file of nodes that run elsewhere"),
+  views: z.string().optional().describe("folder in which every party keeps the tensors that it sees"),
+  idleDeadlineMs: z.int().min(1).default(600_000).describe("how long nodes wait for a step to begin"),
+});
+
+export type RunConfig = z.infer<typeof runConfig>;
+
+/** The two shardings that a config asks for. Throws Error naming keys that exclude one another. */
+export function shardingsOf(config: RunConfig): { r: ShardingRule; s: ShardingRule } {
+  if (config.beta !== undefined && config.m !== 1)
+    throw new Error(
+      `beta and m: expected one of them, got beta ${config.beta} and m ${config.m}; beta is m * alpha by default`,
+    );
+  const r: ShardingRule = config.r ?? { rule: "clusters", parts: config.alpha, c: config.c };
+  if (config.s !== undefined) return { r, s: config.s };
+  if (config.beta !== undefined) return { r, s: { rule: "clusters", parts: config.beta, c: config.c } };
+  if (config.m === 1) return { r, s: r };
+  if (r.rule === "split")
+    throw new Error("m: expected an R-sharding that is not a split itself, got a split; give s in full");
+  return { r, s: { rule: "split", m: config.m, of: r } };
+}

@@ -4,7 +4,6 @@ import type { ControlMessage } from "./endpoint.ts";
 import { ControlError, OversizedError } from "./errors.ts";
 
 const partyName = z.string().min(1).max(200);
-const session = z.int().min(0).max(0xffffffff);
 const reason = z.string().max(4000);
 
 /** The first frame of both ends of a link: what must agree (handshake.ts). */
@@ -36,16 +35,6 @@ export const CONTROL_SCHEMAS = {
   abort: abortSchema,
   /** The sender leaves in good order. */
   leave: strictObject({ type: z.literal("leave") }),
-  "session-open": strictObject({
-    type: z.literal("session-open"),
-    session,
-    /** The public session description; its protocol checks it. */
-    description: z.record(z.string(), z.json()),
-  }),
-  "session-ready": strictObject({ type: z.literal("session-ready"), session }),
-  "session-close": strictObject({ type: z.literal("session-close"), session, reason: reason.nullable() }),
-  /** Something failed at the sender that need not end the run. */
-  error: strictObject({ type: z.literal("error"), session: session.nullable(), code: z.string().max(100), reason }),
   /** Answered by the endpoint itself with a pong of the same id. */
   ping: strictObject({ type: z.literal("ping"), id: z.int() }),
   pong: strictObject({ type: z.literal("pong"), id: z.int() }),

@@ -29,6 +29,8 @@ export type WireWord = "float64" | "float32" | "float16";
 export interface Endpoint {
   readonly party: string;
   readonly counters: Counters;
+  /** Opens a session ahead of its first message, in order to choose the word that floats travel in. Throws SessionClosedError. */
+  openSession(session: number, choice: { word?: WireWord }): void;
   /** Sends a tensor; resolves when the link accepts more (back-pressure). Throws PeerLostError, LinkClosedError. */
   send(peer: string, key: MessageKey, tensor: WireTensor): Promise<void>;
   /**

@@ -3,7 +3,7 @@
  * A session is open from its first send or receive here until it is closed; messages before that are held up to a bound, messages
  * after it are dropped. Every message is taken once, and a second one under the same key is an error, even long after the first.
  */
-import type { MessageKey, WireTensor } from "./endpoint.ts";
+import type { Expectation, MessageKey, WireTensor } from "./endpoint.ts";
 import {
   DeadlineError,
   DuplicateMessageError,
@@ -15,12 +15,6 @@ import {
 import type { FrameHeader, FrameWord } from "./frame.ts";
 import type { WireLimits } from "./limits.ts";
 import { unpackPayload } from "./payload.ts";
-
-/** What a receive expects. */
-export interface Expectation {
-  readonly shape: readonly [number, number];
-  readonly word: "float" | "int32";
-}
 
 interface Stored {
   readonly header: FrameHeader;

@@ -12,7 +12,7 @@
  */
 import type { FrameHeader } from "./frame.ts";
 import type { Phase } from "./messages.ts";
-import type { ControlMessage, Endpoint, MessageKey, WireTensor, WireWord } from "./endpoint.ts";
+import type { ControlMessage, Endpoint, Expectation, MessageKey, WireTensor, WireWord } from "./endpoint.ts";
 import type { Link, Listener, Transport } from "./transport.ts";
 import {
   type Abort,
@@ -38,7 +38,7 @@ import {
 import { checkHello, describeFields, helloOf } from "./handshake.ts";
 import { wireLimits, type WireLimits } from "./limits.ts";
 import { LiveClock } from "./live-clock.ts";
-import { type Expectation, Mailbox } from "./mailbox.ts";
+import { Mailbox } from "./mailbox.ts";
 import { MESSAGES } from "./messages.ts";
 import { unpackPayload } from "./payload.ts";
 import { PeerChannel } from "./peer-channel.ts";
@@ -191,7 +191,6 @@ export class PartyEndpoint implements Endpoint {
     channel.start();
   }
 
-  /** Opens a session ahead of its first message, in order to choose the word that floats travel in. Throws SessionClosedError. */
   openSession(session: number, choice: { word?: WireWord } = {}): void {
     this.#mailbox.open(session, choice.word ?? this.#word);
   }
@@ -219,7 +218,12 @@ export class PartyEndpoint implements Endpoint {
       const from = this.#peer(peer);
       // What came before the end may still be read: a peer that finished its part may leave.
       if ((this.#failure ?? from.gone) && !this.#mailbox.holds(peer, key)) this.#usable(peer);
-      const received = this.#mailbox.receive(peer, key, expect, this.#clock.nowMs + this.limits.receiveMs);
+      const received = this.#mailbox.receive(
+        peer,
+        key,
+        expect,
+        this.#clock.nowMs + (expect.deadlineMs ?? this.limits.receiveMs),
+      );
       if (from.channel) this.#regulate(from.channel, peer);
       else this.#options.onDemand?.(peer);
       return received;

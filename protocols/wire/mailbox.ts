@@ -156,7 +156,12 @@ export class Mailbox {
         this.#settle(session, id, waiter);
         const got = "got nothing; see whether the peer still computes, or raise receiveMs";
         const what = `message ${describe(waiter.peer, waiter.key)}`;
-        waiter.reject(new DeadlineError(waiter.peer, `${what}: expected within ${this.#limits.receiveMs} ms, ${got}`));
+        waiter.reject(
+          new DeadlineError(
+            waiter.peer,
+            `${what}: expected within ${waiter.expect.deadlineMs ?? this.#limits.receiveMs} ms, ${got}`,
+          ),
+        );
       }
     }
   }

@@ -133,6 +133,11 @@ export class PartyEndpoint implements Endpoint {
     return this.#listener?.address ?? null;
   }
 
+  /** Every peer, and who dials. */
+  get peers(): ReadonlyMap<string, "dial" | "accept"> {
+    return new Map([...this.#peers.values()].map(({ name, route }) => [name, route]));
+  }
+
   /** Why this party ended; null while it has not. */
   get failure(): Error | null {
     return this.#failure;

@@ -81,6 +81,13 @@ export class PeerChannel {
   start(): void {
     this.link.start({
       frame: (bytes) => this.#receive(bytes),
+      broken: (kind, fault) => {
+        if (this.#ended) return;
+        const what = `frame from ${this.#peer}: expected at most ${this.#limits.chunkBytes} bytes (chunkBytes), got more: ${fault}`;
+        this.#events.fault(
+          kind === "oversized" ? new OversizedError(this.#peer, what) : new FrameError(this.#peer, fault),
+        );
+      },
       closed: (reason) => {
         if (this.#ended) return;
         this.#ended = true;

@@ -28,6 +28,8 @@ export interface Link {
 export interface LinkHandler {
   /** One whole frame; the handler owns it. */
   frame(bytes: Uint8Array): void;
+  /** The other end broke the rules below frames (a WebSocket message over the bound, or none at all). Close the link. */
+  broken(kind: "oversized" | "malformed", fault: string): void;
   /** The link is gone, once; `reason` says how, in words. Not called after `close` or `terminate` of this end. */
   closed(reason: string): void;
 }

@@ -1,0 +1,286 @@
+import { z } from "zod";
+import type { JsonObject } from "../json-file.ts";
+import { ModelFileError, printable } from "../model-file-error.ts";
+import { exactPreTokenizer } from "./exact-pre-tokenizer.ts";
+
+/** Token ids index arrays: far above any vocabulary, and small enough that a forged id is no allocation. */
+const MAX_ID = 1 << 22;
+
+const id = z.int().min(0).max(MAX_ID);
+const flag = z.boolean().nullish();
+const pattern = z.union([
+  z.strictObject({ String: z.string().max(4096) }),
+  z.strictObject({ Regex: z.string().max(4096) }),
+]);
+const pair = z.tuple([z.string(), id]);
+
+/** A part of a tokenizer by its type; parts that the library does in another way than the Rust original aren't listed. */
+const normalizer: z.ZodType<JsonObject> = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]) }),
+    z.strictObject({ type: z.literal("Sequence"), normalizers: z.array(normalizer) }),
+    z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
+    z.strictObject({ type: z.literal("Prepend"), prepend: z.string() }),
+    z.strictObject({ type: z.literal("Strip"), strip_left: z.boolean(), strip_right: z.boolean() }),
+    z.strictObject({
+      type: z.literal("BertNormalizer"),
+      clean_text: flag,
+      handle_chinese_chars: flag,
+      strip_accents: flag,
+      lowercase: flag,
+    }),
+  ]),
+);
+
+const preTokenizer: z.ZodType<JsonObject> = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("Sequence"), pretokenizers: z.array(preTokenizer) }),
+    z.strictObject({
+      type: z.literal("ByteLevel"),
+      add_prefix_space: z.boolean(),
+      trim_offsets: flag,
+      use_regex: flag,
+    }),
+    z.strictObject({ type: z.literal("Digits"), individual_digits: z.boolean() }),
+    z.strictObject({ type: z.enum(["BertPreTokenizer", "Whitespace", "WhitespaceSplit"]) }),
+    z.strictObject({ type: z.literal("Punctuation"), behavior: z.literal("Isolated") }),
+    z.strictObject({
+      type: z.literal("Split"),
+      pattern,
+      behavior: z.enum(["Isolated", "Removed"]),
+      invert: z.boolean(),
+    }),
+    z.strictObject({
+      type: z.literal("Metaspace"),
+      replacement: z.string().length(1),
+      prepend_scheme: z.enum(["always", "never", "first"]),
+      // The library never splits here.
+      split: z.literal(false),
+    }),
+  ]),
+);
+
+const templateItem = z.union([
+  z.strictObject({ SpecialToken: z.strictObject({ id: z.string(), type_id: z.int() }) }),
+  z.strictObject({ Sequence: z.strictObject({ id: z.enum(["A", "B"]), type_id: z.int() }) }),
+]);
+const specialToken = z.strictObject({ id: z.string(), ids: z.array(id), tokens: z.array(z.string()) });
+const postProcessor: z.ZodType<JsonObject> = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("Sequence"), processors: z.array(postProcessor) }),
+    z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
+    z.strictObject({
+      type: z.literal("TemplateProcessing"),
+      single: z.array(templateItem),
+      pair: z.array(templateItem),
+      special_tokens: z.record(z.string(), specialToken),
+    }),
+    z.strictObject({ type: z.literal("BertProcessing"), sep: pair, cls: pair }),
+    z.strictObject({
+      type: z.literal("RobertaProcessing"),
+      sep: pair,
+      cls: pair,
+      trim_offsets: flag,
+      add_prefix_space: flag,
+    }),
+  ]),
+);
+
+const decoder: z.ZodType<JsonObject> = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("Sequence"), decoders: z.array(decoder) }),
+    z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
+    z.strictObject({ type: z.literal("WordPiece"), prefix: z.string(), cleanup: z.boolean() }),
+    z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
+    z.strictObject({
+      type: z.literal("Strip"),
+      content: z.string().length(1),
+      start: z.int().min(0).max(64),
+      stop: z.int().min(0).max(64),
+    }),
+    z.strictObject({ type: z.enum(["Fuse", "ByteFallback"]) }),
+    z.strictObject({
+      type: z.literal("Metaspace"),
+      replacement: z.string().length(1),
+      prepend_scheme: z.enum(["always", "never", "first"]).optional(),
+      add_prefix_space: flag,
+      split: flag,
+    }),
+  ]),
+);
+
+// By hand, as a schema for each of up to a million entries takes seconds.
+const vocab = z.custom<Record<string, number>>(
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((at) => Number.isInteger(at) && at >= 0 && at <= MAX_ID),
+  { error: `expected an object of token ids of 0 to ${MAX_ID}` },
+);
+const merges = z.custom<(string | [string, string])[]>(Array.isArray, { error: "expected an array of merges" });
+const model = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("BPE"),
+    vocab,
+    merges,
+    unk_token: z.string().nullish(),
+    fuse_unk: flag,
+    byte_fallback: flag,
+    ignore_merges: flag,
+    // What would change the result and the library has not, or has under another name.
+    dropout: z.union([z.literal(0), z.null()]).optional(),
+    continuing_subword_prefix: z.union([z.literal(""), z.null()]).optional(),
+    end_of_word_suffix: z.union([z.literal(""), z.null()]).optional(),
+  }),
+  z.strictObject({
+    type: z.literal("WordPiece"),
+    vocab,
+    unk_token: z.string(),
+    continuing_subword_prefix: z.string(),
+    max_input_chars_per_word: z.int().min(1).max(10_000),
+  }),
+]);
+
+const schema = z.looseObject({
+  model,
+  added_tokens: z
+    .array(
+      z.strictObject({
+        id,
+        content: z.string().min(1),
+        // The library doesn't look at the neighbours of an added token.
+        single_word: z.literal(false).optional(),
+        lstrip: z.boolean().optional(),
+        rstrip: z.boolean().optional(),
+        normalized: z.boolean().optional(),
+        special: z.boolean().optional(),
+      }),
+    )
+    .default([]),
+  normalizer: normalizer.nullish(),
+  pre_tokenizer: preTokenizer.nullish(),
+  post_processor: postProcessor.nullish(),
+  decoder: decoder.nullish(),
+});
+
+/** tokenizer.json after checks: what the library needs, and tokens by id. */
+export interface TokenizerJson {
+  readonly json: JsonObject;
+  readonly ids: ReadonlyMap<string, number>;
+  /** By id; ids that no token has are holes. */
+  readonly tokens: readonly (string | undefined)[];
+}
+
+/**
+ * Checks a tokenizer.json (or what was built like one) before any of it reaches the library: known parts only, ids bounded and
+ * used once, merges of tokens that exist; and writes those parts in which the library differs from the Rust original in a way
+ * in which it doesn't.
+ * @throws ModelFileError naming the place and what is supported.
+ */
+export function checkTokenizerJson(value: JsonObject, file: string): TokenizerJson {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ModelFileError(file, `tokenizer, ${issue.path.join(".") || "top level"}: ${describe(issue)}`);
+  }
+  const { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder } = parsed.data;
+  const fault = (text: string): ModelFileError => new ModelFileError(file, `tokenizer, ${text}`);
+
+  const ids = new Map(Object.entries(model.vocab));
+  const tokens: (string | undefined)[] = [];
+  const place = (token: string, at: number): void => {
+    if (tokens[at] !== undefined && tokens[at] !== token) {
+      throw fault(`id ${at}: expected one token, got ${printable(tokens[at])} and ${printable(token)}`);
+    }
+    while (tokens.length < at) tokens.push(undefined);
+    tokens[at] = token;
+  };
+  for (const [token, at] of ids) place(token, at);
+  for (const { content, id: at } of added_tokens) {
+    const known = ids.get(content);
+    if (known !== undefined && known !== at) {
+      throw fault(`added token ${printable(content)}: expected its id ${known} of the vocabulary, got ${at}`);
+    }
+    place(content, at);
+    ids.set(content, at);
+  }
+  if (ids.size === 0) throw fault("vocabulary: expected tokens, got none");
+  if (typeof model.unk_token === "string" && !ids.has(model.unk_token)) {
+    throw fault(`unk_token: expected a token of the vocabulary, got ${printable(model.unk_token)}`);
+  }
+  if (model.type === "BPE") checkMerges(model.merges, ids, fault);
+  checkSpecials(post_processor, ids, fault);
+
+  return {
+    json: {
+      model,
+      added_tokens,
+      normalizer: normalizer ?? null,
+      pre_tokenizer: pre_tokenizer ? exactPreTokenizer(pre_tokenizer) : null,
+      post_processor: post_processor ?? null,
+      decoder: decoder ?? null,
+    },
+    ids,
+    tokens,
+  };
+}
+
+function checkMerges(
+  merges: readonly unknown[],
+  ids: ReadonlyMap<string, number>,
+  fault: (text: string) => Error,
+): void {
+  for (const [i, merge] of merges.entries()) {
+    const parts: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+    const [left, right, ...more] = Array.isArray(parts) ? (parts as unknown[]) : [];
+    if (
+      typeof left !== "string" ||
+      typeof right !== "string" ||
+      more.length > 0 ||
+      !ids.has(left) ||
+      !ids.has(right) ||
+      !ids.has(left + right)
+    ) {
+      throw fault(`merge ${i}: expected two tokens of the vocabulary whose join is one too, got ${printable(merge)}`);
+    }
+  }
+}
+
+/** The tokens that a post-processor adds must exist: the library would give an id of undefined. */
+function checkSpecials(
+  part: JsonObject | null | undefined,
+  ids: ReadonlyMap<string, number>,
+  fault: (text: string) => Error,
+): void {
+  if (!part) return;
+  const names: string[] = [];
+  switch (part.type) {
+    case "Sequence":
+      for (const inner of part.processors as JsonObject[]) checkSpecials(inner, ids, fault);
+      break;
+    case "TemplateProcessing":
+      for (const item of part.single as { SpecialToken?: { id: string } }[]) {
+        if (item.SpecialToken) names.push(item.SpecialToken.id);
+      }
+      break;
+    case "BertProcessing":
+    case "RobertaProcessing":
+      names.push((part.sep as [string, number])[0], (part.cls as [string, number])[0]);
+      break;
+  }
+  for (const name of names) {
+    if (!ids.has(name)) throw fault(`post_processor: expected a token of the vocabulary, got ${printable(name)}`);
+  }
+}
+
+/** What zod found, in the words of our errors. */
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === "unrecognized_keys")
+    return `expected known keys only, got ${issue.keys.map(printable).join(", ")}`;
+  // A part's type that isn't in the list: zod's types don't have the list, its issues do.
+  if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)) {
+    return `expected one of ${issue.options.join(", ")}, got another type, which isn't supported`;
+  }
+  return issue.message;
+}

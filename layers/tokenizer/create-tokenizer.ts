@@ -1,4 +1,9 @@
-import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import {
+  ByteFallbackDecoder,
+  SequenceDecoder,
+  Tokenizer as LibraryTokenizer,
+  type Decoder,
+} from "@huggingface/tokenizers";
 import type { JsonObject } from "../json-file.ts";
 import { ModelFileError } from "../model-file-error.ts";
 import { compileChatTemplate } from "./chat-template.ts";
@@ -38,6 +43,7 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ModelFileError(file, `tokenizer: expected parts that can be built, got the error: ${reason}`, { cause });
   }
+  keepByteOrderMarks(library.decoder);
   const special = new Set<number>();
   for (const [id, token] of library.get_added_tokens_decoder()) if (token.special) special.add(id);
   const chatTemplate =
@@ -70,4 +76,10 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
       return chatTemplate.render(messages, addGenerationPrompt);
     },
   };
+}
+
+/** The library's byte fallback drops U+FEFF where bytes begin with it; in the middle of a text it is a character like others. */
+function keepByteOrderMarks(decoder: Decoder | null): void {
+  if (decoder instanceof SequenceDecoder) decoder.decoders.forEach(keepByteOrderMarks);
+  if (decoder instanceof ByteFallbackDecoder) decoder.text_decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 }

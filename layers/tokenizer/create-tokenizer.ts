@@ -1,15 +1,25 @@
-import {
-  ByteFallbackDecoder,
-  SequenceDecoder,
-  Tokenizer as LibraryTokenizer,
-  type Decoder,
-} from "@huggingface/tokenizers";
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import type { JsonObject } from "../json-file.ts";
 import { ModelFileError } from "../model-file-error.ts";
 import { compileChatTemplate } from "./chat-template.ts";
 import { createTextStream } from "./text-stream.ts";
 import { checkTokenizerJson } from "./tokenizer-json.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+/** What of the library is used; its own declarations don't resolve under Node's rules for modules. */
+interface Library {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  decode(ids: readonly number[]): string;
+  get_added_tokens_decoder(): Map<number, { readonly special: boolean }>;
+  readonly decoder: LibraryDecoder | null;
+}
+
+interface LibraryDecoder {
+  /** Of a sequence. */
+  readonly decoders?: readonly LibraryDecoder[];
+  /** Of parts that make characters of bytes. */
+  text_decoder?: TextDecoder;
+}
 
 /** What a model's files say beside tokenizer.json. */
 export interface TokenizerFacts {
@@ -35,10 +45,10 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
   if (bosToken !== null && !known.has(bosToken)) {
     throw new ModelFileError(file, `bos_token: expected a token of the vocabulary, got ${JSON.stringify(bosToken)}`);
   }
-  let library: LibraryTokenizer;
+  let library: Library;
   try {
     // Cleaning up spaces would change what the model wrote ("a ." to "a.").
-    library = new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });
+    library = new LibraryTokenizer(json, { clean_up_tokenization_spaces: false }) as Library;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ModelFileError(file, `tokenizer: expected parts that can be built, got the error: ${reason}`, { cause });
@@ -79,7 +89,7 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
 }
 
 /** The library's byte fallback drops U+FEFF where bytes begin with it; in the middle of a text it is a character like others. */
-function keepByteOrderMarks(decoder: Decoder | null): void {
-  if (decoder instanceof SequenceDecoder) decoder.decoders.forEach(keepByteOrderMarks);
-  if (decoder instanceof ByteFallbackDecoder) decoder.text_decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+function keepByteOrderMarks(decoder: LibraryDecoder | null): void {
+  decoder?.decoders?.forEach(keepByteOrderMarks);
+  if (decoder?.text_decoder) decoder.text_decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 }

@@ -35,6 +35,7 @@ export class Client {
   async open(description: SessionDescription): Promise<ClientSession> {
     const number = randomBytes(4).readUInt32LE();
     const cascade = cascadeSession(number, description, this.#model.spec, this.#model.program);
+    this.#endpoint.openSession(number, { word: description.wire });
     const session = new ClientSession(this.#endpoint, cascade, description, this.#model.spec.width, this.#nodes, () =>
       this.#sessions.delete(number),
     );

@@ -98,6 +98,7 @@ export class PartyHost {
         "views: expected a node that was started with a views folder, got one without; start it with --views FOLDER",
       );
     const cascade = cascadeSession(session, description, this.#model.spec, this.#model.program);
+    endpoint.openSession(session, { word: description.wire });
     const ledger = new Ledger(cascade.schedule, this.#party);
     const views =
       description.views && this.#viewsFolder !== null

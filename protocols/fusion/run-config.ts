@@ -28,6 +28,13 @@ export const runConfig = z.strictObject({
     .default("processes")
     .describe("parties: a process each, WebSockets in one process, or memory"),
   topology: z.string().optional().describe("topology file of nodes that run elsewhere"),
+  cert: z.string().optional().describe("PEM file: this party's certificate, for wss://"),
+  key: z.string().optional().describe("PEM file: its private key"),
+  ca: z.string().optional().describe("PEM file: who signs the certificates of the others"),
+  insecurePlaintext: z
+    .boolean()
+    .default(false)
+    .describe("allow ws:// between machines: anyone on the way reads and alters all"),
   views: z.string().optional().describe("folder in which every party keeps the tensors that it sees"),
   idleDeadlineMs: z.int().min(1).default(600_000).describe("how long nodes wait for a step to begin"),
 });

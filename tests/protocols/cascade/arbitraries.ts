@@ -1,24 +1,22 @@
 import fc from "fast-check";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 
+/** Records as JSON.parse makes them. */
 const plain = { noNullPrototype: true };
 const parts = fc.integer({ min: 1, max: 6 });
 
 const plainRule: fc.Arbitrary<Exclude<ShardingRule, { rule: "split" }>> = fc.oneof(
-  fc.record({ rule: fc.constant("clusters" as const), parts, c: fc.integer({ min: 1, max: 5 }, plain) }),
+  fc.record({ rule: fc.constant("clusters" as const), parts, c: fc.integer({ min: 1, max: 5 }) }, plain),
   fc.record({ rule: fc.constant("round-robin" as const), parts }, plain),
-  fc.record({ rule: fc.constant("contiguous" as const), parts, length: fc.integer({ min: 1, max: 40 }, plain) }),
-  parts.chain((count) =>
-    fc.record({
-      rule: fc.constant("list" as const),
-      parts: fc.constant(count),
-      owners: fc.array(fc.nat(count - 1), { minLength: 1, maxLength: 24 }, plain),
-    }),
-  ),
+  fc.record({ rule: fc.constant("contiguous" as const), parts, length: fc.integer({ min: 1, max: 40 }) }, plain),
+  parts.chain((count) => {
+    const owners = fc.array(fc.nat(count - 1), { minLength: 1, maxLength: 24 });
+    return fc.record({ rule: fc.constant("list" as const), parts: fc.constant(count), owners }, plain);
+  }),
 );
 
 /** Any sharding rule of up to 6 parts (18 after a split). */
 export const anyRule: fc.Arbitrary<ShardingRule> = fc.oneof(
   plainRule,
-  fc.record({ rule: fc.constant("split" as const), m: fc.integer({ min: 1, max: 3 }, plain), of: plainRule }),
+  fc.record({ rule: fc.constant("split" as const), m: fc.integer({ min: 1, max: 3 }), of: plainRule }, plain),
 );

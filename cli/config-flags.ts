@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { runConfig, type RunConfig } from "../protocols/fusion/run-config.ts";
+
+/** Adds a flag for every key of the run config, with its description and default, and --config. */
+export function addConfigFlags(
+  command: Command,
+  keys: readonly (keyof RunConfig)[] = Object.keys(runConfig.shape) as (keyof RunConfig)[],
+): Command {
+  for (const key of keys) {
+    const field = runConfig.shape[key];
+    const byDefault = field.safeParse(undefined).data;
+    const note = byDefault === undefined || byDefault === false ? "" : ` (default: ${String(byDefault)})`;
+    const value = typeof byDefault === "boolean" ? "" : ` <${placeholder(key)}>`;
+    command.option(`--${kebab(key)}${value}`, `${field.description ?? describeRule(key)}${note}`);
+  }
+  return command.option("--config <file>", "JSON file with any of these keys in camelCase; flags go before it");
+}
+
+/** The run config that the flags and the config file give together. Throws ZodError, or Error naming the file. */
+export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<RunConfig> {
+  const given: Record<string, unknown> = typeof flags.config === "string" ? await readConfigFile(flags.config) : {};
+  for (const key of Object.keys(runConfig.shape)) {
+    const value = flags[key];
+    if (value !== undefined) given[key] = typeof value === "string" ? fromFlag(value) : value;
+  }
+  return runConfig.parse(given);
+}
+
+async function readConfigFile(file: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw new Error(
+      `config ${file}: expected a readable file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
+      { cause: error },
+    );
+  }
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    throw new Error(`config ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Numbers and JSON objects as such; everything else is text. */
+function fromFlag(value: string): unknown {
+  if (/^-?\d+(\.\d+)?(e-?\d+)?$/.test(value)) return Number(value);
+  if (value.startsWith("{")) {
+    try {
+      return JSON.parse(value) as unknown;
+    } catch (error) {
+      throw new Error(`flag value ${value}: expected JSON, got ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return value;
+}
+
+const kebab = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const placeholder = (key: string): string =>
+  ({
+    model: "path",
+    r: "json",
+    s: "json",
+    wire: "word",
+    head: "where",
+    place: "where",
+    topology: "file",
+    views: "folder",
+    cert: "file",
+    key: "file",
+    ca: "file",
+  })[key] ?? "n";
+const describeRule = (key: string): string => `sharding rule "${key}" as JSON`;

@@ -1,0 +1,95 @@
+import type { RunRecord } from "../protocols/fusion/run-record.ts";
+
+/** What a run cost and who saw what, for a person. */
+export function runTable(record: RunRecord): string {
+  const lines = [
+    `${record.generatedIds.length} tokens in ${record.seconds.toFixed(2)} s (first after ${record.firstTokenSeconds.toFixed(2)} s; start-up ${record.startupSeconds.toFixed(2)} s), ${record.cpuSeconds.toFixed(2)} s of CPU in all processes`,
+    "",
+    ...table(
+      ["phase", "payload bytes", "by the formula", "framing", "messages"],
+      record.phases.map((phase) => [
+        phase.phase,
+        count(phase.payloadBytes),
+        count(phase.expectedPayloadBytes),
+        count(phase.framingBytes),
+        count(phase.messages),
+      ]),
+    ),
+    `total ${count(record.payloadBytes)} bytes of payload (formula ${count(record.expectedPayloadBytes)}), framing ${percent(record.framingBytes / record.payloadBytes)}, ${record.rounds} rounds (formula ${record.expectedRounds})`,
+    "",
+    "who saw what (positions; gap and cluster of what a party saw directly)",
+    ...table(
+      ["party", "as what", "positions", "smallest gap", "largest cluster"],
+      groups(record).map(({ names, kinds, positions, minGap, maxCluster }) => [
+        names,
+        kinds,
+        positions,
+        minGap,
+        maxCluster,
+      ]),
+    ),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+interface Group {
+  readonly names: string;
+  readonly kinds: string;
+  readonly positions: string;
+  readonly minGap: string;
+  readonly maxCluster: string;
+}
+
+/** A line for each CompNode; AttnNodes with equal gap and cluster share a line, or 64 of them would hide the rest. */
+function groups(record: RunRecord): Group[] {
+  const lines = new Map<string, { names: string[]; parties: RunRecord["parties"][string][] }>();
+  for (const [name, party] of Object.entries(record.parties)) {
+    const id = name.startsWith("comp.")
+      ? name
+      : `attn ${party.minGap} ${party.maxCluster} ${party.positions.length > 0}`;
+    const line = lines.get(id) ?? { names: [], parties: [] };
+    line.names.push(name);
+    line.parties.push(party);
+    lines.set(id, line);
+  }
+  return [...lines.values()].map(({ names, parties }) => {
+    const most = parties.reduce((a, b) => (b.positions.length > a.positions.length ? b : a));
+    const revealed = most.kinds.revealed?.positions.filter((t) => !most.positions.includes(t)) ?? [];
+    return {
+      names: names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`,
+      kinds:
+        Object.keys(most.kinds)
+          .filter((kind) => !["partial", "summed", "revealed"].includes(kind))
+          .join(" ") + (revealed.length > 0 ? `; V row of ${ranges(revealed)} by a partial result` : ""),
+      positions: (names.length > 1 ? "e.g. " : "") + ranges(most.positions),
+      minGap: most.minGap === null ? "none" : String(most.minGap),
+      maxCluster: String(most.maxCluster),
+    };
+  });
+}
+
+/** [0, 1, 8, 9] -> "0-1 8-9", cut where it is long. */
+function ranges(positions: readonly number[]): string {
+  const runs: string[] = [];
+  for (let at = 0; at < positions.length;) {
+    let end = at;
+    while (positions[end + 1] === positions[end] + 1) end++;
+    runs.push(at === end ? `${positions[at]}` : `${positions[at]}-${positions[end]}`);
+    at = end + 1;
+  }
+  return runs.length === 0
+    ? "none"
+    : runs.length > 6
+      ? `${runs.slice(0, 5).join(" ")} ... ${runs.at(-1)}`
+      : runs.join(" ");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
+  return [head, ...rows].map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column])).join("  ")}`.trimEnd(),
+  );
+}
+
+const count = (value: number): string => value.toLocaleString("en-US");
+const percent = (ratio: number): string => `${(100 * ratio).toFixed(2)} %`;

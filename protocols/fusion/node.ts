@@ -1,0 +1,87 @@
+/** A node that runs: its engine, its endpoint and its host, from the start of the process to its end. */
+import type { Model } from "../../layers/model.ts";
+import { attentionEngine, onnxEngine } from "../../layers/onnx/engine.ts";
+import type { StageEngine } from "../../layers/stage-engine.ts";
+import { CLIENT } from "../cascade/comp-node.ts";
+import { createEndpoint, type PartyEndpoint } from "../wire/party-endpoint.ts";
+import type { WireLimits } from "../wire/limits.ts";
+import { WebSocketTransport, type Certificates } from "../wire/websocket-transport.ts";
+import { linkDirection, nodeNames } from "./deployment.ts";
+import { PartyHost } from "./party-host.ts";
+import { SESSION_CONTROL } from "./session-control.ts";
+import { checkNodeName, deploymentDescription } from "./topology.ts";
+
+export interface NodeOptions {
+  readonly party: string;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly model: Model;
+  /** Where to accept links; port 0 takes a free one. */
+  readonly listen: string;
+  /** Folder for recorded views; null: sessions that ask for views are refused. */
+  readonly viewsFolder: string | null;
+  /** Threads of each computation. */
+  readonly threads: number;
+  /** The LM head is opened here too (a CompNode that turns rows into tokens). */
+  readonly head: boolean;
+  readonly certificates?: Certificates;
+  readonly insecurePlaintext?: boolean;
+  readonly limits?: Partial<WireLimits>;
+}
+
+export class Node {
+  readonly endpoint: PartyEndpoint;
+  readonly #options: NodeOptions;
+  readonly #host: PartyHost;
+  readonly #engine: StageEngine;
+
+  private constructor(endpoint: PartyEndpoint, options: NodeOptions, host: PartyHost, engine: StageEngine) {
+    this.endpoint = endpoint;
+    this.#options = options;
+    this.#host = host;
+    this.#engine = engine;
+  }
+
+  /** Opens the engine and listens. Throws ListenError, AddressError, ModelFileError. */
+  static async start(options: NodeOptions): Promise<Node> {
+    const { party, alpha, beta, model } = options;
+    checkNodeName(party, alpha, beta);
+    const engine = await nodeEngine(options);
+    const host = new PartyHost(party, model, engine, options.viewsFolder);
+    const peers = [CLIENT, ...nodeNames(alpha, beta)].flatMap((peer) => {
+      const direction = linkDirection(party, peer);
+      return direction === null ? [] : [[peer, direction] as const];
+    });
+    const endpoint = await createEndpoint({
+      party,
+      transport: new WebSocketTransport(options),
+      peers: Object.fromEntries(peers),
+      listen: options.listen,
+      model: model.fingerprint,
+      description: deploymentDescription(alpha, beta),
+      controls: SESSION_CONTROL,
+      limits: options.limits,
+      onTensorReceived: host.observe,
+    });
+    return new Node(endpoint, options, host, engine);
+  }
+
+  /** Links to the other parties at their addresses and then answers the client. */
+  async join(addresses: Readonly<Record<string, string>>): Promise<void> {
+    const dialled = Object.entries(addresses).filter(([peer]) => linkDirection(this.#options.party, peer) === "dial");
+    this.#host.serve(this.endpoint);
+    await this.endpoint.connect(Object.fromEntries(dialled));
+  }
+
+  async close(): Promise<void> {
+    await this.#host.close();
+    await this.endpoint.close();
+    await this.#engine.close();
+  }
+}
+
+/** An AttnNode needs no weights; a CompNode needs no attention. */
+function nodeEngine({ party, model, threads, head }: NodeOptions): Promise<StageEngine> {
+  if (party.startsWith("attn.")) return attentionEngine(model, { threads });
+  return onnxEngine(model, { threads, stages: head ? ["embed", "pre", "post", "head"] : ["embed", "pre", "post"] });
+}

@@ -1,0 +1,171 @@
+/** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
+import type { Model } from "../../layers/model.ts";
+import { networkTotals } from "../wire/counters.ts";
+import { Client, type ClientSession } from "./client.ts";
+import type { Deployment } from "./deployment.ts";
+import { generate } from "./generation.ts";
+import { openDeployment, type OpenedDeployment } from "./open-deployment.ts";
+import { totalCpuSeconds, type PartyReport } from "./party-report.ts";
+import { shardingsOf, type RunConfig } from "./run-config.ts";
+import type { RunRecord } from "./run-record.ts";
+import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
+
+export interface PromptOptions {
+  /** Put the prompt through the model's chat template. */
+  readonly chat: boolean;
+  /** `performance.now()` at the start of the command. */
+  readonly startedAt: number;
+  readonly onText: (text: string) => void;
+}
+
+/** Parties that stand ready for prompts. */
+export interface Run {
+  prompt(text: string, options: PromptOptions): Promise<RunRecord>;
+  close(): Promise<void>;
+}
+
+/** Starts or joins the parties that the config asks for; `report` is told what is being done. */
+export async function openRun(config: RunConfig, report: (doing: string) => void): Promise<Run> {
+  const opened = await openDeployment(config, report);
+  return {
+    prompt: (text, options) => promptOnce(opened, config, text, options),
+    close: () => opened.close(),
+  };
+}
+
+async function promptOnce(
+  opened: OpenedDeployment,
+  config: RunConfig,
+  text: string,
+  options: PromptOptions,
+): Promise<RunRecord> {
+  const { model, tokenizer, deployment, head } = opened;
+  if (model.program.logits === null)
+    throw new Error(
+      `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
+    );
+  const promptIds = options.chat
+    ? tokenizer.encode(tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true }), {
+        addSpecial: false,
+      })
+    : tokenizer.encode(text, { addSpecial: true });
+  const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
+  const description = describe(config, model, promptIds.length);
+  const client = new Client(deployment.client, { ...model }, deployment.nodes);
+  const session = await client.open(description);
+  const openedAt = performance.now();
+  const generatedIds: number[] = [];
+  let firstTokenAt = 0;
+  try {
+    const decoder = tokenizer.stream({ skipSpecial: true });
+    for await (const id of generate(session, head, promptIds, samplingOf(config), stops)) {
+      if (generatedIds.length === 0) firstTokenAt = performance.now();
+      generatedIds.push(id);
+      options.onText(decoder.push(id));
+    }
+    options.onText(decoder.end());
+  } catch (error) {
+    await session.abort(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+  const endedAt = performance.now();
+  const clientCpuSeconds = session.cpuSeconds;
+  const reports = await session.close();
+  const stopped = stops.has(generatedIds.at(-1) ?? -1);
+  return {
+    text: tokenizer.decode(generatedIds, { skipSpecial: true }),
+    promptIds: [...promptIds],
+    generatedIds,
+    stopped: stopped ? "stop-token" : "max-tokens",
+    seconds: (endedAt - openedAt) / 1000,
+    firstTokenSeconds: (firstTokenAt - openedAt) / 1000,
+    startupSeconds: (openedAt - options.startedAt) / 1000,
+    cpuSeconds: totalCpuSeconds([
+      ...reports,
+      { party: "client", pid: process.pid, host: reports[0].host, cpuSeconds: clientCpuSeconds } as PartyReport,
+    ]),
+    ...(await costs(deployment, session, reports, model, generatedIds.length)),
+    parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
+    model: { name: model.name, fingerprint: model.fingerprint },
+    config: { ...config },
+  };
+}
+
+/** The public description of a session on `promptLength` tokens. */
+export function describe(config: RunConfig, model: Model, promptLength: number): SessionDescription {
+  if (promptLength + config.maxTokens - 1 > model.spec.maxPositions)
+    throw new Error(
+      `prompt and maxTokens: expected at most ${model.spec.maxPositions} positions together (the model's context), got ${promptLength} + ${config.maxTokens}`,
+    );
+  return {
+    version: SESSION_VERSION,
+    model: model.fingerprint,
+    ...shardingsOf(config),
+    promptLength,
+    maxNewTokens: config.maxTokens,
+    wire: config.wire,
+    head: config.head,
+    output: "last",
+    sampling: config.head === "compnode" ? samplingOf(config) : null,
+    views: config.views !== undefined,
+    idleDeadlineMs: config.idleDeadlineMs,
+  };
+}
+
+const samplingOf = ({
+  temperature,
+  topK,
+  topP,
+  seed,
+}: RunConfig): { temperature: number; topK: number; topP: number; seed: number } => ({ temperature, topK, topP, seed });
+
+type Costs = Pick<
+  RunRecord,
+  | "payloadBytes"
+  | "expectedPayloadBytes"
+  | "framingBytes"
+  | "controlBytes"
+  | "messages"
+  | "rounds"
+  | "expectedRounds"
+  | "phases"
+>;
+
+/** The counters of all parties beside what the declared costs say for the steps that were taken. */
+async function costs(
+  deployment: Deployment,
+  session: ClientSession,
+  reports: readonly PartyReport[],
+  model: Model,
+  steps: number,
+): Promise<Costs> {
+  const { expectedCost } = await import("./expected-cost.ts"); // mathjs takes a third of a second to load
+  const number = session.cascade.session;
+  const totals = networkTotals(
+    [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
+    number,
+  );
+  const expected = expectedCost(
+    session.description,
+    { ...model, parameters: [...model.parameters.values()].map(({ spec }) => spec) },
+    steps,
+  );
+  const phases = (["input", "pre-pass", "attention-pass", "output"] as const).map((phase) => ({
+    phase,
+    payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
+    expectedPayloadBytes: expected[phase].payloadBytes,
+    framingBytes: totals.phases[phase]?.framingBytes ?? 0,
+    messages: totals.phases[phase]?.messages ?? 0,
+    expectedMessages: expected[phase].messages,
+  }));
+  return {
+    payloadBytes: totals.payloadBytes,
+    expectedPayloadBytes: phases.reduce((sum, phase) => sum + phase.expectedPayloadBytes, 0),
+    framingBytes: totals.framingBytes,
+    controlBytes: totals.controlBytes,
+    messages: totals.messages,
+    rounds: totals.rounds[String(number)] ?? 0,
+    expectedRounds: Object.values(expected).reduce((sum, { rounds }) => sum + rounds, 0),
+    phases,
+  };
+}

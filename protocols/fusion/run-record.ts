@@ -1,0 +1,51 @@
+import { z } from "zod";
+
+const bytes = z.int().min(0);
+const positions = z.array(z.int().min(0));
+
+/** What a run cost and what its parties saw: the JSON of `weir run --json`. */
+export const runRecord = z.strictObject({
+  text: z.string().describe("generated text, without special tokens"),
+  promptIds: z.array(z.int()),
+  generatedIds: z.array(z.int()).describe("a stop token that ended the generation included"),
+  stopped: z.enum(["stop-token", "max-tokens"]),
+  seconds: z.number().describe("from the first id sent to the last token, start-up apart"),
+  firstTokenSeconds: z.number().describe("from the first id sent to the first token"),
+  startupSeconds: z.number().describe("from the start of the command to the session being open"),
+  cpuSeconds: z.number().describe("of all processes, from the session's opening to its end"),
+  payloadBytes: bytes.describe("tensor payload sent, all parties summed"),
+  expectedPayloadBytes: bytes.describe("the same by the declared cost expressions"),
+  framingBytes: bytes.describe("frame and WebSocket headers of the tensor messages"),
+  controlBytes: bytes.describe("control messages and handshakes"),
+  messages: z.int(),
+  rounds: z.int().describe("longest chain of dependent messages"),
+  expectedRounds: z.int(),
+  phases: z.array(
+    z.strictObject({
+      phase: z.string(),
+      payloadBytes: bytes,
+      expectedPayloadBytes: bytes,
+      framingBytes: bytes,
+      messages: z.int(),
+      expectedMessages: z.int(),
+    }),
+  ),
+  parties: z.record(
+    z.string(),
+    z.strictObject({
+      positions: positions.describe("positions whose own tensors the party saw"),
+      kinds: z.record(z.string(), z.strictObject({ layers: z.array(z.int()), positions })),
+      minGap: z.int().nullable().describe("smallest gap between clusters of those positions; null: no gap"),
+      maxCluster: z.int().describe("longest run of consecutive positions"),
+      minGapWithRevealed: z
+        .int()
+        .nullable()
+        .describe("the same, with positions whose V row a partial result gave away"),
+      maxClusterWithRevealed: z.int(),
+    }),
+  ),
+  model: z.strictObject({ name: z.string(), fingerprint: z.string() }),
+  config: z.record(z.string(), z.unknown()),
+});
+
+export type RunRecord = z.infer<typeof runRecord>;

@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { z, prettifyError } from "zod";
+import { attnName, compName } from "../cascade/schedule.ts";
+import { nodeNames } from "./deployment.ts";
+
+const parts = z.int().min(1).max(64);
+
+/** Which node runs where. The same file goes to every machine. */
+export const topologySchema = z.strictObject({
+  alpha: parts,
+  beta: parts,
+  /** Party to address, ws://host:port on loopback, wss://host:port elsewhere. */
+  nodes: z.record(z.string(), z.url({ protocol: /^wss?$/ })),
+});
+
+export type Topology = z.infer<typeof topologySchema>;
+
+/** Reads a topology file. Throws Error naming the file and the fault. */
+export async function readTopology(file: string): Promise<Topology> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw new Error(
+      `topology ${file}: expected a readable file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
+      { cause: error },
+    );
+  }
+  return parseTopology(text, file);
+}
+
+/** Checks a topology. Throws Error naming `file` and the fault: syntax, unknown keys, a node missing, unknown or with a taken address. */
+export function parseTopology(text: string, file: string): Topology {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`topology ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
+  }
+  const parsed = topologySchema.safeParse(value);
+  if (!parsed.success) throw new Error(`topology ${file}: ${prettifyError(parsed.error)}`);
+  const { alpha, beta, nodes } = parsed.data;
+  const expected = nodeNames(alpha, beta);
+  const missing = expected.filter((name) => !Object.hasOwn(nodes, name));
+  if (missing.length > 0)
+    throw new Error(
+      `topology ${file}: expected an address for ${expected.length} nodes, got none for ${missing.join(", ")}`,
+    );
+  const unknown = Object.keys(nodes).filter((name) => !expected.includes(name));
+  if (unknown.length > 0)
+    throw new Error(
+      `topology ${file}: expected nodes of alpha ${alpha} and beta ${beta} only, got ${unknown.join(", ")}`,
+    );
+  const taken = new Map<string, string>();
+  for (const [name, address] of Object.entries(nodes)) {
+    const other = taken.get(address);
+    if (other !== undefined)
+      throw new Error(
+        `topology ${file}: expected an address of its own for ${name}, got ${address}, which is ${other}'s`,
+      );
+    taken.set(address, name);
+  }
+  return parsed.data;
+}
+
+/** A topology with ascending ports: nodes are dealt to the hosts in turn, CompNodes first. */
+export function makeTopology(alpha: number, beta: number, hosts: readonly string[], firstPort: number): Topology {
+  const nodes: Record<string, string> = {};
+  nodeNames(alpha, beta).forEach((name, at) => {
+    const host = hosts[at % hosts.length];
+    const scheme = isLoopback(host) ? "ws" : "wss";
+    nodes[name] = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${firstPort + at}`;
+  });
+  return { alpha, beta, nodes };
+}
+
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
+
+/** What all parties of a deployment must agree on before a session; compared field by field in the handshake. */
+export function deploymentDescription(alpha: number, beta: number): Record<string, number> {
+  return { alpha, beta };
+}
+
+/** Is this the name of a node of a deployment? Throws Error that says what names there are. */
+export function checkNodeName(name: string, alpha: number, beta: number): void {
+  if (nodeNames(alpha, beta).includes(name)) return;
+  throw new Error(
+    `party ${name}: expected ${compName(0)} to ${compName(alpha - 1)} or ${attnName(0, 0)} to ${attnName(beta - 1, beta - 1)}`,
+  );
+}

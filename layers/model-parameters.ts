@@ -48,102 +48,102 @@ export function findParameters(
   return found;
 }
 
-/** A parameter in canonical form: float32, shape `spec.shape`, row-major. Holds that array and one block of rows, no more. */
-export async function loadParameter(source: WeightSource, parameter: StoredParameter): Promise<Float32Array> {
+/** How a matrix of `linear` lies in memory: [in, out] is canonical, [out, in] what most checkpoints store. */
+export type MatrixOrder = "inOut" | "outIn";
+
+/**
+ * A parameter, float32, row-major: of shape `spec.shape`, or its transpose for "outIn". Holds that array and one block of rows, no
+ * more; a matrix that is stored in the order wanted is read in place.
+ */
+export async function loadParameter(
+  source: WeightSource,
+  parameter: StoredParameter,
+  order: MatrixOrder = "inOut",
+): Promise<Float32Array> {
   const { spec, storedName } = parameter;
-  const stored = source.tensors.get(storedName)!.shape;
   const target = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
-  if (spec.shape.length === 1) {
-    const [from, to] = spec.outputs ?? [0, spec.shape[0]];
-    await source.readRows(storedName, from, to, target);
-  } else if (isTransposed(source, spec)) {
-    await readTransposed(source, parameter, target);
-  } else if (spec.outputs === undefined) {
-    await source.readRows(storedName, 0, spec.shape[0], target);
+  const isStoredOutIn = isTransposed(source, spec);
+  if (spec.shape.length === 1 || (spec.outputs === undefined && isStoredOutIn === (order === "outIn"))) {
+    const [from, rows] = [spec.outputs?.[0] ?? 0, isStoredOutIn ? spec.shape[1] : spec.shape[0]];
+    await source.readRows(storedName, from, from + rows, target);
   } else {
-    await readColumns(source, parameter, stored[1], target);
+    await readByBlocks(source, parameter, isStoredOutIn, order, target);
   }
   if (spec.plus !== undefined && source.format !== "gguf")
     for (let i = 0; i < target.length; i++) target[i] += spec.plus;
-  if (spec.ggufInterleavedHeads !== undefined && source.format === "gguf")
-    restoreHalves(target, spec.shape, spec.ggufInterleavedHeads);
+  if (spec.ggufInterleavedHeads !== undefined && source.format === "gguf") {
+    const behind = order === "outIn" && spec.shape.length === 2 ? spec.shape[0] : 1;
+    restoreHalves(target, spec.shape[spec.shape.length - 1], behind, spec.ggufInterleavedHeads);
+  }
   return target;
 }
 
-/** Rows [from, to) of outputs, stored [out, in], into target [in, out]. */
-async function readTransposed(
+/** Reads some rows of the stored matrix at a time, takes the outputs wanted of them and writes these in the order wanted. */
+async function readByBlocks(
   source: WeightSource,
   { spec, storedName }: StoredParameter,
+  isStoredOutIn: boolean,
+  order: MatrixOrder,
   target: Float32Array,
 ): Promise<void> {
   const [inputs, outputs] = spec.shape;
-  const first = spec.outputs?.[0] ?? 0;
-  const step = Math.max(1, Math.floor(BLOCK_ELEMENTS / inputs));
-  const block = new Float32Array(Math.min(step, outputs) * inputs);
-  for (let from = 0; from < outputs; from += step) {
-    const rows = Math.min(step, outputs - from);
-    const read = block.subarray(0, rows * inputs);
-    await source.readRows(storedName, first + from, first + from + rows, read);
-    transposeInto(target, outputs, from, read, rows, inputs);
-  }
-}
-
-/** Writes block [rows, inputs] as columns [firstColumn, firstColumn + rows) of target [inputs, outputs], by tiles that fit the cache. */
-function transposeInto(
-  target: Float32Array,
-  outputs: number,
-  firstColumn: number,
-  block: Float32Array,
-  rows: number,
-  inputs: number,
-): void {
-  const tile = 32;
-  for (let i0 = 0; i0 < inputs; i0 += tile) {
-    const iEnd = Math.min(inputs, i0 + tile);
-    for (let r0 = 0; r0 < rows; r0 += tile) {
-      const rEnd = Math.min(rows, r0 + tile);
-      for (let i = i0; i < iEnd; i++) {
-        const at = i * outputs + firstColumn;
-        for (let r = r0; r < rEnd; r++) target[at + r] = block[r * inputs + i];
-      }
+  const firstOutput = spec.outputs?.[0] ?? 0;
+  // The part of the stored matrix that is wanted: rows [row0, row0 + rows), columns [column0, column0 + columns).
+  const [row0, rows, column0, columns] = isStoredOutIn
+    ? [firstOutput, outputs, 0, inputs]
+    : [0, inputs, firstOutput, outputs];
+  const width = source.tensors.get(storedName)!.shape[1];
+  const step = Math.max(1, Math.floor(BLOCK_ELEMENTS / width));
+  const block = new Float32Array(Math.min(step, rows) * width);
+  const isTurned = isStoredOutIn !== (order === "outIn");
+  for (let from = 0; from < rows; from += step) {
+    const count = Math.min(step, rows - from);
+    await source.readRows(storedName, row0 + from, row0 + from + count, block.subarray(0, count * width));
+    if (isTurned) {
+      writeTurned(target, rows, from, block, count, column0, columns, width);
+    } else {
+      for (let r = 0; r < count; r++)
+        target.set(block.subarray(r * width + column0, r * width + column0 + columns), (from + r) * columns);
     }
   }
 }
 
-/** A range of columns of a stored [in, allOut] into target [in, out]. */
-async function readColumns(
-  source: WeightSource,
-  { spec, storedName }: StoredParameter,
-  allOut: number,
+/** Rows of a block become columns [first, first + count) of target [columns, rows], by tiles that fit the cache. */
+function writeTurned(
   target: Float32Array,
-): Promise<void> {
-  const [inputs, outputs] = spec.shape;
-  const [first] = spec.outputs!;
-  const step = Math.max(1, Math.floor(BLOCK_ELEMENTS / allOut));
-  const block = new Float32Array(Math.min(step, inputs) * allOut);
-  for (let from = 0; from < inputs; from += step) {
-    const rows = Math.min(step, inputs - from);
-    await source.readRows(storedName, from, from + rows, block.subarray(0, rows * allOut));
-    for (let r = 0; r < rows; r++) {
-      const at = r * allOut + first;
-      target.set(block.subarray(at, at + outputs), (from + r) * outputs);
+  rows: number,
+  first: number,
+  block: Float32Array,
+  count: number,
+  column0: number,
+  columns: number,
+  width: number,
+): void {
+  const tile = 32;
+  for (let c0 = 0; c0 < columns; c0 += tile) {
+    const cEnd = Math.min(columns, c0 + tile);
+    for (let r0 = 0; r0 < count; r0 += tile) {
+      const rEnd = Math.min(count, r0 + tile);
+      for (let c = c0; c < cEnd; c++) {
+        const at = c * rows + first;
+        for (let r = r0; r < rEnd; r++) target[at + r] = block[r * width + column0 + c];
+      }
     }
   }
 }
 
 /**
  * Undoes llama.cpp's permutation of q and k: it stores pair i of a head at 2i and 2i + 1; rotate-half wants i and i + headDim / 2.
- * `data` is [..., outputs], the outputs last.
+ * `data` is [.., outputs, behind].
  */
-function restoreHalves(data: Float32Array, shape: readonly number[], heads: number): void {
-  const outputs = shape[shape.length - 1];
+function restoreHalves(data: Float32Array, outputs: number, behind: number, heads: number): void {
   const [headDim, half] = [outputs / heads, outputs / heads / 2];
-  const head = new Float32Array(headDim);
-  for (let at = 0; at < data.length; at += headDim) {
-    head.set(data.subarray(at, at + headDim));
+  const head = new Float32Array(headDim * behind);
+  for (let at = 0; at < data.length; at += head.length) {
+    head.set(data.subarray(at, at + head.length));
     for (let i = 0; i < half; i++) {
-      data[at + i] = head[2 * i];
-      data[at + half + i] = head[2 * i + 1];
+      data.set(head.subarray(2 * i * behind, (2 * i + 1) * behind), at + i * behind);
+      data.set(head.subarray((2 * i + 1) * behind, (2 * i + 2) * behind), at + (half + i) * behind);
     }
   }
 }

@@ -4,7 +4,7 @@ import { architectureOf } from "./architectures/registry.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { readJsonFile } from "./json-file.ts";
 import { ModelFileError } from "./model-file-error.ts";
-import { findParameters, loadParameter, type StoredParameter } from "./model-parameters.ts";
+import { findParameters, loadParameter, type MatrixOrder, type StoredParameter } from "./model-parameters.ts";
 import type { ModelSpec } from "./model-spec.ts";
 import type { BlockProgram } from "./program.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -28,8 +28,8 @@ export interface Model {
   readonly source: WeightSource;
   /** SHA-256 (hex) of the configuration and of every byte of the weights. */
   readonly fingerprint: string;
-  /** One parameter by its canonical name, in canonical form (see `ParameterSpec`), float32. */
-  load(name: string): Promise<Float32Array>;
+  /** One parameter by its canonical name, in canonical form (see `ParameterSpec`) or as [out, in], float32. */
+  load(name: string, order?: MatrixOrder): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -54,11 +54,11 @@ export async function openModel(given: string): Promise<Model> {
       parameters,
       source,
       fingerprint: await fingerprintOf(source.files, spec),
-      load(name) {
+      load(name, order) {
         const parameter = parameters.get(name);
         if (parameter === undefined)
           throw new Error(`parameter ${name}: expected one of this ${spec.modelType} model, got an unknown name`);
-        return loadParameter(source, parameter);
+        return loadParameter(source, parameter, order);
       },
       close: () => source.close(),
     };

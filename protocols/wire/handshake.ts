@@ -36,7 +36,8 @@ export function describeFields(description: unknown): Record<string, string> {
       json.length <= MAX_PLAIN_FIELD ? json : `sha256:${createHash("sha256").update(json).digest("hex").slice(0, 32)}`;
     fields.push([path, text]);
   };
-  visit(description, "");
+  const empty = typeof description === "object" && description !== null && Object.keys(description).length === 0;
+  if (!empty) visit(description, "");
   if (fields.length > MAX_FIELDS) {
     throw new RangeError(
       `public description: expected at most ${MAX_FIELDS} fields, got ${fields.length}; put lists into arrays`,

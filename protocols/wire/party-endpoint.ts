@@ -133,6 +133,10 @@ export class PartyEndpoint implements Endpoint {
     return this.#listener?.address ?? null;
   }
 
+  get transport(): Transport {
+    return this.#options.transport;
+  }
+
   /** Every peer, and who dials. */
   get peers(): ReadonlyMap<string, "dial" | "accept"> {
     return new Map([...this.#peers.values()].map(({ name, route }) => [name, route]));
@@ -192,7 +196,8 @@ export class PartyEndpoint implements Endpoint {
       closed: (reason) => this.#closed(channel, named, to, reason),
     });
     this.#pending.set(channel, { deadlineMs: this.#clock.nowMs + this.limits.handshakeMs, to });
-    tell(channel, this.#serialize(this.#hello(to)));
+    // Who was dialled says nothing of itself before it knows whom it speaks to.
+    if (to !== null) tell(channel, this.#serialize(this.#hello(to)));
     channel.start();
   }
 
@@ -374,6 +379,8 @@ export class PartyEndpoint implements Endpoint {
         `handshake of ${this.party}: expected party ${to} at ${channel.link.remote}, got ${hello.party}`,
       );
     }
+    // Said before the comparison, so that both ends see what differs.
+    if (to === null) tell(channel, this.#serialize(this.#hello(null)));
     checkHello(this.#hello(to), hello);
     this.#pending.delete(channel);
     channel.name(peer.name);

@@ -83,9 +83,10 @@ export class PeerChannel {
       frame: (bytes) => this.#receive(bytes),
       broken: (kind, fault) => {
         if (this.#ended) return;
-        const what = `frame from ${this.#peer}: expected at most ${this.#limits.chunkBytes} bytes (chunkBytes), got more: ${fault}`;
         this.#events.fault(
-          kind === "oversized" ? new OversizedError(this.#peer, what) : new FrameError(this.#peer, fault),
+          kind === "oversized"
+            ? new OversizedError(this.#peer, this.#tooLong(`more (${fault})`))
+            : new FrameError(this.#peer, fault),
         );
       },
       closed: (reason) => {
@@ -251,6 +252,8 @@ export class PeerChannel {
     if (this.#ended) return;
     this.heard = true;
     try {
+      const most = HEADER_BYTES + Math.max(this.#limits.chunkBytes, this.#limits.maxControlBytes);
+      if (bytes.byteLength > most) throw new OversizedError(this.#peer, this.#tooLong(`${bytes.byteLength}`));
       const header = decodeHeader(bytes, this.#peer, this.#limits);
       if (header.sequence !== this.#receiveSequence) {
         const expected = this.#receiveSequence;
@@ -274,6 +277,11 @@ export class PeerChannel {
       // Whatever a handler threw is as final as a broken frame: the stream cannot go on past it.
       this.#events.fault(error instanceof WireError ? error : new WireError("WIRE_HANDLER", String(error)));
     }
+  }
+
+  #tooLong(got: string): string {
+    const { chunkBytes, maxControlBytes } = this.#limits;
+    return `frame from ${this.#peer}: expected at most ${chunkBytes} bytes (chunkBytes) or ${maxControlBytes} (maxControlBytes), got ${got}`;
   }
 
   #receiveTensor(header: FrameHeader, frame: Uint8Array): void {

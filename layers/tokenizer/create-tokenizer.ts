@@ -18,7 +18,7 @@ interface LibraryDecoder {
   /** Of a sequence. */
   readonly decoders?: readonly LibraryDecoder[];
   /** Of parts that make characters of bytes. */
-  text_decoder?: TextDecoder;
+  text_decoder?: InstanceType<typeof TextDecoder>;
 }
 
 /** What a model's files say beside tokenizer.json. */

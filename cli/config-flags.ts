@@ -10,7 +10,7 @@ export function addConfigFlags(
   for (const key of keys) {
     const field = runConfig.shape[key];
     const byDefault = field.safeParse(undefined).data;
-    const note = byDefault === undefined || byDefault === false ? "" : ` (default: ${String(byDefault)})`;
+    const note = byDefault === undefined || byDefault === false ? "" : ` (default: ${JSON.stringify(byDefault)})`;
     const value = typeof byDefault === "boolean" ? "" : ` <${placeholder(key)}>`;
     command.option(`--${kebab(key)}${value}`, `${field.description ?? describeRule(key)}${note}`);
   }

@@ -1,6 +1,9 @@
 import { Command } from "commander";
-import { addRun } from "./run.ts";
 import { reportFailure } from "./failure.ts";
+import { addNode } from "./node.ts";
+import { addRun } from "./run.ts";
+import { addSchema } from "./schema.ts";
+import { addTopology } from "./topology.ts";
 
 const program = new Command("weir")
   .description("Private language-model inference: a prompt runs through a model that other people's machines compute.")
@@ -9,6 +12,9 @@ const program = new Command("weir")
   .enablePositionalOptions();
 
 addRun(program);
+addNode(program);
+addTopology(program);
+addSchema(program);
 
 try {
   await program.parseAsync();

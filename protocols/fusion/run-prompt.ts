@@ -57,13 +57,13 @@ async function promptOnce(
   const generatedIds: number[] = [];
   let firstTokenAt = 0;
   try {
-    const decoder = tokenizer.stream({ skipSpecial: true });
+    const decoder = tokenizer.streamDecoder({ skipSpecial: true });
     for await (const id of generate(session, head, promptIds, samplingOf(config), stops)) {
       if (generatedIds.length === 0) firstTokenAt = performance.now();
       generatedIds.push(id);
       options.onText(decoder.push(id));
     }
-    options.onText(decoder.end());
+    options.onText(decoder.flush());
   } catch (error) {
     await session.abort(error instanceof Error ? error.message : String(error));
     throw error;

@@ -1,0 +1,53 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { openModel } from "../layers/model.ts";
+import { Node } from "../protocols/fusion/node.ts";
+import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
+import { readCertificates } from "../protocols/fusion/remote-deployment.ts";
+import { checkNodeName, readTopology } from "../protocols/fusion/topology.ts";
+import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
+
+interface NodeFlags extends NetworkFlags {
+  readonly party: string;
+  readonly topology: string;
+  readonly model: string;
+  readonly views?: string;
+  readonly threads: string;
+}
+
+/** `weir node`: one party on this machine. */
+export function addNode(program: Command): void {
+  const command = program
+    .command("node")
+    .description("Run one party of a topology on this machine, until it is stopped.")
+    .requiredOption("--party <name>", "the party: comp.0, attn.1.2, ...")
+    .requiredOption("--topology <file>", "the topology file, the same on every machine")
+    .option("--model <path>", "folder with config.json, or a .gguf file", DEFAULT_MODEL)
+    .option("--views <folder>", "keep what this party sees, in sessions that ask for it")
+    .option("--threads <n>", "threads of each computation", "1");
+  addNetworkFlags(command).action(async (flags: NodeFlags) => {
+    const topology = await readTopology(flags.topology);
+    checkNodeName(flags.party, topology.alpha, topology.beta);
+    const model = await openModel(flags.model);
+    const node = await Node.start({
+      party: flags.party,
+      alpha: topology.alpha,
+      beta: topology.beta,
+      model,
+      listen: topology.nodes[flags.party],
+      viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
+      threads: Number(flags.threads),
+      head: flags.party.startsWith("comp."),
+      certificates: await readCertificates(flags),
+      insecurePlaintext: flags.insecurePlaintext,
+    });
+    process.stderr.write(`${flags.party} listens at ${node.endpoint.address}\n`);
+    const stop = (): void => {
+      void node.close().finally(() => process.exit());
+    };
+    process.once("SIGINT", stop);
+    process.once("SIGTERM", stop);
+    await node.join(topology.nodes);
+    process.stderr.write(`${flags.party} is linked to all its peers\n`);
+  });
+}

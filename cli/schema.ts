@@ -1,0 +1,19 @@
+import { Argument, type Command } from "commander";
+import { toJSONSchema } from "zod";
+import { verifyRecord } from "../experiments/verify/verify-record.ts";
+import { runConfig } from "../protocols/fusion/run-config.ts";
+import { runRecord } from "../protocols/fusion/run-record.ts";
+import { topologySchema } from "../protocols/fusion/topology.ts";
+
+const SCHEMAS = { run: runRecord, verify: verifyRecord, config: runConfig, topology: topologySchema } as const;
+
+/** `weir schema`: the JSON Schema of what weir prints and reads. */
+export function addSchema(program: Command): void {
+  program
+    .command("schema")
+    .description("Print the JSON Schema of a command's --json output, of the config file or of the topology file.")
+    .addArgument(new Argument("<what>", "which").choices(Object.keys(SCHEMAS)))
+    .action((what: keyof typeof SCHEMAS) => {
+      process.stdout.write(`${JSON.stringify(toJSONSchema(SCHEMAS[what]), null, 2)}\n`);
+    });
+}

@@ -100,7 +100,7 @@ class StageSessions {
       if (stages.includes("pre")) await this.pre(layer);
       if (stages.includes("post")) await this.post(layer);
     }
-    if (stages.includes("head")) await Promise.all([this.finish(), this.logits()]);
+    if (stages.includes("head")) await this.finish().then(() => this.logits());
   }
 
   embed(): Promise<GraphSession> {
@@ -126,7 +126,7 @@ class StageSessions {
   async close(): Promise<void> {
     const sessions = await Promise.all(this.#open.values());
     this.#open.clear();
-    await Promise.all(sessions.map((session) => session?.close()));
+    await Promise.all(sessions.filter((session) => session !== null).map((session) => session.close()));
   }
 
   #get<G extends Uint8Array | null>(name: string, graph: () => G): Promise<G extends null ? null : GraphSession> {

@@ -35,6 +35,7 @@ export class GraphBuilder {
   readonly #inputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
   readonly #outputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
   readonly #initializers = new Map<string, MessageInitShape<typeof TensorProtoSchema>>();
+  readonly #renamed = new Map<string, string>();
   #values = 0;
 
   /** Declares an input and gives its name back. */
@@ -43,10 +44,12 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Makes `value`, which a node computes, an output called `name`. */
+  /** Makes `value`, which a node computes, an output called `name`; it stays usable under both names. */
   output(name: string, value: string, type: ElementType, shape: readonly Dimension[]): void {
-    const rename = (names: string[]): void => names.forEach((used, at) => used === value && (names[at] = name));
+    const now = this.#renamed.get(value) ?? value;
+    const rename = (names: string[]): void => names.forEach((used, at) => used === now && (names[at] = name));
     for (const node of this.#nodes) [node.input, node.output].forEach(rename);
+    this.#renamed.set(value, name);
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
@@ -73,7 +76,7 @@ export class GraphBuilder {
       opType,
       domain,
       name: `${opType}.${names[0]}`,
-      input: [...inputs],
+      input: inputs.map((input) => this.#renamed.get(input) ?? input),
       output: names,
       attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
     });

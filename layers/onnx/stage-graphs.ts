@@ -9,14 +9,14 @@ export type ModelProgram = Pick<Model, "spec" | "program">;
 
 /** ids, positions -> x [1, rows, d] */
 export function embedGraph({ spec, program }: ModelProgram, weights: WeightFile): Uint8Array {
-  const stage = start(weights);
+  const stage = startGraph(weights);
   stage.output("x", program.embed(stage.algebra, spec));
   return stage.graph.build("embed");
 }
 
 /** x [1, rows, d], rotary tables where the model has them -> q, k, v */
 export function preGraph({ spec, program }: ModelProgram, weights: WeightFile, layer: number): Uint8Array {
-  const stage = start(weights);
+  const stage = startGraph(weights);
   const { q, k, v } = program.pre(stage.algebra, spec, layer, stage.input("x", spec.width));
   stage.output("q", q);
   stage.output("k", k);
@@ -26,7 +26,7 @@ export function preGraph({ spec, program }: ModelProgram, weights: WeightFile, l
 
 /** x [1, rows, d], attended [1, rows, heads·headDim] -> next [1, rows, d] */
 export function postGraph({ spec, program }: ModelProgram, weights: WeightFile, layer: number): Uint8Array {
-  const stage = start(weights);
+  const stage = startGraph(weights);
   const [x, attended] = [stage.input("x", spec.width), stage.input("attended", spec.heads * spec.headDim)];
   stage.output("next", program.post(stage.algebra, spec, layer, x, attended));
   return stage.graph.build(`post.${layer}`);
@@ -34,7 +34,7 @@ export function postGraph({ spec, program }: ModelProgram, weights: WeightFile, 
 
 /** x [1, rows, d] -> finished [1, rows, d]; null where the model has no final norm */
 export function finishGraph({ spec, program }: ModelProgram, weights: WeightFile): Uint8Array | null {
-  const stage = start(weights);
+  const stage = startGraph(weights);
   const x = stage.input("x", spec.width);
   const finished = program.finish(stage.algebra, spec, x);
   if (finished === x) return null;
@@ -44,7 +44,7 @@ export function finishGraph({ spec, program }: ModelProgram, weights: WeightFile
 
 /** finished [1, rows, d] -> logits [1, rows, vocabulary]; null where the model has no head */
 export function logitsGraph({ spec, program }: ModelProgram, weights: WeightFile): Uint8Array | null {
-  const stage = start(weights);
+  const stage = startGraph(weights);
   if (program.logits === null) return null;
   stage.output("logits", program.logits(stage.algebra, spec, stage.input("finished", spec.width)));
   return stage.graph.build("logits");
@@ -63,13 +63,13 @@ export function attendGraph(attention: AttentionSpec): Uint8Array {
   const k = graph.input("k", "float32", ["keys", kvHeads, 1, headDim]);
   const v = graph.input("v", "float32", ["keys", kvHeads, 1, headDim]);
   const mask = graph.input("mask", "float32", ["rows", "keys"]);
-  const logits = maskedLogits(graph, attention, q, k, mask); // [kvHeads, group, rows, keys]
+  const logits = capAndMask(graph, attention, scaledDots(graph, attention, q, k), mask); // [kvHeads, group, rows, keys]
   const m = graph.node("ReduceMax", [logits, graph.integers([-1])], { keepdims: 1 }); // [kvHeads, group, rows, 1]
   // Where nothing is visible m is -Infinity, and -Infinity less itself would be NaN.
   const finite = graph.node("Max", [m, graph.scalar(LEAST)]);
   const weights = graph.node("Exp", [graph.node("Sub", [logits, finite])]); // [kvHeads, group, rows, keys]
   const e = graph.node("ReduceSum", [weights, graph.integers([-1])], { keepdims: 1 });
-  const mixed = graph.node("FusedMatMul", [weights, v], { transBatchB: 1 }, MICROSOFT); // [kvHeads, group, rows, headDim]
+  const mixed = mixValues(graph, weights, v); // [kvHeads, group, rows, headDim]
   graph.output("u", graph.node("Transpose", [mixed], { perm: [2, 0, 1, 3] }), "float32", [
     "rows",
     kvHeads,
@@ -84,28 +84,35 @@ export function attendGraph(attention: AttentionSpec): Uint8Array {
 /** Just above the least finite float32. */
 const LEAST = -3.4e38;
 
-/** scale · q·k, soft-capped, plus the mask: [kvHeads, group, rows, keys] */
-export function maskedLogits(
-  graph: GraphBuilder,
-  attention: AttentionSpec,
-  q: string,
-  k: string,
-  mask: string,
-): string {
-  const alpha = { float: attention.scale };
-  const dots = graph.node("FusedMatMul", [q, k], { transBatchA: 1, transBatchB: 1, transB: 1, alpha }, MICROSOFT);
+/** scale · q·k by heads split in the shapes: [rows, kvHeads, group, headDim], [keys, kvHeads, 1, headDim] -> [kvHeads, group, rows, keys] */
+export function scaledDots(graph: GraphBuilder, attention: AttentionSpec, q: string, k: string): string {
+  const attributes = { transBatchA: 1, transBatchB: 1, transB: 1, alpha: { float: attention.scale } };
+  return graph.node("FusedMatMul", [q, k], attributes, MICROSOFT);
+}
+
+/** Soft-capped where the model does so, then masked (the mask is added). */
+export function capAndMask(graph: GraphBuilder, attention: AttentionSpec, dots: string, mask: string): string {
   const capped = attention.softCap === null ? dots : softCapNodes(graph, dots, attention.softCap);
   return graph.node("Add", [capped, mask]);
 }
 
-interface Stage {
-  readonly graph: GraphBuilder;
-  readonly algebra: OnnxAlgebra;
-  input(name: string, columns: number): GraphMatrix;
-  output(name: string, value: GraphMatrix): void;
+/** [kvHeads, group, rows, keys] by values [keys, kvHeads, 1, headDim] -> [kvHeads, group, rows, headDim] */
+export function mixValues(graph: GraphBuilder, weights: string, v: string): string {
+  return graph.node("FusedMatMul", [weights, v], { transBatchB: 1 }, MICROSOFT);
 }
 
-function start(weights: WeightFile): Stage {
+/** A graph being made from a program. */
+export interface GraphInProgress {
+  readonly graph: GraphBuilder;
+  readonly algebra: OnnxAlgebra;
+  /** An input [1, rows, columns]. */
+  readonly input: (name: string, columns: number) => GraphMatrix;
+  /** Makes a value an output [1, rows, columns]. */
+  readonly output: (name: string, value: GraphMatrix) => void;
+}
+
+/** An empty graph, with the algebra that fills it. */
+export function startGraph(weights: WeightFile): GraphInProgress {
   const graph = new GraphBuilder();
   const algebra = new OnnxAlgebra(graph, (name, shape) => externalParameter(graph, weights, name, shape));
   return {

@@ -24,7 +24,8 @@ export type WireWord = "float64" | "float32" | "float16";
 
 /**
  * What a party has of the network: named peers, messages that meet by key, counters that are always on. In memory and over
- * WebSockets alike. Any failure (a peer lost, a deadline passed, a malformed frame) ends every pending receive with that reason.
+ * WebSockets alike. Any failure (a peer lost, a malformed frame) ends every pending receive of every party with that reason; a deadline
+ * ends its own receive, and the session's protocol decides what follows.
  */
 export interface Endpoint {
   readonly party: string;

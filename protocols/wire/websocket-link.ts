@@ -31,6 +31,7 @@ export class WebSocketLink implements Link {
     this.#onFlushed = () => this.#release();
     ws.pause();
     ws.on("message", (data: Buffer) => {
+      if (this.#silenced) return;
       if (this.#paused) this.#held.push(data);
       else this.#handler?.frame(data);
     });
@@ -87,6 +88,8 @@ export class WebSocketLink implements Link {
         clearTimeout(timer);
         resolve();
       });
+      // The other end's goodbye would wait behind what we do not read.
+      this.#ws.resume();
       this.#ws.close(1000);
     });
   }

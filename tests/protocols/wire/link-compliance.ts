@@ -173,7 +173,7 @@ function collect(link: Link, count: number): Promise<Uint8Array[]> {
     link.start({
       frame: (frame) => {
         // A copy: what a handler keeps is its own, but the check must not depend on that.
-        frames.push(frame.slice());
+        frames.push(new Uint8Array(frame));
         if (frames.length === count) resolve(frames);
       },
       broken: (_kind, fault) => reject(new Error(fault)),

@@ -1,7 +1,7 @@
 /** Control messages: JSON objects checked by a strict schema that their `type` selects; an unknown type or field is refused. */
 import { prettifyError, strictObject, z, type ZodType } from "zod";
 import type { ControlMessage } from "./endpoint.ts";
-import { ControlError, OversizedError } from "./errors.ts";
+import { AbortedError, ControlError, OversizedError, WireError } from "./errors.ts";
 
 const partyName = z.string().min(1).max(200);
 const reason = z.string().max(4000);
@@ -81,4 +81,12 @@ function checkControl(value: unknown, schemas: ControlSchemas, what: string, pee
     throw new ControlError(peer, `${what}: expected a valid "${type}", got: ${fault}`);
   }
   return result.data as ControlMessage;
+}
+
+/** The abort message that carries `error` on: an aborted party passes on the first cause, not its own words. */
+export function abortOf(error: Error): Abort {
+  const wire = error instanceof WireError ? error : null;
+  const reason = error instanceof AbortedError ? error.reason : error.message;
+  const code = error instanceof AbortedError ? error.reasonCode : (wire?.code ?? "ERROR");
+  return { type: "abort", party: wire?.peer ?? null, code, reason: reason.slice(0, 4000) };
 }

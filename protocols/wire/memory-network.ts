@@ -1,6 +1,7 @@
 /** All parties in one process: an endpoint for each name, links made when first needed. */
 import { memoryLinkPair, MemoryTransport } from "./memory-transport.ts";
-import { type EndpointOptions, PartyEndpoint } from "./party-endpoint.ts";
+import type { EndpointOptions } from "./endpoint-options.ts";
+import { PartyEndpoint } from "./party-endpoint.ts";
 
 export type MemoryNetworkOptions = Partial<
   Pick<EndpointOptions, "model" | "description" | "word" | "limits" | "controls">

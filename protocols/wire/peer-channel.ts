@@ -37,16 +37,9 @@ const NOTHING: Promise<void> = Promise.resolve();
 /** One link that speaks frames. The peer has no name until its hello was accepted. */
 export class PeerChannel {
   readonly link: Link;
-  /** Frames arrived since this was last set to false. */
-  heard = false;
-  /** Frames sent since this was last set to false. */
-  spoke = false;
-  /** Time without a frame, as the endpoint's clock counts it. */
-  silentMs = 0;
-  /** Time in which we sent nothing. */
-  idleMs = 0;
-  paused = false;
-  #peer: string | null;
+  /** Silence after which `fellSilent` says so. */
+  readonly silenceLimitMs: number;
+  #peer: string | null = null;
   readonly #counters: Counters;
   readonly #limits: WireLimits;
   readonly #schemas: ControlSchemas;
@@ -54,6 +47,13 @@ export class PeerChannel {
   #sendSequence = 0;
   #receiveSequence = 0;
   #ended = false;
+  #endReason: Error | null = null;
+  #paused = false;
+  /** Frames arrived, and were sent, since the last tick; time without either. */
+  #heard = false;
+  #spoke = false;
+  #silentMs = 0;
+  #idleMs = 0;
   /** The chunked tensor on its way out, and tensors behind it. */
   #sending: Promise<void> | null = null;
   /** The chunked tensor on its way in. */
@@ -61,20 +61,13 @@ export class PeerChannel {
   /** Control bytes of the handshake, counted once the peer has a name. */
   readonly #uncounted: { direction: "sent" | "received"; bytes: number }[] = [];
 
-  constructor(
-    link: Link,
-    peer: string | null,
-    counters: Counters,
-    limits: WireLimits,
-    schemas: ControlSchemas,
-    events: ChannelEvents,
-  ) {
+  constructor(link: Link, counters: Counters, limits: WireLimits, schemas: ControlSchemas, events: ChannelEvents) {
     this.link = link;
-    this.#peer = peer;
     this.#counters = counters;
     this.#limits = limits;
     this.#schemas = schemas;
     this.#events = events;
+    this.silenceLimitMs = link.loopback ? limits.silentLoopbackMs : limits.silentMs;
   }
 
   /** Starts the delivery of what arrives. */
@@ -153,38 +146,60 @@ export class PeerChannel {
     return this.#accepting();
   }
 
-  sendHeartbeat(): void {
-    const frame = this.#plainFrame("heartbeat", 0);
-    const bytes = frame.byteLength + webSocketHeaderBytes(frame.byteLength, this.link.masked);
-    if (this.#peer !== null) this.#counters.countHeartbeat("sent", this.#peer, bytes);
-    this.#write(frame);
+  /** Sends a control message without waiting; a link too full to be told ends at once, which says enough. */
+  tell(json: Uint8Array): void {
+    try {
+      void this.sendControl(json);
+    } catch (error) {
+      this.terminate(error as Error);
+    }
+  }
+
+  /** Lets `elapsedMs` pass: sends a heartbeat where we were idle, and says whether the peer was silent for too long. */
+  fellSilent(elapsedMs: number): boolean {
+    this.#idleMs = this.#spoke ? 0 : this.#idleMs + elapsedMs;
+    this.#spoke = false;
+    // Bytes that still wait to be sent will say that we live.
+    if (this.#idleMs >= this.silenceLimitMs / 5 && this.link.unsentBytes === 0) this.#sendHeartbeat();
+    this.#silentMs = this.#heard || this.#paused ? 0 : this.#silentMs + elapsedMs;
+    this.#heard = false;
+    return this.#silentMs >= this.silenceLimitMs;
   }
 
   pause(): void {
-    if (this.paused) return;
-    this.paused = true;
+    if (this.#paused) return;
+    this.#paused = true;
     this.link.pause();
   }
 
   resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
+    if (!this.#paused) return;
+    this.#paused = false;
     this.link.resume();
   }
 
-  /** Closes in good order; nothing more is delivered. */
-  close(): Promise<void> {
-    this.#ended = true;
-    this.#assembling = null;
-    // A paused link could not see the other end's goodbye.
-    this.resume();
+  /** Closes in good order; nothing more is delivered. A tensor on its way out rejects with `reason`. */
+  close(reason: Error): Promise<void> {
+    this.#end(reason);
     return this.link.close(this.#limits.closeMs);
   }
 
-  terminate(): void {
-    this.#ended = true;
-    this.#assembling = null;
+  terminate(reason: Error): void {
+    this.#end(reason);
     this.link.terminate();
+  }
+
+  #end(reason: Error): void {
+    this.#ended = true;
+    this.#endReason ??= reason;
+    this.#assembling = null;
+  }
+
+  #sendHeartbeat(): void {
+    const frame = this.#plainFrame("heartbeat", 0);
+    const bytes = frame.byteLength + webSocketHeaderBytes(frame.byteLength, this.link.masked);
+    if (this.#peer !== null) this.#counters.countHeartbeat("sent", this.#peer, bytes);
+    this.#write(frame);
   }
 
   async #sendChunks(header: FrameHeader, tensor: WireTensor): Promise<void> {
@@ -192,7 +207,7 @@ export class PeerChannel {
     for (let offsetBytes = 0; offsetBytes === 0 || offsetBytes < header.totalBytes; offsetBytes += chunkBytes) {
       await this.link.drained(highWaterBytes);
       if (this.#ended)
-        throw new LinkClosedError(this.#peer, `link to ${this.#peer}: expected it open, got closed during a tensor`);
+        throw this.#endReason ?? new LinkClosedError(this.#peer, `link to ${this.#peer}: expected it open, got closed`);
       const payloadBytes = Math.min(chunkBytes, header.totalBytes - offsetBytes);
       this.#sendChunk({ ...header, offsetBytes, payloadBytes }, tensor);
     }
@@ -230,7 +245,7 @@ export class PeerChannel {
   }
 
   #write(frame: Uint8Array): void {
-    this.spoke = true;
+    this.#spoke = true;
     this.link.send(frame);
     if (this.link.unsentBytes > this.#limits.maxUnsentBytes) {
       const bound = `at most ${this.#limits.maxUnsentBytes} unsent bytes (maxUnsentBytes)`;
@@ -250,7 +265,7 @@ export class PeerChannel {
 
   #receive(bytes: Uint8Array): void {
     if (this.#ended) return;
-    this.heard = true;
+    this.#heard = true;
     try {
       const most = HEADER_BYTES + Math.max(this.#limits.chunkBytes, this.#limits.maxControlBytes);
       if (bytes.byteLength > most) throw new OversizedError(this.#peer, this.#tooLong(`${bytes.byteLength}`));
@@ -275,7 +290,7 @@ export class PeerChannel {
       }
     } catch (error) {
       // Whatever a handler threw is as final as a broken frame: the stream cannot go on past it.
-      this.#events.fault(error instanceof WireError ? error : new WireError("WIRE_HANDLER", String(error)));
+      this.#events.fault(error instanceof WireError ? error : handlerFault(error));
     }
   }
 
@@ -344,4 +359,10 @@ export class PeerChannel {
     if (this.#peer === null) this.#uncounted.push({ direction, bytes });
     else this.#counters.countControl(direction, this.#peer, bytes);
   }
+}
+
+function handlerFault(cause: unknown): WireError {
+  const fault = new WireError("WIRE_HANDLER", `handler of a message: expected it to return, got ${String(cause)}`);
+  fault.cause = cause;
+  return fault;
 }

@@ -28,6 +28,7 @@ export interface WebSocketTransportOptions {
    * scripts in browsers; between our own parties there is neither on wss:// and loopback, and only there it is allowed.
    */
   readonly skipMasking?: boolean;
+  /** Those of the endpoints on it; chunkBytes and maxControlBytes bound what ws takes in. */
   readonly limits?: Partial<WireLimits>;
 }
 

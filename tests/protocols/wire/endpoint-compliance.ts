@@ -13,7 +13,8 @@ import {
   UnknownPartyError,
 } from "../../../protocols/wire/errors.ts";
 import { HEADER_BYTES } from "../../../protocols/wire/frame.ts";
-import { createEndpoint, type EndpointOptions, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
+import type { EndpointOptions } from "../../../protocols/wire/endpoint-options.ts";
+import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { deferred } from "./deferred.ts";
 import type { TransportSetup } from "./transport-compliance.ts";
 

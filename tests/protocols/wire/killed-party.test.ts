@@ -52,7 +52,7 @@ describe("a party that is killed", () => {
       const killedAt = Date.now();
       children.get("victim")?.child.kill("SIGKILL");
       for (const party of ["hub", "witness", "far"]) {
-        const { reason, peer, at } = (await children.get(party)?.next()) as Report;
+        const { reason, peer, at } = await children.get(party)!.next();
         assert.equal(peer, "victim", `${party}: ${reason}`);
         assert.match(reason as string, /peer victim: expected a goodbye, got its link closed without a goodbye/);
         assert.ok((at as number) - killedAt < 1000, `${party} knew after ${(at as number) - killedAt} ms`);

@@ -104,6 +104,7 @@ async function describeRotary(
 
 function describeGpt2(reader: GgufMetadataReader, source: GgufDescription): JsonObject {
   reader.mustBe("attention.causal", true);
+  reader.mustBe("attention.head_count_kv", reader.size("attention.head_count"));
   return {
     model_type: "gpt2",
     n_embd: reader.size("embedding_length"),
@@ -119,6 +120,7 @@ function describeGpt2(reader: GgufMetadataReader, source: GgufDescription): Json
 
 function describeBert(reader: GgufMetadataReader, source: GgufDescription): JsonObject {
   reader.mustBe("attention.causal", false);
+  reader.mustBe("attention.head_count_kv", reader.size("attention.head_count"));
   // How token rows become one row for the text: after the rows that we compute.
   reader.ignore("pooling_type");
   const types = source.tensors.get("token_types.weight")?.shape[0];

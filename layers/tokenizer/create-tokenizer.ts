@@ -74,7 +74,7 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
     stopTokens: facts.stopTokens,
     encode: (text, { addSpecial = true } = {}) => library.encode(text, { add_special_tokens: addSpecial }).ids,
     decode,
-    streamDecoder: (options) => createTextStream((ids) => decode(ids, options)),
+    streamDecoder: (options) => createTextStream((ids) => decode(ids, options), options?.after),
     chatTemplate,
     applyChatTemplate(messages, { addGenerationPrompt = true } = {}) {
       if (chatTemplate === null) {

@@ -9,15 +9,22 @@ export interface TextStream {
 /** The character that stands for bytes which aren't UTF-8: at the end of a text, perhaps the beginning of a character. */
 const REPLACEMENT = "\uFFFD";
 
+/** No character takes more tokens than this. */
+const CONTEXT_TOKENS = 8;
+
 /**
  * A stream over any `decode`: text is given out when it ends in a whole character. Tokens are decoded together with those of the piece
  * before them, so that what a decoder does at the beginning of a text (dropping a space, say) is done once, at the beginning.
+ * `after` are the tokens of a text that the stream continues.
  */
-export function createTextStream(decode: (ids: readonly number[]) => string): TextStream {
-  // The tokens of the last piece that was given out, then those since.
-  let ids: number[] = [];
-  let given = "";
-  let first = 0;
+export function createTextStream(
+  decode: (ids: readonly number[]) => string,
+  after: readonly number[] = [],
+): TextStream {
+  // The tokens of the last piece that was given out, then those since. Of a text before, the end is enough.
+  let ids: number[] = after.slice(-CONTEXT_TOKENS);
+  let given = decode(ids);
+  let first = ids.length;
 
   return {
     push(id) {

@@ -15,8 +15,11 @@ export interface Tokenizer {
   encode(text: string, options?: { readonly addSpecial?: boolean }): number[];
   /** Text of the ids; `skipSpecial` leaves out tokens such as an end of turn. Throws RangeError for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
-  /** Decodes token by token; the pieces joined are what `decode` gives for all of them. */
-  streamDecoder(options?: { readonly skipSpecial?: boolean }): TextStream;
+  /**
+   * Decodes token by token; the pieces joined are what `decode` gives for all of them. `after`: the tokens of a prompt that the text
+   * continues, where the first piece should keep its space (SentencePiece drops one at the beginning of a text).
+   */
+  streamDecoder(options?: { readonly skipSpecial?: boolean; readonly after?: readonly number[] }): TextStream;
   /** The model's chat template; null where it has none. */
   readonly chatTemplate: ChatTemplate | null;
   /**

@@ -3,14 +3,14 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
-import { bool, ggufBytes, int32s, string, strings, u32, type GgufField } from "./gguf-bytes.ts";
+import { array, bool, floats, ggufBytes, int32s, string, strings, u32, type GgufField } from "./gguf-bytes.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 const FIXTURES = path.resolve(import.meta.dirname, "../fixtures/tokenizers");
 const scratch = await scratchFolder();
 const golden = JSON.parse(await readFile(path.join(FIXTURES, "golden.json"), "utf8")) as {
   readonly texts: readonly string[];
-  readonly ids: Readonly<Record<string, readonly (readonly number[])[]>>;
+  readonly ids: Readonly<Record<string, readonly (readonly number[] | null)[]>>;
 };
 
 interface Vocabulary {
@@ -69,4 +69,47 @@ test("what the file states of tokens around the text goes before what the name i
   assert.deepEqual([around.encode("a").length, first, last], [3, 0, 2]);
   assert.deepEqual(around.stopTokens, [2, 1]);
   assert.equal(around.bosToken, "<|endoftext|>");
+});
+
+test('GGUF\'s "llama": every text gives the ids of sentencepiece itself', async () => {
+  const { tokens, scores, types } = JSON.parse(await readFile(path.join(FIXTURES, "sentencepiece.json"), "utf8")) as {
+    readonly tokens: readonly string[];
+    readonly scores: readonly number[];
+    readonly types: readonly number[];
+  };
+  const metadata = [
+    ["tokenizer.ggml.model", string("llama")],
+    ["tokenizer.ggml.tokens", strings(tokens)],
+    [
+      "tokenizer.ggml.scores",
+      array(
+        6,
+        scores.map((score) => floats(score)),
+      ),
+    ],
+    ["tokenizer.ggml.token_type", int32s(types)],
+    ["tokenizer.ggml.bos_token_id", u32(1)],
+    ["tokenizer.ggml.eos_token_id", u32(2)],
+  ] as const;
+  const tokenizer = await openTokenizer(await scratch.write("sentencepiece.gguf", ggufBytes({ metadata })));
+  let compared = 0;
+  golden.texts.forEach((text, i) => {
+    const ids = golden.ids.sentencepiece[i];
+    if (ids === null) return;
+    compared++;
+    assert.deepEqual(tokenizer.encode(text, { addSpecial: false }), ids, `text ${i}: ${JSON.stringify(text)}`);
+    assert.deepEqual(tokenizer.encode(text), [1, ...ids]);
+    const marked = text.replaceAll("\u2581", " ");
+    assert.equal(tokenizer.decode(ids), marked, `ids of text ${i}`);
+    const stream = tokenizer.streamDecoder({ skipSpecial: true });
+    assert.equal([1, ...ids].map((id) => stream.push(id)).join("") + stream.flush(), marked, `stream of text ${i}`);
+  });
+  assert.ok(compared >= 200);
+  const [, ...hello] = tokenizer.encode("the the");
+  const fresh = tokenizer.streamDecoder();
+  const continuing = tokenizer.streamDecoder({ after: tokenizer.encode("of") });
+  assert.equal(hello.map((id) => fresh.push(id)).join(""), "the the");
+  assert.equal(hello.map((id) => continuing.push(id)).join(""), " the the");
+  // Between special tokens, as the Rust original has it: each piece of text begins with a space of its own.
+  assert.deepEqual(tokenizer.encode("a</s>"), [1, ...tokenizer.encode("a", { addSpecial: false }), 2]);
 });

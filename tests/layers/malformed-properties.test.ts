@@ -10,7 +10,7 @@ import type { WeightSource } from "../../layers/weight-source.ts";
 import { ggufToConfig } from "../../layers/weights/gguf-config.ts";
 import { openGguf } from "../../layers/weights/gguf.ts";
 import { openSafetensors } from "../../layers/weights/safetensors.ts";
-import { f32, floats, ggufBytes, int32s, string, strings, u32 } from "./gguf-bytes.ts";
+import { array, f32, floats, ggufBytes, int32s, string, strings, u32 } from "./gguf-bytes.ts";
 import { entry, safetensorsBytes } from "./safetensors-bytes.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
@@ -206,6 +206,27 @@ async function useTokenizer(modelPath: string): Promise<void> {
 test("GGUF: tokenizer", async () => {
   const file = path.join(scratch.path, "tokenizer.gguf");
   await assertSafe(GOOD_GGUF, 800, file, () => useTokenizer(file));
+});
+
+const SENTENCEPIECE = ggufBytes({
+  metadata: [
+    ["tokenizer.ggml.model", string("llama")],
+    ["tokenizer.ggml.tokens", strings(["<unk>", "<s>", "<0x0A>", "a", "b", "\u2581", "\u2581a", "ba", "\u2581ba"])],
+    [
+      "tokenizer.ggml.scores",
+      array(
+        6,
+        [0, 0, 0, -4, -5, -6, -1, -2, -3].map((score) => floats(score)),
+      ),
+    ],
+    ["tokenizer.ggml.token_type", int32s([2, 3, 6, 1, 1, 1, 1, 1, 1])],
+    ["tokenizer.ggml.bos_token_id", u32(1)],
+  ],
+});
+
+test("GGUF: SentencePiece tokenizer", async () => {
+  const file = path.join(scratch.path, "sentencepiece.gguf");
+  await assertSafe(SENTENCEPIECE, 800, file, () => useTokenizer(file));
 });
 
 /** A small tokenizer.json of many parts. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { readJsonFile, type JsonObject } from "../../layers/json-file.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
-import { bool, ggufBytes, int32s, string, strings, u32, type GgufField } from "./gguf-bytes.ts";
+import { array, bool, ggufBytes, int32s, string, strings, u32, uint32, type GgufField } from "./gguf-bytes.ts";
 import { assertRefused } from "./refusal.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
@@ -244,8 +244,32 @@ function ggufTokenizer(changes: Keys): Buffer {
 }
 
 const GGUFS: readonly (readonly [fault: string, changes: Keys, expected: RegExp])[] = [
-  ["a kind that isn't supported", { model: string("llama") }, /tokenizer.ggml.model: expected "gpt2" .*, got "llama"/],
-  ["no kind", { model: null }, /tokenizer.ggml.model: expected "gpt2" .*, got nothing/],
+  [
+    "a kind that isn't supported",
+    { model: string("t5") },
+    /tokenizer.ggml.model: expected "gpt2" or "llama", got "t5"/,
+  ],
+  [
+    "SentencePiece without scores",
+    { model: string("llama") },
+    /tokenizer.ggml.scores: expected 4 values of float32, one a token/,
+  ],
+  [
+    "SentencePiece with scores for other tokens",
+    { model: string("llama"), scores: array(6, [uint32(0)]) },
+    /tokenizer.ggml.scores: expected 4 values of float32, one a token/,
+  ],
+  [
+    "SentencePiece with user-defined tokens",
+    { model: string("llama"), token_type: int32s([2, 1, 1, 4]) },
+    /tokenizer.ggml.token_type: expected no user-defined tokens for "llama" .*, got "ab"/,
+  ],
+  [
+    "SentencePiece without a token for what is unknown",
+    { model: string("llama"), scores: array(6, [0, 0, 0, 0].map(uint32)) },
+    /tokenizer.ggml.token_type: expected a token of type 2 \(unknown\)/,
+  ],
+  ["no kind", { model: null }, /tokenizer.ggml.model: expected "gpt2" or "llama", got nothing/],
   [
     "a pre-tokenizer that isn't known",
     { pre: string("tekken") },

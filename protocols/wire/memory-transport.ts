@@ -30,11 +30,12 @@ class MemoryLink implements Link {
     this.#schedule();
   }
 
-  send(frame: Uint8Array): void {
-    if (this.#closed || this.other.#closed) return;
+  send(frame: Uint8Array): boolean {
+    if (this.#closed || this.other.#closed) return true;
     this.unsentBytes += frame.byteLength;
     this.other.#arriving.push(frame);
     this.other.#schedule();
+    return false;
   }
 
   drained(highWaterBytes: number): Promise<void> {

@@ -33,7 +33,7 @@ export function packPayload(
   else new Float64Array(frame.buffer, at, part.length).set(part);
 }
 
-/** The tensor [rows, columns] in `bytes`, an 8-aligned array: a view of it, but for float16, which is widened into a new array. */
+/** The tensor [rows, columns] in `bytes`, aligned to its words: a view of it, but for float16, which is widened into a new array. */
 export function unpackPayload(bytes: Uint8Array, word: FrameWord, rows: number, columns: number): WireTensor {
   const length = rows * columns;
   const shape = [rows, columns] as const;
@@ -45,12 +45,13 @@ export function unpackPayload(bytes: Uint8Array, word: FrameWord, rows: number, 
 }
 
 /**
- * `bytes` on an 8-aligned address: a view where it is one already, else a copy. Also copies what would keep a much larger
- * buffer alive (a socket's read buffer of 64 KiB for a message of 100 bytes).
+ * `bytes` on an address aligned to its words: a view where it is one already, else a copy. (A frame of fewer than 64 KiB that arrived
+ * in one read is one: its headers take 52 or 56 bytes.) Also copies what would keep a much larger buffer alive, such as a socket's
+ * read buffer for a message of 100 bytes.
  */
-export function alignPayload(bytes: Uint8Array): Uint8Array {
+export function alignPayload(bytes: Uint8Array, word: FrameWord): Uint8Array {
   const wasteful = bytes.buffer.byteLength > 2 * bytes.byteLength + 1024;
-  if (bytes.byteOffset % 8 === 0 && !wasteful) return bytes;
+  if (bytes.byteOffset % frameWordBytes(word) === 0 && !wasteful) return bytes;
   const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
   copy.set(bytes);
   return copy;

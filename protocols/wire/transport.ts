@@ -12,8 +12,8 @@ export interface Link {
   readonly unsentBytes: number;
   /** Hands over what arrives; nothing arrives before. May be called again to replace the handler. */
   start(handler: LinkHandler): void;
-  /** Queues one frame. The link owns `frame` from now on. Does nothing once closed. */
-  send(frame: Uint8Array): void;
+  /** Queues one frame. False: the link keeps `frame`. True: it is done with it, and its memory may be used again. */
+  send(frame: Uint8Array): boolean;
   /** Resolves when less than `highWaterBytes` are unsent, or the link is closed. */
   drained(highWaterBytes: number): Promise<void>;
   /** Stops and restarts the delivery of frames; what the other end then sends piles up there. */

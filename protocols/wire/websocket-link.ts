@@ -51,8 +51,11 @@ export class WebSocketLink implements Link {
     if (this.#over !== null) handler.closed(this.#over);
   }
 
-  send(frame: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(frame, BINARY, this.#onFlushed);
+  send(frame: Uint8Array): boolean {
+    if (this.#ws.readyState !== this.#ws.OPEN) return true;
+    this.#ws.send(frame, BINARY, this.#onFlushed);
+    // Nothing buffered: the kernel has taken all of it.
+    return this.#ws.bufferedAmount === 0;
   }
 
   drained(highWaterBytes: number): Promise<void> {

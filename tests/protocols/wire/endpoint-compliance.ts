@@ -109,6 +109,30 @@ export function endpointCompliance(setup: TransportSetup): void {
     );
   });
 
+  it("keeps every message's own values when many of many sizes are on their way, both ways", async () => {
+    const [a, b] = await pair();
+    const sizes = [1, 600, 9216, 70_000, 30, 20_000];
+    const steps = Array.from({ length: 120 }, (_, step) => step);
+    const valuesOf = (step: number, sign: number) =>
+      Float32Array.from({ length: sizes[step % sizes.length] }, (_, i) => sign * (step + i / 1024));
+    const exchange = async (self: PartyEndpoint, peer: string, sign: number): Promise<void> => {
+      const sends = steps.map((step) => {
+        const data = valuesOf(step, sign);
+        return self.send(peer, key({ step }), { data, shape: [1, data.length] });
+      });
+      for (const step of steps) {
+        const expected = valuesOf(step, -sign);
+        const { data } = await self.receive(peer, key({ step }), row(expected.length));
+        assert.equal(
+          Buffer.compare(Buffer.from(data.buffer, data.byteOffset, data.byteLength), Buffer.from(expected.buffer)),
+          0,
+        );
+      }
+      await Promise.all(sends);
+    };
+    await Promise.all([exchange(a, "b", 1), exchange(b, "a", -1)]);
+  });
+
   it("cuts large tensors into chunks, between which control messages pass", async () => {
     const [a, b] = await pair({ limits: { chunkBytes: 1024, highWaterBytes: 2048 } });
     const data = Float32Array.from({ length: 40_001 }, (_, i) => i);

@@ -156,10 +156,22 @@ describe("wss://", () => {
     const network = await loopbackNetwork(["a", "b"], { certificates: LOCALHOST, skipMasking: true });
     const [a, b] = [...network.values()] as [PartyEndpoint, PartyEndpoint];
     const key = { session: 1, layer: 0, step: 0, role: "q" } as const;
-    const data = Float32Array.from({ length: 100_000 }, (_, i) => i);
-    const received = a.receive("b", key, { shape: [100, 1000], word: "float" });
-    await b.send("a", key, { data, shape: [100, 1000] });
-    assert.deepEqual((await received).data, data);
+    const values = (step: number) => Float32Array.from({ length: step % 2 ? 9216 : 100_000 }, (_, i) => step + i);
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ]) {
+      const steps = Array.from({ length: 20 }, (_, step) => step);
+      const shapeOf = (step: number) => [1, values(step).length] as const;
+      const sends = steps.map((step) =>
+        from.send(to.party, { ...key, step }, { data: values(step), shape: shapeOf(step) }),
+      );
+      for (const step of steps) {
+        const { data } = await to.receive(from.party, { ...key, step }, { shape: shapeOf(step), word: "float" });
+        assert.deepEqual(data, values(step));
+      }
+      await Promise.all(sends);
+    }
     await Promise.all([a.close(), b.close()]);
   });
 

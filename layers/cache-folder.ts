@@ -2,13 +2,33 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 
-/** Where prepared weights are kept: $WEIR_CACHE, else $XDG_CACHE_HOME/weir, else ~/.cache/weir. Made when absent. */
+/** The cache can't be written; the message names the folder and the variable that moves it. */
+export class CacheError extends Error {
+  override readonly name = "CacheError";
+}
+
+/**
+ * Where prepared weights are kept: $WEIR_CACHE, else $XDG_CACHE_HOME/weir, else ~/.cache/weir. Made when absent.
+ * @throws CacheError where it can't be made.
+ */
 export async function cacheFolder(...inside: readonly string[]): Promise<string> {
   const { WEIR_CACHE, XDG_CACHE_HOME } = process.env;
   const root = WEIR_CACHE || path.join(XDG_CACHE_HOME || path.join(homedir(), ".cache"), "weir");
   const folder = path.join(root, ...inside);
-  await mkdir(folder, { recursive: true });
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw cacheError(folder, "a folder that can be written", cause);
+  }
   return folder;
+}
+
+/** A CacheError for `where`, from what the system said. */
+export function cacheError(where: string, expected: string, cause: unknown): CacheError {
+  const got = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new CacheError(`cache ${where}: expected ${expected}, got ${got}; set WEIR_CACHE to another folder`, {
+    cause,
+  });
 }
 
 /** A name beside `file` that no other writer uses. */

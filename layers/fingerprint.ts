@@ -21,13 +21,15 @@ export async function fingerprintOf(files: readonly string[], config: unknown): 
 async function hashOfFile(file: string): Promise<string> {
   const state = await stat(file, { bigint: true });
   const identity = [await realpath(file), state.size, state.mtimeNs, state.ctimeNs, state.ino].join("\n");
-  const kept = path.join(await cacheFolder("fingerprints"), createHash("sha256").update(identity).digest("hex"));
-  const known = await readFile(kept, "utf8").catch(() => "");
+  // Without a cache it is only slower: a party that runs attention alone needs no other.
+  const folder = await cacheFolder("fingerprints").catch(() => null);
+  const kept = folder === null ? null : path.join(folder, createHash("sha256").update(identity).digest("hex"));
+  const known = kept === null ? "" : await readFile(kept, "utf8").catch(() => "");
   if (HEX_SHA256.test(known)) return known;
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(file, { highWaterMark: READ_BYTES })) hash.update(chunk as Buffer);
   const digest = hash.digest("hex");
-  await writeAtomically(kept, digest);
+  if (kept !== null) await writeAtomically(kept, digest).catch(() => undefined);
   return digest;
 }
 

@@ -1,6 +1,6 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { cacheFolder, temporaryName } from "../cache-folder.ts";
+import { cacheError, cacheFolder, temporaryName } from "../cache-folder.ts";
 import type { Model } from "../model.ts";
 import type { ExternalRange } from "./graph-builder.ts";
 import { parameterUses } from "../parameter-names.ts";
@@ -33,6 +33,7 @@ export interface WeightRange extends ExternalRange {
 /**
  * The weight file of a model, made on first use in the cache folder under the model's fingerprint. One parameter is in memory at a
  * time. Safe when several processes start at once: one writes, the others wait, and readers only ever see the whole file.
+ * @throws CacheError where the file can't be written; ModelFileError where the model can't be read.
  */
 export async function prepareWeights(model: Model): Promise<WeightFile> {
   const folder = await cacheFolder("weights", `${model.fingerprint}-${LAYOUT}`);
@@ -78,13 +79,16 @@ async function write(
   file: string,
 ): Promise<void> {
   const temporary = temporaryName(file);
-  const handle = await open(temporary, "wx");
+  const failed = (cause: unknown): never => {
+    throw cacheError(file, `room for ${bytes} bytes`, cause);
+  };
+  const handle = await open(temporary, "wx").catch(failed);
   try {
     for (const [name, { offset }] of ranges) {
       const values = await model.load(name, linear.has(name) ? "outIn" : "inOut");
-      await writeAll(handle, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
+      await writeAll(handle, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset).catch(failed);
     }
-    await handle.truncate(bytes);
+    await handle.truncate(bytes).catch(failed);
     await handle.close();
     await rename(temporary, file);
   } catch (error) {

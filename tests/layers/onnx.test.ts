@@ -243,6 +243,21 @@ test("the weight file holds every parameter, is written once, and again when it 
   await model.close();
 });
 
+test("a cache that can't be written is refused by its path, and the model still opens", async () => {
+  const previous = process.env.WEIR_CACHE;
+  process.env.WEIR_CACHE = path.join(await scratch.write("in-the-way", ""), "cache");
+  try {
+    const { model } = await openGolden("llama-gqa");
+    await assert.rejects(onnxEngine(model, { threads: 1 }), {
+      name: "CacheError",
+      message: /in-the-way.*: expected a folder that can be written, got ENOTDIR; set WEIR_CACHE to another folder/,
+    });
+    await model.close();
+  } finally {
+    process.env.WEIR_CACHE = previous;
+  }
+});
+
 const PREPARE = (folder: string): string => `
   const { openModel } = await import(${JSON.stringify(path.resolve(import.meta.dirname, "../../layers/model.ts"))});
   const { prepareWeights } = await import(${JSON.stringify(path.resolve(import.meta.dirname, "../../layers/onnx/weight-file.ts"))});

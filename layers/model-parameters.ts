@@ -45,7 +45,23 @@ export function findParameters(
     }
     found.set(spec.name, { spec, storedName });
   }
+  if (source.format === "gguf") refuseUnused(source, found);
   return found;
+}
+
+/** Read before the parameters are (it becomes the rope scaling of the config), or a head that isn't run. */
+const GGUF_USED_ELSEWHERE = /^(rope_freqs\.weight|cls\..*)$/;
+
+/** A GGUF file has no key for a bias or a norm: that the tensor is there is what says so. One that no parameter takes changes the result. */
+function refuseUnused(source: WeightSource, found: ReadonlyMap<string, StoredParameter>): void {
+  const used = new Set([...found.values()].map(({ storedName }) => storedName));
+  for (const name of source.tensors.keys()) {
+    if (used.has(name) || GGUF_USED_ELSEWHERE.test(name)) continue;
+    throw new ModelFileError(
+      source.files[0],
+      `tensor ${name}: expected one that this architecture uses, got one that would change the result; the model isn't run`,
+    );
+  }
 }
 
 /** How a matrix of `linear` lies in memory: [in, out] is canonical, [out, in] what most checkpoints store. */

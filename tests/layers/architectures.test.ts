@@ -200,9 +200,19 @@ for (const [fixture, fields] of Object.entries(GGUF_METADATA)) {
   });
 }
 
-async function asGguf(model: Model, fields: Readonly<Record<string, GgufField>>): Promise<Buffer> {
+test("a GGUF file with a tensor that no parameter takes is refused: it would change the result", async () => {
+  const folder = await openModel(path.join(MODELS_FOLDER, "qwen3"));
+  const file = await scratch.write("normed-llama.gguf", await asGguf(folder, GGUF_METADATA.qwen3, "llama"));
+  await assert.rejects(
+    openModel(file),
+    /tensor blk\.0\.attn_[qk]_norm\.weight: expected one that this architecture uses/,
+  );
+  await folder.close();
+});
+
+async function asGguf(model: Model, fields: Readonly<Record<string, GgufField>>, as?: string): Promise<Buffer> {
   const { spec } = model;
-  const architecture = spec.modelType === "mistral" ? "llama" : spec.modelType;
+  const architecture = as ?? (spec.modelType === "mistral" ? "llama" : spec.modelType);
   const common = {
     embedding_length: u32(spec.width),
     block_count: u32(spec.layers),

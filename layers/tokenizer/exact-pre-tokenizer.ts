@@ -12,11 +12,17 @@ const split = (regex: string, behavior: "Isolated" | "Removed", invert = false):
   invert,
 });
 
+/** Pieces that end at the character: "a  b" in "a ", " ", "b" for a space. */
+function mergedWithPrevious(character: string): JsonObject {
+  const escaped = `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return split(`[^${escaped}]*${escaped}|[^${escaped}]+`, "Removed", true);
+}
+
 /**
  * The same pre-tokenizer in parts that @huggingface/tokenizers does exactly as the Rust original. Measured differences of the others:
  * its Digits knows ASCII digits only (Rust: every number), its ByteLevel, Whitespace and WhitespaceSplit use JavaScript's \s and \w
  * (U+0085 is no space, U+FEFF is one; ASCII words), its Punctuation joins neighbours, and its Split mistakes an inverted Isolated for
- * Removed. A Split by a pattern has none of these, as the library translates patterns.
+ * Removed and doesn't merge. A Split by a pattern has none of these, as the library translates patterns.
  */
 export function exactPreTokenizer(part: JsonObject): JsonObject {
   switch (part.type) {
@@ -31,6 +37,8 @@ export function exactPreTokenizer(part: JsonObject): JsonObject {
     case "Punctuation":
       return split(PUNCTUATION_PATTERN, "Isolated");
     case "Split":
+      if (part.behavior === "MergedWithPrevious")
+        return mergedWithPrevious((part.pattern as { String: string }).String);
       return part.behavior === "Isolated" ? { ...part, invert: false } : part;
     case "ByteLevel": {
       // A prefix space goes before the pattern is applied, piece by piece, which parts in sequence can't say.

@@ -1,168 +1,7 @@
-import { z } from "zod";
 import type { JsonObject } from "../json-file.ts";
 import { ModelFileError, printable } from "../model-file-error.ts";
 import { exactPreTokenizer } from "./exact-pre-tokenizer.ts";
-
-/** Token ids index arrays: far above any vocabulary, and small enough that a forged id is no allocation. */
-const MAX_ID = 1 << 22;
-
-const id = z.int().min(0).max(MAX_ID);
-const flag = z.boolean().nullish();
-const pattern = z.union([
-  z.strictObject({ String: z.string().max(4096) }),
-  z.strictObject({ Regex: z.string().max(4096) }),
-]);
-const pair = z.tuple([z.string(), id]);
-
-/** A part of a tokenizer by its type; parts that the library does in another way than the Rust original aren't listed. */
-const normalizer: z.ZodType<JsonObject> = z.lazy(() =>
-  z.discriminatedUnion("type", [
-    z.strictObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]) }),
-    z.strictObject({ type: z.literal("Sequence"), normalizers: z.array(normalizer) }),
-    z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
-    z.strictObject({ type: z.literal("Prepend"), prepend: z.string() }),
-    z.strictObject({ type: z.literal("Strip"), strip_left: z.boolean(), strip_right: z.boolean() }),
-    z.strictObject({
-      type: z.literal("BertNormalizer"),
-      clean_text: flag,
-      handle_chinese_chars: flag,
-      strip_accents: flag,
-      lowercase: flag,
-    }),
-  ]),
-);
-
-const preTokenizer: z.ZodType<JsonObject> = z.lazy(() =>
-  z.discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("Sequence"), pretokenizers: z.array(preTokenizer) }),
-    z.strictObject({
-      type: z.literal("ByteLevel"),
-      add_prefix_space: z.boolean(),
-      trim_offsets: flag,
-      use_regex: flag,
-    }),
-    z.strictObject({ type: z.literal("Digits"), individual_digits: z.boolean() }),
-    z.strictObject({ type: z.enum(["BertPreTokenizer", "Whitespace", "WhitespaceSplit"]) }),
-    z.strictObject({ type: z.literal("Punctuation"), behavior: z.literal("Isolated") }),
-    z.strictObject({
-      type: z.literal("Split"),
-      pattern,
-      behavior: z.enum(["Isolated", "Removed"]),
-      invert: z.boolean(),
-    }),
-    z.strictObject({
-      type: z.literal("Metaspace"),
-      replacement: z.string().length(1),
-      prepend_scheme: z.enum(["always", "never", "first"]),
-      // The library never splits here.
-      split: z.literal(false),
-    }),
-  ]),
-);
-
-const templateItem = z.union([
-  z.strictObject({ SpecialToken: z.strictObject({ id: z.string(), type_id: z.int() }) }),
-  z.strictObject({ Sequence: z.strictObject({ id: z.enum(["A", "B"]), type_id: z.int() }) }),
-]);
-const specialToken = z.strictObject({ id: z.string(), ids: z.array(id), tokens: z.array(z.string()) });
-const postProcessor: z.ZodType<JsonObject> = z.lazy(() =>
-  z.discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("Sequence"), processors: z.array(postProcessor) }),
-    z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
-    z.strictObject({
-      type: z.literal("TemplateProcessing"),
-      single: z.array(templateItem),
-      pair: z.array(templateItem),
-      special_tokens: z.record(z.string(), specialToken),
-    }),
-    z.strictObject({ type: z.literal("BertProcessing"), sep: pair, cls: pair }),
-    z.strictObject({
-      type: z.literal("RobertaProcessing"),
-      sep: pair,
-      cls: pair,
-      trim_offsets: flag,
-      add_prefix_space: flag,
-    }),
-  ]),
-);
-
-const decoder: z.ZodType<JsonObject> = z.lazy(() =>
-  z.discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("Sequence"), decoders: z.array(decoder) }),
-    z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
-    z.strictObject({ type: z.literal("WordPiece"), prefix: z.string(), cleanup: z.boolean() }),
-    z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
-    z.strictObject({
-      type: z.literal("Strip"),
-      content: z.string().length(1),
-      start: z.int().min(0).max(64),
-      stop: z.int().min(0).max(64),
-    }),
-    z.strictObject({ type: z.enum(["Fuse", "ByteFallback"]) }),
-    z.strictObject({
-      type: z.literal("Metaspace"),
-      replacement: z.string().length(1),
-      prepend_scheme: z.enum(["always", "never", "first"]).optional(),
-      add_prefix_space: flag,
-      split: flag,
-    }),
-  ]),
-);
-
-// By hand, as a schema for each of up to a million entries takes seconds.
-const vocab = z.custom<Record<string, number>>(
-  (value) =>
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((at) => Number.isInteger(at) && at >= 0 && at <= MAX_ID),
-  { error: `expected an object of token ids of 0 to ${MAX_ID}` },
-);
-const merges = z.custom<(string | [string, string])[]>(Array.isArray, { error: "expected an array of merges" });
-const model = z.discriminatedUnion("type", [
-  z.strictObject({
-    type: z.literal("BPE"),
-    vocab,
-    merges,
-    unk_token: z.string().nullish(),
-    fuse_unk: flag,
-    byte_fallback: flag,
-    ignore_merges: flag,
-    // What would change the result and the library has not, or has under another name.
-    dropout: z.union([z.literal(0), z.null()]).optional(),
-    continuing_subword_prefix: z.union([z.literal(""), z.null()]).optional(),
-    end_of_word_suffix: z.union([z.literal(""), z.null()]).optional(),
-  }),
-  z.strictObject({
-    type: z.literal("WordPiece"),
-    vocab,
-    unk_token: z.string(),
-    continuing_subword_prefix: z.string(),
-    max_input_chars_per_word: z.int().min(1).max(10_000),
-  }),
-]);
-
-const schema = z.looseObject({
-  model,
-  added_tokens: z
-    .array(
-      z.strictObject({
-        id,
-        content: z.string().min(1),
-        // The library doesn't look at the neighbours of an added token.
-        single_word: z.literal(false).optional(),
-        lstrip: z.boolean().optional(),
-        rstrip: z.boolean().optional(),
-        normalized: z.boolean().optional(),
-        special: z.boolean().optional(),
-      }),
-    )
-    .default([]),
-  normalizer: normalizer.nullish(),
-  pre_tokenizer: preTokenizer.nullish(),
-  post_processor: postProcessor.nullish(),
-  decoder: decoder.nullish(),
-});
+import { describeIssue, tokenizerSchema } from "./tokenizer-schema.ts";
 
 /** tokenizer.json after checks: what the library needs, and tokens by id. */
 export interface TokenizerJson {
@@ -179,10 +18,10 @@ export interface TokenizerJson {
  * @throws ModelFileError naming the place and what is supported.
  */
 export function checkTokenizerJson(value: JsonObject, file: string): TokenizerJson {
-  const parsed = schema.safeParse(value);
+  const parsed = tokenizerSchema.safeParse({ ...value, model: withType(value.model) });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new ModelFileError(file, `tokenizer, ${issue.path.join(".") || "top level"}: ${describe(issue)}`);
+    throw new ModelFileError(file, `tokenizer, ${issue.path.join(".") || "top level"}: ${describeIssue(issue)}`);
   }
   const { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder } = parsed.data;
   const fault = (text: string): ModelFileError => new ModelFileError(file, `tokenizer, ${text}`);
@@ -224,6 +63,12 @@ export function checkTokenizerJson(value: JsonObject, file: string): TokenizerJs
     ids,
     tokens,
   };
+}
+
+/** Files of the first years (GPT-2's, BERT's) don't say what kind of model they have; only BPE has merges. */
+function withType(model: unknown): unknown {
+  if (typeof model !== "object" || model === null || Array.isArray(model) || "type" in model) return model;
+  return { ...model, type: "merges" in model ? "BPE" : "WordPiece" };
 }
 
 function checkMerges(
@@ -272,15 +117,4 @@ function checkSpecials(
   for (const name of names) {
     if (!ids.has(name)) throw fault(`post_processor: expected a token of the vocabulary, got ${printable(name)}`);
   }
-}
-
-/** What zod found, in the words of our errors. */
-function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys")
-    return `expected known keys only, got ${issue.keys.map(printable).join(", ")}`;
-  // A part's type that isn't in the list: zod's types don't have the list, its issues do.
-  if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)) {
-    return `expected one of ${issue.options.join(", ")}, got another type, which isn't supported`;
-  }
-  return issue.message;
 }

@@ -137,9 +137,14 @@ const TOKENIZERS: readonly (readonly [fault: string, content: string | object, e
   ],
   ["a decoder that isn't supported", { ...GOOD, decoder: { type: "CTC" } }, /decoder.type: expected one of Sequence, /],
   [
-    "a split that merges with what is before",
-    split({ String: "a" }, { behavior: "MergedWithPrevious" }),
-    /pre_tokenizer.behavior/,
+    "a split that merges with what is next",
+    split({ String: "a" }, { behavior: "MergedWithNext" }),
+    /pre_tokenizer.behavior: expected one of Isolated, Removed, MergedWithPrevious, got another/,
+  ],
+  [
+    "a split that merges with what is before, by a pattern",
+    split({ Regex: "a" }, { behavior: "MergedWithPrevious" }),
+    /pre_tokenizer.pattern/,
   ],
   [
     "a pattern that can't be compiled",

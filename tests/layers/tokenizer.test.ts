@@ -37,7 +37,7 @@ async function open(name: string, files: Record<string, unknown> = {}): Promise<
   return openTokenizer(folder);
 }
 
-const SMALL = ["gpt2", "qwen2", "llama3", "wordpiece", "metaspace"] as const;
+const SMALL = ["gpt2", "qwen2", "llama3", "merged", "wordpiece", "metaspace"] as const;
 
 function checkGolden(tokenizer: Tokenizer, name: string): void {
   golden.texts.forEach((text, i) => {
@@ -55,6 +55,16 @@ for (const name of SMALL) {
     checkGolden(await open(name), name);
   });
 }
+
+test("files of the first years don't name their kind of model", async () => {
+  for (const name of ["gpt2", "wordpiece"]) {
+    const json = JSON.parse(await readFile(path.join(FIXTURES, `${name}.json`), "utf8")) as {
+      model: { type?: string };
+    };
+    delete json.model.type;
+    checkGolden(await open(name, { "tokenizer.json": json }), name);
+  }
+});
 
 test("the default model's tokenizer: the same", async () => {
   const tokenizer = await openTokenizer(DEFAULT_MODEL);

@@ -5,7 +5,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ModelFileError } from "../../layers/model-file-error.ts";
 import { openModelFile } from "../../layers/weights/byte-range.ts";
-import { openWeights } from "../../layers/weights/open-weights.ts";
 import { float32Of, integersOf, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 import { readSafetensorsHeader } from "../../layers/weights/safetensors-header.ts";
 import { openSafetensors } from "../../layers/weights/safetensors.ts";
@@ -29,7 +28,7 @@ async function readAll(source: WeightSource, name: string): Promise<Float32Array
 }
 
 test("a folder's model.safetensors: every tensor, by rows, equals the file read whole", async () => {
-  const source = await openWeights(path.join(MODELS, "gpt2"));
+  const source = await openSafetensors(path.join(MODELS, "gpt2"));
   const whole = await readSafetensorsFile(path.join(MODELS, "gpt2/model.safetensors"));
   assert.equal(source.format, "safetensors");
   assert.deepEqual(source.files, [path.join(MODELS, "gpt2/model.safetensors")]);

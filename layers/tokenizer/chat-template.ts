@@ -1,9 +1,13 @@
 import { Template } from "@huggingface/jinja";
 import { ModelFileError } from "../model-file-error.ts";
+import { withinTime } from "./time-limit.ts";
 import type { ChatMessage } from "./tokenizer.ts";
 
 /** The longest templates of today have some 20 000 characters. */
 const MAX_TEMPLATE_LENGTH = 1 << 18;
+
+/** A template takes milliseconds; one that loops for long is stopped. */
+const TIME_LIMIT_MS = 5000;
 
 /** A model's own way to write a conversation, in Jinja. */
 export interface ChatTemplate {
@@ -29,7 +33,7 @@ export function compileChatTemplate(
   }
   const attempt = <T>(what: string, work: () => T): T => {
     try {
-      return work();
+      return withinTime(TIME_LIMIT_MS, work);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ModelFileError(file, `chat_template: expected ${what}, got the error: ${reason}`, { cause });

@@ -4,7 +4,11 @@ import { ModelFileError } from "../model-file-error.ts";
 import { compileChatTemplate } from "./chat-template.ts";
 import { createTextStream } from "./text-stream.ts";
 import { checkTokenizerJson } from "./tokenizer-json.ts";
+import { TimeLimitError, withinTime } from "./time-limit.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+/** Encoding takes microseconds a character; a pattern of the file that backtracks for ever is stopped after this and 1 ms a character. */
+const ENCODE_LIMIT_MS = 2000;
 
 /** What of the library is used; its own declarations don't resolve under Node's rules for modules. */
 interface Library {
@@ -72,7 +76,15 @@ export function createTokenizer(tokenizerJson: JsonObject, facts: TokenizerFacts
     vocabulary: tokens.length,
     bosToken,
     stopTokens: facts.stopTokens,
-    encode: (text, { addSpecial = true } = {}) => library.encode(text, { add_special_tokens: addSpecial }).ids,
+    encode(text, { addSpecial = true } = {}) {
+      try {
+        const limitMs = ENCODE_LIMIT_MS + text.length;
+        return withinTime(limitMs, () => library.encode(text, { add_special_tokens: addSpecial }).ids);
+      } catch (cause) {
+        if (!(cause instanceof TimeLimitError)) throw cause;
+        throw new ModelFileError(file, `encoding ${text.length} characters: ${cause.message}`, { cause });
+      }
+    },
     decode,
     streamDecoder: (options) => createTextStream((ids) => decode(ids, options), options?.after),
     chatTemplate,

@@ -7,10 +7,8 @@ const MAX_ID = 1 << 22;
 
 const id = z.int().min(0).max(MAX_ID);
 const flag = z.boolean().nullish();
-const pattern = z.union([
-  z.strictObject({ String: z.string().max(4096) }),
-  z.strictObject({ Regex: z.string().max(4096) }),
-]);
+const text = z.strictObject({ String: z.string().max(4096) });
+const pattern = z.union([text, z.strictObject({ Regex: z.string().max(4096) })]);
 const pair = z.tuple([z.string(), id]);
 
 /** A part of a tokenizer by its type; parts that the library does in another way than the Rust original aren't listed. */
@@ -101,7 +99,7 @@ const decoder: z.ZodType<JsonObject> = z.lazy(() =>
     z.strictObject({ type: z.literal("Sequence"), decoders: z.array(decoder) }),
     z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
     z.strictObject({ type: z.literal("WordPiece"), prefix: z.string(), cleanup: z.boolean() }),
-    z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
+    z.strictObject({ type: z.literal("Replace"), pattern: text, content: z.string() }),
     z.strictObject({
       type: z.literal("Strip"),
       content: z.string().length(1),

@@ -343,3 +343,20 @@ test("the files that the cases are made from are good", async () => {
     [0, 1],
   );
 });
+
+test("a pattern that takes for ever is stopped when a text meets it, and so is a template", async () => {
+  const endless = await openTokenizer(await folderOf({ "tokenizer.json": split({ Regex: "(?:(?:a+)+)+\\z" }) }));
+  assert.equal(endless.decode(endless.encode("ab")), "ab");
+  assert.throws(() => endless.encode(`${"a".repeat(60)}!`), {
+    name: "ModelFileError",
+    message: /tokenizer.json: encoding 61 characters: expected it to take at most 2061 ms/,
+  });
+  const chat_template = "{% for a in range(30000) %}{% for b in range(30000) %}{% endfor %}{% endfor %}";
+  const looping = await openTokenizer(
+    await folderOf({ "tokenizer.json": GOOD, "tokenizer_config.json": { chat_template } }),
+  );
+  assert.throws(() => looping.applyChatTemplate([]), {
+    name: "ModelFileError",
+    message: /chat_template: .* expected it to take at most 5000 ms/,
+  });
+});

@@ -110,10 +110,10 @@ export class LinkGate {
     }
     if (message.type !== "hello") throw new ControlError(to, `order: expected hello first, got ${message.type}`);
     const theirs = helloSchema.parse(message);
-    this.#checkRoute(theirs.party, to, `${what}: expected`);
     if (to !== null && theirs.party !== to) {
       throw new HandshakeError(to, `${what}: expected party ${to} at ${channel.link.remote}, got ${theirs.party}`);
     }
+    this.#checkRoute(theirs.party, to, `${what}: expected`);
     // Said before the comparison, so that both ends see what differs.
     if (to === null) this.#say(channel, hello(null));
     checkHello(hello(to), theirs);

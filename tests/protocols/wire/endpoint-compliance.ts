@@ -382,6 +382,27 @@ export function endpointCompliance(setup: TransportSetup): void {
     assert.equal(a.failure, null);
   });
 
+  it("refuses to take one party for another", async () => {
+    const [a, b] = await twoEndpoints({}, { a: { party: "z" } });
+    const results = await Promise.allSettled([a.connect(), b.connect({ a: a.address as string })]);
+    for (const [at, result] of results.entries()) {
+      assert.equal(result.status, "rejected");
+      assert.ok(result.reason instanceof HandshakeError, String(result.reason));
+      assert.match(
+        result.reason.message,
+        at === 0 ? /party it means to reach: expected z, got a/ : /expected party a at .*, got z/,
+      );
+    }
+  });
+
+  it("rejects what waits for a link when there will be none", async () => {
+    const [a, b] = await twoEndpoints();
+    const waiting = assert.rejects(b.send("a", key(), floats(1)), /the disk is full/);
+    await b.close("the disk is full");
+    await waiting;
+    await a.close();
+  });
+
   it("says who is missing when links do not come", async () => {
     const [a] = await twoEndpoints({ limits: { connectMs: 60 } });
     await assert.rejects(a.connect(), (error: unknown) => {

@@ -5,6 +5,7 @@ import type { MessageKey } from "../../../protocols/wire/endpoint.ts";
 import {
   AbortedError,
   ControlError,
+  DeadlineError,
   DuplicateMessageError,
   FrameError,
   MailboxFullError,
@@ -17,6 +18,7 @@ import {
 } from "../../../protocols/wire/errors.ts";
 import { wireLimits, type WireLimits } from "../../../protocols/wire/limits.ts";
 import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
+import type { Link } from "../../../protocols/wire/transport.ts";
 import { RawPeer } from "./raw-peer.ts";
 import type { TransportSetup } from "./transport-compliance.ts";
 
@@ -249,6 +251,46 @@ export function faultCompliance(setup: TransportSetup): void {
     assert.equal(a.failure, null);
     await witness.send("a", KEY, { data: Float32Array.of(1), shape: [1, 1] });
     await a.receive("witness", KEY, ONE);
+  });
+
+  it("takes no more strangers at once than the bound", async () => {
+    const { a } = await trial({ maxPendingLinks: 2 });
+    const strangers: RawPeer[] = [];
+    for (let i = 0; i < 3; i++)
+      strangers.push(new RawPeer(await a.transport.dial(a.address as string, 1000), "eve", wireLimits(LIMITS)));
+    raw.push(...strangers);
+    await strangers[2].until(() => strangers[2].ended !== null);
+    assert.deepEqual([strangers[0].ended, strangers[1].ended, a.failure], [null, null, null]);
+  });
+
+  it("gives up on a dialled party that takes the link and says nothing", async () => {
+    const limits = { handshakeMs: 60 };
+    const transport = setup.transport(limits);
+    const mute: Link[] = [];
+    const listener = await transport.listen(setup.listenAddress(), (link) => mute.push(link));
+    const a = await createEndpoint({ transport, limits, party: "a", peers: { mute: "dial" } });
+    opened.push(a);
+    await assert.rejects(a.connect({ mute: listener.address }), (error: unknown) => {
+      assert.ok(error instanceof DeadlineError);
+      assert.match(error.message, /handshake of a with mute: expected hello within 60 ms, got none/);
+      assert.equal(error.peer, "mute");
+      return true;
+    });
+    for (const link of mute) link.terminate();
+    await listener.close();
+  });
+
+  it("tells a party that waits for nothing", async () => {
+    const { witness, mallory } = await trial();
+    const told = new Promise<[string, Error]>((resolve) =>
+      witness.onPeerLost((peer, reason) => resolve([peer, reason])),
+    );
+    mallory.bytes(new Uint8Array(3));
+    const [peer, reason] = await told;
+    assert.equal(peer, "a");
+    assert.ok(reason instanceof AbortedError && reason.peer === "mallory");
+    assert.equal(witness.failure, reason);
+    await assert.rejects(witness.send("a", KEY, { data: Float32Array.of(1), shape: [1, 1] }), AbortedError);
   });
 
   it("refuses a second link of one party, and keeps the first", async () => {

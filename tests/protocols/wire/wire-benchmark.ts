@@ -12,7 +12,7 @@ import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 
 const LINKS = 8;
 const ROUNDS = 7;
-const MESSAGES_PER_ROUND = 1600;
+const BYTES_PER_ROUND = 48 * 1024 * 1024;
 
 type Network = Map<string, PartyEndpoint>;
 const hub = "hub";
@@ -33,10 +33,11 @@ async function measure(network: Network, elements: number): Promise<{ cpu: numbe
   const center = network.get(hub) as PartyEndpoint;
   const tensor = { data: new Float32Array(elements).fill(0.5), shape: [1, elements] as const };
   const expect = { shape: [1, elements] as const, word: "float" as const };
+  const messages = BYTES_PER_ROUND / (elements * 4);
   session++;
   const before = process.cpuUsage();
   const start = performance.now();
-  for (let step = 0; step < MESSAGES_PER_ROUND / LINKS / 2; step++) {
+  for (let step = 0; step < messages / LINKS / 2; step++) {
     const key = { session, layer: 0, step, role: "q" as const };
     await Promise.all(
       spokes.map(async (name) => {
@@ -51,7 +52,7 @@ async function measure(network: Network, elements: number): Promise<{ cpu: numbe
   const wall = performance.now() - start;
   const { user, system } = process.cpuUsage(before);
   for (const endpoint of network.values()) endpoint.closeSession(session, null);
-  return { cpu: (user + system) / MESSAGES_PER_ROUND, wall };
+  return { cpu: (user + system) / messages, wall };
 }
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
@@ -68,7 +69,7 @@ for (const bytes of [24 * 1024, 36 * 1024, 1024 * 1024]) {
     }
   }
   for (const { what, cpu, wall } of figures) {
-    const rate = (bytes * MESSAGES_PER_ROUND) / 1e6 / (median(wall) / 1000);
+    const rate = BYTES_PER_ROUND / 1e6 / (median(wall) / 1000);
     console.log(`${bytes / 1024} KB, ${what}: ${median(cpu).toFixed(1)} us of CPU a message, ${rate.toFixed(0)} MB/s`);
   }
 }

@@ -79,9 +79,11 @@ export async function loadParameter(
   const { spec, storedName } = parameter;
   const target = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
   const isStoredOutIn = isTransposed(source, spec);
-  if (spec.shape.length === 1 || (spec.outputs === undefined && isStoredOutIn === (order === "outIn"))) {
-    const [from, rows] = [spec.outputs?.[0] ?? 0, isStoredOutIn ? spec.shape[1] : spec.shape[0]];
-    await source.readRows(storedName, from, from + rows, target);
+  if (spec.shape.length === 1) {
+    const from = spec.outputs?.[0] ?? 0;
+    await source.readRows(storedName, from, from + spec.shape[0], target);
+  } else if (isStoredAs(source, parameter, order)) {
+    await source.readRows(storedName, 0, isStoredOutIn ? spec.shape[1] : spec.shape[0], target);
   } else {
     await readByBlocks(source, parameter, isStoredOutIn, order, target);
   }
@@ -92,6 +94,40 @@ export async function loadParameter(
     restoreHalves(target, spec.shape[spec.shape.length - 1], behind, spec.ggufInterleavedHeads);
   }
   return target;
+}
+
+/**
+ * What `loadParameter` gives, as consecutive blocks; each is valid until the next is asked for. A matrix that is stored in the order
+ * wanted is never in memory as a whole, so that the tables of a large vocabulary aren't.
+ */
+export async function* parameterBlocks(
+  source: WeightSource,
+  parameter: StoredParameter,
+  order: MatrixOrder,
+): AsyncGenerator<Float32Array> {
+  const { spec, storedName } = parameter;
+  if (!isStoredAs(source, parameter, order) || spec.plus !== undefined) {
+    yield await loadParameter(source, parameter, order);
+    return;
+  }
+  const [rows, columns] = order === "outIn" ? spec.shape.toReversed() : spec.shape;
+  const heads = source.format === "gguf" ? spec.ggufInterleavedHeads : undefined;
+  // Rows of a head are put in order together.
+  const unit = heads === undefined ? 1 : rows / heads;
+  const step = unit * Math.max(1, Math.floor(BLOCK_ELEMENTS / (unit * columns)));
+  const buffer = new Float32Array(Math.min(step, rows) * columns);
+  for (let from = 0; from < rows; from += step) {
+    const count = Math.min(step, rows - from);
+    const block = buffer.subarray(0, count * columns);
+    await source.readRows(storedName, from, from + count, block);
+    if (heads !== undefined) restoreHalves(block, count, columns, count / unit);
+    yield block;
+  }
+}
+
+/** Is it a whole stored matrix in this order, whose rows are rows of the file? */
+function isStoredAs(source: WeightSource, { spec }: StoredParameter, order: MatrixOrder): boolean {
+  return spec.shape.length === 2 && spec.outputs === undefined && isTransposed(source, spec) === (order === "outIn");
 }
 
 /** Reads some rows of the stored matrix at a time, takes the outputs wanted of them and writes these in the order wanted. */

@@ -10,6 +10,8 @@ export class OnnxAttention {
   readonly #model: ModelProgram;
   readonly #threads: number;
   readonly #sessions = new Map<string, Promise<GraphSession>>();
+  /** The session of each layer, so that a call looks it up by number alone. */
+  readonly #layers: Promise<GraphSession>[] = [];
   readonly #masks = new MaskCache();
 
   constructor(model: ModelProgram, threads: number) {
@@ -23,7 +25,7 @@ export class OnnxAttention {
 
   /** Opens the graphs of all layers. */
   async open(): Promise<void> {
-    for (let layer = 0; layer < this.#model.spec.layers; layer++) await this.#session(this.spec(layer));
+    for (let layer = 0; layer < this.#model.spec.layers; layer++) await this.#session(layer);
   }
 
   /** See `StageEngine.attend`. */
@@ -42,7 +44,7 @@ export class OnnxAttention {
     checkElements("k", k, keys * kvHeads * headDim);
     checkElements("v", v, keys * kvHeads * headDim);
     if (rows === 0 || keys === 0) return nothingSeen(rows, attention);
-    const session = await this.#session(attention);
+    const session = await this.#session(layer);
     const group = heads / kvHeads;
     const feeds = {
       q: feed(q, [rows, kvHeads, group, headDim]),
@@ -58,10 +60,15 @@ export class OnnxAttention {
   async close(): Promise<void> {
     const sessions = await Promise.all(this.#sessions.values());
     this.#sessions.clear();
+    this.#layers.length = 0;
     await Promise.all(sessions.map((session) => session.close()));
   }
 
-  #session(attention: AttentionSpec): Promise<GraphSession> {
+  #session(layer: number): Promise<GraphSession> {
+    return (this.#layers[layer] ??= this.#shared(this.spec(layer)));
+  }
+
+  #shared(attention: AttentionSpec): Promise<GraphSession> {
     // Window and causality are in the mask, so layers that differ in these alone share a graph.
     const key = JSON.stringify({ ...attention, window: null, causal: null });
     const session =

@@ -1,6 +1,7 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { cacheError, cacheFolder, temporaryName } from "../cache-folder.ts";
+import { parameterBlocks } from "../model-parameters.ts";
 import type { Model } from "../model.ts";
 import type { ExternalRange } from "./graph-builder.ts";
 import { parameterUses } from "../parameter-names.ts";
@@ -31,8 +32,8 @@ export interface WeightRange extends ExternalRange {
 }
 
 /**
- * The weight file of a model, made on first use in the cache folder under the model's fingerprint. One parameter is in memory at a
- * time. Safe when several processes start at once: one writes, the others wait, and readers only ever see the whole file.
+ * The weight file of a model, made on first use in the cache folder under the model's fingerprint. Of a large matrix some rows at a
+ * time are in memory. Safe when several processes start at once: one writes, the others wait, and readers only ever see the whole file.
  * @throws CacheError where the file can't be written; ModelFileError where the model can't be read.
  */
 export async function prepareWeights(model: Model): Promise<WeightFile> {
@@ -85,8 +86,12 @@ async function write(
   const handle = await open(temporary, "wx").catch(failed);
   try {
     for (const [name, { offset }] of ranges) {
-      const values = await model.load(name, linear.has(name) ? "outIn" : "inOut");
-      await writeAll(handle, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset).catch(failed);
+      const parameter = model.parameters.get(name)!;
+      let at = offset;
+      for await (const block of parameterBlocks(model.source, parameter, linear.has(name) ? "outIn" : "inOut")) {
+        await writeAll(handle, new Uint8Array(block.buffer, block.byteOffset, block.byteLength), at).catch(failed);
+        at += block.byteLength;
+      }
     }
     await handle.truncate(bytes).catch(failed);
     await handle.close();

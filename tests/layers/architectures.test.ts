@@ -3,7 +3,9 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { openModel, type Model } from "../../layers/model.ts";
+import { loadParameter, parameterBlocks } from "../../layers/model-parameters.ts";
 import { parameterUses } from "../../layers/parameter-names.ts";
+import type { WeightSource } from "../../layers/weight-source.ts";
 import { readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 import { f32, ggufBytes, string, strings, u32, type GgufField, type GgufTensorParts } from "./gguf-bytes.ts";
 import { MODEL_NAMES, MODELS_FOLDER } from "./golden-models.ts";
@@ -122,6 +124,38 @@ test("matrices load as [in, out] and as [out, in], one the transpose of the othe
       assert.deepEqual(outIn, turned, name);
     }
     await model.close();
+  }
+});
+
+test("the blocks of a large matrix are what loading it as a whole gives", async () => {
+  const [outputs, inputs, heads] = [1536, 1400, 12];
+  const source: WeightSource = {
+    format: "gguf",
+    files: ["large.gguf"],
+    tensors: new Map([["stored", { shape: [outputs, inputs], type: "F32" }]]),
+    async readRows(_name, from, to, target) {
+      for (let i = 0; i < (to - from) * inputs; i++) target[i] = from * inputs + i;
+    },
+    close: async () => {},
+  };
+  for (const ggufInterleavedHeads of [undefined, heads]) {
+    const spec = { name: "q", shape: [inputs, outputs], hf: "", gguf: "stored", transposed: true };
+    const parameter = {
+      spec: ggufInterleavedHeads === undefined ? spec : { ...spec, ggufInterleavedHeads },
+      storedName: "stored",
+    };
+    for (const order of ["inOut", "outIn"] as const) {
+      const whole = await loadParameter(source, parameter, order);
+      let at = 0;
+      let blocks = 0;
+      for await (const block of parameterBlocks(source, parameter, order)) {
+        assert.deepEqual(block, whole.subarray(at, at + block.length));
+        at += block.length;
+        blocks++;
+      }
+      assert.equal(at, whole.length);
+      assert.equal(blocks > 1, order === "outIn");
+    }
   }
 });
 

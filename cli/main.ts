@@ -3,6 +3,7 @@ import { reportFailure } from "./failure.ts";
 import { addNode } from "./node.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
+import { addVerify } from "./verify.ts";
 import { addTopology } from "./topology.ts";
 
 const program = new Command("weir")
@@ -12,6 +13,7 @@ const program = new Command("weir")
   .enablePositionalOptions();
 
 addRun(program);
+addVerify(program);
 addNode(program);
 addTopology(program);
 addSchema(program);

@@ -11,7 +11,12 @@ export function addTopology(program: Command): void {
     .option("--hosts <names>", "machines, separated by commas; nodes are dealt to them in turn", "127.0.0.1")
     .option("--port <n>", "the first port", "7700")
     .action((flags: { alpha: string; beta: string; hosts: string; port: string }) => {
-      const topology = makeTopology(Number(flags.alpha), Number(flags.beta), flags.hosts.split(","), Number(flags.port));
+      const topology = makeTopology(
+        Number(flags.alpha),
+        Number(flags.beta),
+        flags.hosts.split(","),
+        Number(flags.port),
+      );
       process.stdout.write(`${JSON.stringify(topology, null, 2)}\n`);
     });
 }

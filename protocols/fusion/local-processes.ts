@@ -84,8 +84,11 @@ class NodeChild {
 
   constructor(party: string, entry: string) {
     this.party = party;
-    // No inherited loader flags: the bundle is plain JavaScript.
-    this.#process = fork(entry, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    // No inherited loader flags: the bundle is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
+    this.#process = fork(entry, [], {
+      execArgv: process.env.WEIR_NODE_FLAGS?.split(" ") ?? [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.#process.on("message", (answer: NodeAnswer) => {
       if (answer.answer === "failed") this.#failure ??= new Error(`${party}: ${answer.reason}`);
       else this.#answers.push(answer);

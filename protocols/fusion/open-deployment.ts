@@ -4,8 +4,6 @@ import { fileURLToPath } from "node:url";
 import { openModel, type Model } from "../../layers/model.ts";
 import { onnxEngine } from "../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../layers/stage-engine.ts";
-import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
-import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
 import { shardingFrom } from "../cascade/sharding.ts";
 import { inProcessDeployment } from "./in-process-deployment.ts";
 import type { Deployment } from "./deployment.ts";
@@ -18,8 +16,10 @@ export const DEFAULT_MODEL = fileURLToPath(new URL("../../models/default", impor
 
 export interface OpenedDeployment {
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
+  /** Absolute. */
+  readonly modelPath: string;
   readonly deployment: Deployment;
+  readonly shape: { readonly alpha: number; readonly beta: number };
   /** The LM head at the client; null where the CompNodes have it. */
   readonly head: StageEngine | null;
   close(): Promise<void>;
@@ -38,13 +38,11 @@ export async function openDeployment(config: RunConfig, report: (doing: string) 
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
-    const tokenizer = openTokenizer(modelPath);
-    tokenizer.catch(() => {}); // awaited below; the parties start meanwhile
     const nodeCount = shape.alpha + shape.beta ** 2;
     report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
     const { deployment, head } = await openParties(config, model, modelPath, shape, closers);
     closers.push(() => deployment.close());
-    return { model, tokenizer: await tokenizer, deployment, head, close };
+    return { model, modelPath, deployment, shape, head, close };
   } catch (error) {
     await close();
     throw error;

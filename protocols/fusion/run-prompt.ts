@@ -1,5 +1,7 @@
 /** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
 import type { Model } from "../../layers/model.ts";
+import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
+import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
 import { networkTotals } from "../wire/counters.ts";
 import { Client, type ClientSession } from "./client.ts";
 import type { Deployment } from "./deployment.ts";
@@ -27,19 +29,21 @@ export interface Run {
 /** Starts or joins the parties that the config asks for; `report` is told what is being done. */
 export async function openRun(config: RunConfig, report: (doing: string) => void): Promise<Run> {
   const opened = await openDeployment(config, report);
+  const tokenizer = await openTokenizer(opened.modelPath);
   return {
-    prompt: (text, options) => promptOnce(opened, config, text, options),
+    prompt: (text, options) => promptOnce(opened, tokenizer, config, text, options),
     close: () => opened.close(),
   };
 }
 
 async function promptOnce(
   opened: OpenedDeployment,
+  tokenizer: Tokenizer,
   config: RunConfig,
   text: string,
   options: PromptOptions,
 ): Promise<RunRecord> {
-  const { model, tokenizer, deployment, head } = opened;
+  const { model, deployment, head } = opened;
   if (model.program.logits === null)
     throw new Error(
       `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,

@@ -1,0 +1,147 @@
+/** What a sharded run computes for one prompt, gathered from the views that the CompNodes recorded. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
+import type { OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
+import { Client } from "../../protocols/fusion/client.ts";
+import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
+import { generate } from "../../protocols/fusion/generation.ts";
+import type { PartyReport } from "../../protocols/fusion/party-report.ts";
+import { shardingsOf, type RunConfig } from "../../protocols/fusion/run-config.ts";
+import { SESSION_VERSION, type SessionDescription } from "../../protocols/fusion/session-description.ts";
+import { viewName, type ViewIndex } from "../../protocols/fusion/view-recorder.ts";
+import { networkTotals } from "../../protocols/wire/counters.ts";
+
+export interface Bytes {
+  readonly payloadBytes: number;
+  readonly expectedPayloadBytes: number;
+  readonly framingBytes: number;
+}
+
+/** Hidden rows of every layer and logits, as golden files hold them; greedy tokens where asked. */
+export interface Reading {
+  /** hidden[I] [T, d]; a decoder's last one has had the final norm */
+  readonly hidden: readonly Float32Array[];
+  /** [T, V]; null for an encoder */
+  readonly logits: Float32Array | null;
+  readonly greedy: readonly number[];
+}
+
+const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+
+/** Runs a prompt through the parties twice: all rows with views, then `greedyTokens` tokens by caches. */
+export async function shardedReading(
+  opened: OpenedDeployment,
+  config: RunConfig,
+  viewsFolder: string,
+  ids: readonly number[],
+  greedyTokens: number,
+): Promise<Reading & Bytes> {
+  const { model, deployment, head } = opened;
+  const client = new Client(deployment.client, model, deployment.nodes);
+  const session = await client.open(describe(model.fingerprint, config, ids.length, { output: "all", views: true }));
+  const result = await session.step(0, ids);
+  if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
+  const reports = await session.close();
+  const { finished, logits } = await head!.head(result.rows);
+  const d = model.spec.width;
+  const hidden = await hiddenRows(
+    viewsFolder,
+    deployment.nodes,
+    session.cascade.session,
+    model.spec.layers + 1,
+    ids.length,
+    d,
+  );
+  if (maxDifference(hidden[model.spec.layers], result.rows.data) > 0)
+    throw new Error("verify: expected the rows that the client got in the CompNodes' views, got others");
+  hidden[model.spec.layers] = finished.data as Float32Array;
+
+  let bytes = await bytesOf(opened, session.description, reports, session.cascade.session, 1);
+  const greedy: number[] = [];
+  if (greedyTokens > 0) {
+    const again = await client.open(describe(model.fingerprint, config, ids.length, { maxNewTokens: greedyTokens }));
+    for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
+    const more = await bytesOf(opened, again.description, await again.close(), again.cascade.session, greedy.length);
+    bytes = {
+      payloadBytes: bytes.payloadBytes + more.payloadBytes,
+      expectedPayloadBytes: bytes.expectedPayloadBytes + more.expectedPayloadBytes,
+      framingBytes: bytes.framingBytes + more.framingBytes,
+    };
+  }
+  return { hidden, logits: (logits?.data as Float32Array | undefined) ?? null, greedy, ...bytes };
+}
+
+function describe(
+  model: string,
+  config: RunConfig,
+  promptLength: number,
+  more: Partial<SessionDescription>,
+): SessionDescription {
+  return {
+    version: SESSION_VERSION,
+    model,
+    ...shardingsOf(config),
+    promptLength,
+    maxNewTokens: 0,
+    wire: config.wire,
+    head: "client",
+    output: "last",
+    sampling: null,
+    views: false,
+    idleDeadlineMs: config.idleDeadlineMs,
+    ...more,
+  };
+}
+
+/** Rows of all positions at every layer's input and after the last one, [layers + 1] of [T, d], from the views. */
+async function hiddenRows(
+  folder: string,
+  nodes: readonly string[],
+  session: number,
+  stages: number,
+  rows: number,
+  d: number,
+): Promise<Float32Array[]> {
+  const hidden = Array.from({ length: stages }, () => new Float32Array(rows * d).fill(NaN));
+  for (const node of nodes.filter((name) => name.startsWith("comp."))) {
+    const base = path.join(folder, viewName(node, session));
+    const index = JSON.parse(await readFile(`${base}.json`, "utf8")) as ViewIndex;
+    const tensors = await readSafetensorsFile(`${base}.safetensors`);
+    for (const { tensor, kind, source, layer, positions } of index.entries) {
+      if (kind !== "row" || source !== "computed" || positions === null) continue;
+      const data = float32Of(tensors, tensor);
+      positions.forEach((position, at) => hidden[layer].set(data.subarray(at * d, (at + 1) * d), position * d));
+    }
+  }
+  return hidden;
+}
+
+async function bytesOf(
+  { model, deployment }: OpenedDeployment,
+  description: SessionDescription,
+  reports: readonly PartyReport[],
+  session: number,
+  steps: number,
+): Promise<Bytes> {
+  const totals = networkTotals(
+    [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
+    session,
+  );
+  const parameters = [...model.parameters.values()].map(({ spec }) => spec);
+  const expected = expectedCost(description, { ...model, parameters }, steps);
+  return {
+    payloadBytes: totals.payloadBytes,
+    expectedPayloadBytes: Object.values(expected).reduce((sum, cost) => sum + cost.payloadBytes, 0),
+    framingBytes: totals.framingBytes,
+  };
+}
+
+function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let max = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i] - b[i]);
+    if (!(difference <= max)) max = Number.isNaN(difference) ? Infinity : difference;
+  }
+  return max;
+}

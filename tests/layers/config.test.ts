@@ -106,6 +106,74 @@ for (const [type, changes, fault] of REFUSED) {
   });
 }
 
+/** Keys that published checkpoints have beside those of the fixtures, with their values. */
+const PUBLISHED: readonly [like: string, type: string, changes: Config][] = [
+  [
+    "SmolLM2",
+    "llama",
+    {
+      is_llama_config: true,
+      rope_interleaved: false,
+      rope_scaling: null,
+      "transformers.js_config": { dtype: "q4" },
+      torch_dtype: "bfloat16",
+    },
+  ],
+  [
+    "Llama 3.1",
+    "llama",
+    {
+      eos_token_id: [128001, 128008],
+      rope_parameters: undefined,
+      rope_theta: 5e5,
+      rope_scaling: {
+        factor: 8,
+        high_freq_factor: 4,
+        low_freq_factor: 1,
+        original_max_position_embeddings: 8192,
+        rope_type: "llama3",
+      },
+    },
+  ],
+  ["Llama 2", "llama", { _name_or_path: "x", gradient_checkpointing: false, pretraining_tp: 2, hidden_act: "swish" }],
+  [
+    "Qwen2.5",
+    "qwen2",
+    { rope_parameters: undefined, rope_theta: 1e6, sliding_window: 32768, max_window_layers: 21, use_mrope: false },
+  ],
+  [
+    "Qwen3",
+    "qwen3",
+    { rope_parameters: undefined, rope_theta: 1e6, rope_scaling: null, attention_bias: false, max_window_layers: 28 },
+  ],
+  [
+    "Gemma 2",
+    "gemma2",
+    {
+      hidden_act: "gelu_pytorch_tanh",
+      cache_implementation: "hybrid",
+      sliding_window_size: 4096,
+      _attn_implementation_autoset: true,
+    },
+  ],
+  ["GPT-2", "gpt2", { n_ctx: 128, task_specific_params: { "text-generation": { do_sample: true } } }],
+  [
+    "BERT",
+    "bert",
+    {
+      position_embedding_type: "absolute",
+      gradient_checkpointing: false,
+      directionality: "bidi",
+      pooler_type: "first_token_transform",
+      id2label: { "0": "a" },
+    },
+  ],
+];
+
+for (const [like, type, changes] of PUBLISHED) {
+  test(`the keys of a published ${like} are read`, () => assert.equal(specOf(type, changes).modelType, type));
+}
+
 test("an unknown architecture is refused with those that are known", () => {
   assert.throws(
     () => architectureOf("mamba", "x/config.json"),

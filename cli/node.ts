@@ -49,5 +49,6 @@ export function addNode(program: Command): void {
     process.once("SIGTERM", stop);
     await node.join(topology.nodes);
     process.stderr.write(`${flags.party} is linked to all its peers\n`);
+    await node.failed();
   });
 }

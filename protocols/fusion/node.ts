@@ -56,6 +56,7 @@ export class Node {
       party,
       transport: new WebSocketTransport(options),
       peers: Object.fromEntries(peers),
+      transient: [CLIENT],
       listen: options.listen,
       model: model.fingerprint,
       description: deploymentDescription(alpha, beta),
@@ -71,6 +72,11 @@ export class Node {
     const dialled = Object.entries(addresses).filter(([peer]) => linkDirection(this.#options.party, peer) === "dial");
     this.#host.serve(this.endpoint);
     await this.endpoint.connect(Object.fromEntries(dialled));
+  }
+
+  /** Rejects with the reason when this node ends because a peer was lost or broke the protocol. */
+  failed(): Promise<never> {
+    return new Promise((_resolve, reject) => this.endpoint.onFailure(reject));
   }
 
   async close(): Promise<void> {

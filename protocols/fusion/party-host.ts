@@ -62,6 +62,11 @@ export class PartyHost {
   /** Starts to answer the client's control messages. */
   serve(endpoint: Endpoint): void {
     this.#endpoint = endpoint;
+    endpoint.onPeerLost((peer, reason) => {
+      if (peer !== CLIENT) return;
+      for (const session of [...this.#sessions.keys()])
+        this.#abort(endpoint, session, `client is gone: ${reason.message}`);
+    });
     endpoint.onControl((peer, message) => {
       void this.#control(endpoint, peer, message);
     });

@@ -12,6 +12,8 @@ export interface EndpointOptions {
   readonly transport: Transport;
   /** Every peer, and whether this party dials it or it dials us. */
   readonly peers: Readonly<Record<string, "dial" | "accept">>;
+  /** Peers that come and go (clients): the loss of one ends its own sessions, not the run, and it may link again. */
+  readonly transient?: readonly string[];
   /** Where to accept links; needed where a peer is "accept", but for links given by `adopt`. */
   readonly listen?: string;
   /** Fingerprint of the model; must agree. */

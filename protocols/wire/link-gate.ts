@@ -73,6 +73,11 @@ export class LinkGate {
     channel.start();
   }
 
+  /** Forgets a peer whose link is over, so that it may link again. */
+  release(peer: string): void {
+    this.#linked.delete(peer);
+  }
+
   /** Ends links whose hello is late. */
   tick(elapsedMs: number): void {
     const { handshakeMs } = this.#options.limits;

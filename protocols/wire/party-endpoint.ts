@@ -39,6 +39,7 @@ import { PeerChannel } from "./peer-channel.ts";
 interface Peer {
   readonly name: string;
   readonly route: "dial" | "accept";
+  readonly transient: boolean;
   channel: PeerChannel | null;
   /** What was sent before the link was there. */
   readonly backlog: { forward: (channel: PeerChannel) => void; reject: (reason: Error) => void }[];
@@ -74,6 +75,7 @@ export class PartyEndpoint implements Endpoint {
   readonly #gate: LinkGate;
   readonly #controls: ControlInbox;
   readonly #lostHandlers: ((peer: string, reason: Error) => void)[] = [];
+  readonly #failureHandlers: ((reason: Error) => void)[] = [];
   #listener: Listener | null = null;
   #failure: Error | null = null;
   #closing: Promise<void> | null = null;
@@ -91,7 +93,14 @@ export class PartyEndpoint implements Endpoint {
     this.#mailbox = new Mailbox(this.limits, this.#word, (bytes) => this.counters.countLate(bytes));
     for (const [name, route] of Object.entries(options.peers)) {
       if (name === options.party) throw new RangeError(`endpoint ${name}: expected other parties as peers, got itself`);
-      this.#peers.set(name, { name, route, channel: null, backlog: [], gone: null });
+      this.#peers.set(name, {
+        name,
+        route,
+        transient: options.transient?.includes(name) ?? false,
+        channel: null,
+        backlog: [],
+        gone: null,
+      });
     }
     this.#gate = new LinkGate({
       party: options.party,
@@ -104,11 +113,12 @@ export class PartyEndpoint implements Endpoint {
         admitted: (peer, channel) => this.#admit(this.#peer(peer), channel),
         tensor: (peer, header, bytes) => this.#receiveTensor(this.#peer(peer), header, bytes),
         control: (peer, message) => this.#receiveControl(this.#peer(peer), message),
-        failed: (error) => this.#fail(error),
-        lost: (peer, error) => {
-          this.#lose(this.#peer(peer), error);
-          this.#fail(error);
+        failed: (error) => {
+          const peer = error instanceof WireError && error.peer !== null ? this.#peers.get(error.peer) : undefined;
+          if (peer?.transient) this.#end(peer, error);
+          else this.#fail(error);
         },
+        lost: (peer, error) => this.#end(this.#peer(peer), error),
       },
     });
     const { receiveMs, handshakeMs, silentMs, silentLoopbackMs } = this.limits;
@@ -143,7 +153,7 @@ export class PartyEndpoint implements Endpoint {
   async connect(addresses: Readonly<Record<string, string>> = {}): Promise<void> {
     const dialled = Object.entries(addresses).map(([name, address]) => this.#dial(this.#peer(name), address));
     await Promise.all(dialled);
-    const missing = (): string[] => [...this.#peers.values()].filter(({ channel }) => !channel).map(({ name }) => name);
+    const missing = (): string[] => [...this.#peers.values()].filter(isMissing).map(({ name }) => name);
     if (this.#failure) throw this.#failure;
     if (missing().length === 0) return;
     const { connectMs } = this.limits;
@@ -303,8 +313,9 @@ export class PartyEndpoint implements Endpoint {
 
   #admit(peer: Peer, channel: PeerChannel): void {
     peer.channel = channel;
+    peer.gone = null;
     for (const { forward } of peer.backlog.splice(0)) forward(channel);
-    if ([...this.#peers.values()].every((each) => each.channel)) {
+    if (!peer.transient && ![...this.#peers.values()].some(isMissing)) {
       for (const { resolve } of this.#linked.splice(0)) resolve();
     }
   }
@@ -332,14 +343,20 @@ export class PartyEndpoint implements Endpoint {
         throw new ControlError(peer.name, `control message from ${peer.name}: expected hello once, got a second`);
       case "abort": {
         const { party, reason, code } = abortSchema.parse(message);
-        this.#fail(new AbortedError(party, peer.name, reason, code), peer);
+        const aborted = new AbortedError(party, peer.name, reason, code);
+        if (peer.transient) this.#end(peer, aborted);
+        else this.#fail(aborted, peer);
         return;
       }
       case "leave": {
         const what = `link to ${peer.name}: expected it open, got closed by ${peer.name}`;
         const left = new LinkClosedError(peer.name, what);
-        this.#lose(peer, left);
-        void peer.channel?.close(left);
+        if (peer.transient) {
+          this.#end(peer, left);
+        } else {
+          this.#lose(peer, left);
+          void peer.channel?.close(left);
+        }
         return;
       }
       case "ping":
@@ -348,6 +365,18 @@ export class PartyEndpoint implements Endpoint {
       default:
     }
     this.#controls.deliver(peer.name, message);
+  }
+
+  /** A peer is gone for good: that is the end of the run, unless it is one that comes and goes. */
+  #end(peer: Peer, reason: Error): void {
+    this.#lose(peer, reason);
+    if (!peer.transient) {
+      this.#fail(reason);
+      return;
+    }
+    void peer.channel?.close(reason);
+    if (peer.channel) this.#gate.release(peer.name);
+    peer.channel = null;
   }
 
   #lose(peer: Peer, reason: Error): void {
@@ -376,6 +405,13 @@ export class PartyEndpoint implements Endpoint {
     }
     void this.#gate.close(error);
     this.#clock.stop();
+    for (const handler of this.#failureHandlers.splice(0)) handler(error);
+  }
+
+  /** Calls `handler` once, when this party ends by a failure. */
+  onFailure(handler: (reason: Error) => void): void {
+    if (this.#failure) handler(this.#failure);
+    else this.#failureHandlers.push(handler);
   }
 
   #rejectAll(reason: Error): void {
@@ -391,9 +427,10 @@ export class PartyEndpoint implements Endpoint {
       if (peer.gone || !peer.channel?.fellSilent(elapsedMs)) continue;
       const what = `peer ${peer.name}: expected a heartbeat within ${peer.channel.silenceLimitMs} ms, got silence on an open link`;
       const error = new PeerLostError(peer.name, what);
-      this.#lose(peer, error);
       peer.channel.terminate(error);
-      this.#fail(error);
+      this.#end(peer, error);
     }
   }
 }
+
+const isMissing = ({ channel, transient }: Peer): boolean => channel === null && !transient;

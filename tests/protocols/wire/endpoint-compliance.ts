@@ -267,7 +267,7 @@ export function endpointCompliance(setup: TransportSetup): void {
       assert.equal(error.peer, "b");
       return true;
     });
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 5000);
   });
 
   it("refuses a tensor of another shape than expected, and a second receive of one message", async () => {

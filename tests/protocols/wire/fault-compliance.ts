@@ -204,7 +204,7 @@ export function faultCompliance(setup: TransportSetup): void {
     const witness = await createEndpoint({ transport, limits, party: "witness", peers: { a: "dial" } });
     opened.push(a, witness);
     const address = a.address as string;
-    const mallory = new RawPeer(await transport.dial(address, 1000), "mallory", wireLimits(limits));
+    const mallory = new RawPeer(await transport.dial(address, 20_000), "mallory", wireLimits(limits));
     raw.push(mallory);
     mallory.hello("a");
     await Promise.all([a.connect(), witness.connect({ a: address })]);
@@ -240,10 +240,10 @@ export function faultCompliance(setup: TransportSetup): void {
 
   it("closes the link of a stranger that does not say hello, and goes on", async () => {
     const { a, witness } = await trial({ handshakeMs: 60 });
-    const stranger = new RawPeer(await a.transport.dial(a.address as string, 1000), "eve", wireLimits(LIMITS));
+    const stranger = new RawPeer(await a.transport.dial(a.address as string, 20_000), "eve", wireLimits(LIMITS));
     raw.push(stranger);
     await stranger.until(() => stranger.ended !== null);
-    const rude = new RawPeer(await a.transport.dial(a.address as string, 1000), "eve", wireLimits(LIMITS));
+    const rude = new RawPeer(await a.transport.dial(a.address as string, 20_000), "eve", wireLimits(LIMITS));
     raw.push(rude);
     rude.tensor(1);
     await rude.until(() => rude.ended !== null);
@@ -257,7 +257,7 @@ export function faultCompliance(setup: TransportSetup): void {
     const { a } = await trial({ maxPendingLinks: 2 });
     const strangers: RawPeer[] = [];
     for (let i = 0; i < 3; i++)
-      strangers.push(new RawPeer(await a.transport.dial(a.address as string, 1000), "eve", wireLimits(LIMITS)));
+      strangers.push(new RawPeer(await a.transport.dial(a.address as string, 20_000), "eve", wireLimits(LIMITS)));
     raw.push(...strangers);
     await strangers[2].until(() => strangers[2].ended !== null);
     assert.deepEqual([strangers[0].ended, strangers[1].ended, a.failure], [null, null, null]);
@@ -295,7 +295,7 @@ export function faultCompliance(setup: TransportSetup): void {
 
   it("refuses a second link of one party, and keeps the first", async () => {
     const { a, mallory } = await trial();
-    const second = new RawPeer(await a.transport.dial(a.address as string, 1000), "mallory", wireLimits(LIMITS));
+    const second = new RawPeer(await a.transport.dial(a.address as string, 20_000), "mallory", wireLimits(LIMITS));
     raw.push(second);
     second.hello("a");
     await second.until(() => second.ended !== null);
@@ -323,7 +323,7 @@ export function faultCompliance(setup: TransportSetup): void {
       return true;
     });
     await assert.rejects(witnessed, (error: unknown) => error instanceof AbortedError && error.peer === "mallory");
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 5000);
   });
 
   it("names a peer that falls silent on an open link", async () => {
@@ -336,7 +336,7 @@ export function faultCompliance(setup: TransportSetup): void {
     assert.ok(reason instanceof PeerLostError);
     assert.match(reason.message, /peer mallory: expected a heartbeat within 150 ms, got silence on an open link/);
     await assert.rejects(witnessed, (error: unknown) => error instanceof AbortedError && error.peer === "mallory");
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 5000);
   });
 
   it("does not lose a peer that is idle, or whose process computes, or whom we do not read", async () => {

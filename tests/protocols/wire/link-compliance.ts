@@ -17,7 +17,7 @@ export function linkCompliance(setup: TransportSetup): void {
     transport = setup.transport({});
     const accepted = deferred<Link>();
     listener = await transport.listen(setup.listenAddress(), accepted.resolve);
-    dialling = await transport.dial(listener.address, 1000);
+    dialling = await transport.dial(listener.address, 20_000);
     listening = await accepted.promise;
   });
 
@@ -120,7 +120,7 @@ export function linkCompliance(setup: TransportSetup): void {
     const start = performance.now();
     dialling.terminate();
     assert.match(await closed.promise, /closed|cut|broken/);
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 5000);
   });
 
   it("does not leave a sender waiting on a link that is gone", async () => {
@@ -153,7 +153,7 @@ export function linkCompliance(setup: TransportSetup): void {
     await listener.close();
     const start = performance.now();
     await assert.rejects(transport.dial(address, 120), ConnectError);
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 5000);
     const late = transport.dial(address, 5000);
     await sleep(50);
     const accepted = deferred<Link>();

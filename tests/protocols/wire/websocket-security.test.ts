@@ -143,7 +143,7 @@ describe("wss://", () => {
     try {
       const link = await new WebSocketTransport({ certificates: dials }).dial(
         listener.address.replace("localhost", host),
-        2000,
+        20_000,
       );
       link.terminate();
       return link;
@@ -195,7 +195,7 @@ describe("wss://", () => {
         taken.push(link),
       );
       await assert.rejects(
-        new WebSocketTransport({ certificates: dials }).dial(listener.address, 500),
+        new WebSocketTransport({ certificates: dials }).dial(listener.address, 3000),
         (error: unknown) => {
           // TLS 1.3 says so by an alert or by a reset, whichever is read first.
           assert.ok(error instanceof CertificateError || error instanceof ConnectError, String(error));

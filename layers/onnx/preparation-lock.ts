@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const POLL_MS = 50;
 /** A holder touches nothing while it works; older locks are taken over, which is harmless as what they guard is renamed into place. */
 const STALE_MS = 30 * 60_000;
+const UNSIGNED_MS = 5000;
 
 /**
  * Runs `work` while no other process of this machine holds `file`. A lock whose process is gone is taken over. The lock saves work
@@ -36,9 +37,11 @@ async function take(file: string): Promise<boolean> {
 async function isAbandoned(file: string): Promise<boolean> {
   const state = await stat(file).catch(() => null);
   if (state === null) return false;
-  if (Date.now() - state.mtimeMs > STALE_MS) return true;
+  const ageMs = Date.now() - state.mtimeMs;
+  if (ageMs > STALE_MS) return true;
   const holder = Number(await readFile(file, "utf8").catch(() => ""));
-  if (!Number.isInteger(holder) || holder <= 0) return false;
+  // Taken this moment and not yet signed, or its holder ended in that moment.
+  if (!Number.isInteger(holder) || holder <= 0) return ageMs > UNSIGNED_MS;
   try {
     process.kill(holder, 0);
     return false;

@@ -4,12 +4,13 @@ import { harmless, ModelConfigError, positive, size } from "./config-reader.ts";
 
 /** Rotary positions as config.json says them, in both styles: `rope_theta` + `rope_scaling`, or `rope_parameters`. */
 
-const plainRope = z.strictObject({ rope_type: z.literal("default"), rope_theta: positive.optional() });
+const shared = { rope_theta: positive.optional(), partial_rotary_factor: z.literal(1).optional() };
+const plainRope = z.strictObject({ rope_type: z.literal("default"), ...shared });
 const linearRope = z.strictObject({
   rope_type: z.literal("linear"),
   factor: positive,
-  rope_theta: positive.optional(),
   original_max_position_embeddings: harmless,
+  ...shared,
 });
 const llama3Rope = z.strictObject({
   rope_type: z.literal("llama3"),
@@ -17,7 +18,7 @@ const llama3Rope = z.strictObject({
   low_freq_factor: positive,
   high_freq_factor: positive,
   original_max_position_embeddings: size,
-  rope_theta: positive.optional(),
+  ...shared,
 });
 
 const SCHEMAS = { default: plainRope, linear: linearRope, llama3: llama3Rope } as const;
@@ -31,7 +32,8 @@ const ropeParameters = z.record(z.string(), z.unknown()).transform((raw, context
     rope_type: type ?? "default",
     ...Object.fromEntries(Object.entries(rest).filter(([, v]) => v !== null)),
   };
-  const schema = SCHEMAS[named.rope_type as keyof typeof SCHEMAS];
+  const name = String(named.rope_type);
+  const schema = Object.hasOwn(SCHEMAS, name) ? SCHEMAS[name as keyof typeof SCHEMAS] : undefined;
   const problem =
     schema === undefined
       ? `rope_type one of ${Object.keys(SCHEMAS)

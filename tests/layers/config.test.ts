@@ -49,6 +49,12 @@ const REFUSED: readonly [type: string, changes: Config, fault: RegExp][] = [
   ],
   ["llama", { rope_parameters: { rope_type: "linear", factor: 2, beta_fast: 1 } }, /rope_parameters.*beta_fast/],
   ["llama", { rope_parameters: { full_attention: { rope_theta: 1e4 } } }, /rope_parameters.*full_attention/],
+  ["llama", { rope_parameters: { rope_type: "constructor" } }, /rope_parameters.*"linear".*constructor/],
+  [
+    "llama",
+    { rope_parameters: { rope_type: "default", partial_rotary_factor: 0.25 } },
+    /rope_parameters.*partial_rotary_factor/,
+  ],
   ["llama", { rope_theta: 5000 }, /rope_theta.*5000/],
   ["llama", { partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1, got 0\.5/],
   ["llama", { rope_interleaved: true }, /rope_interleaved: expected false, got true/],

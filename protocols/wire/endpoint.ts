@@ -32,7 +32,7 @@ export interface Endpoint {
   readonly counters: Counters;
   /** Opens a session ahead of its first message, in order to choose the word that floats travel in. Throws SessionClosedError. */
   openSession(session: number, choice: { word?: WireWord }): void;
-  /** Sends a tensor; resolves when the link accepts more (back-pressure). Throws PeerLostError, LinkClosedError. */
+  /** Sends a tensor, which must not change until this resolves: when the link accepts more (back-pressure). Throws PeerLostError, LinkClosedError. */
   send(peer: string, key: MessageKey, tensor: WireTensor): Promise<void>;
   /**
    * The tensor that `peer` sent (or will send) under `key`; shape and word are checked against what is expected.

@@ -21,7 +21,7 @@ const llama3Rope = z.strictObject({
   ...shared,
 });
 
-const SCHEMAS = { default: plainRope, linear: linearRope, llama3: llama3Rope } as const;
+const SCHEMAS = [plainRope, linearRope, llama3Rope] as const;
 
 type RopeParameters = z.output<typeof plainRope> | z.output<typeof linearRope> | z.output<typeof llama3Rope>;
 
@@ -30,24 +30,18 @@ const ropeParameters = z.record(z.string(), z.unknown()).transform((raw, context
   const { type, ...rest } = raw;
   const named = {
     rope_type: type ?? "default",
-    ...Object.fromEntries(Object.entries(rest).filter(([, v]) => v !== null)),
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)),
   };
-  const name = String(named.rope_type);
-  const schema = Object.hasOwn(SCHEMAS, name) ? SCHEMAS[name as keyof typeof SCHEMAS] : undefined;
-  const problem =
-    schema === undefined
-      ? `rope_type one of ${Object.keys(SCHEMAS)
-          .map((name) => `"${name}"`)
-          .join(", ")}`
-      : schema
-          .safeParse(named)
-          .error?.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`)
-          .join("; ");
-  if (problem !== undefined) {
-    context.addIssue({ code: "custom", input: raw, params: { expected: problem } });
-    return z.NEVER;
-  }
-  return schema.parse(named);
+  const parsed = SCHEMAS.find(({ shape }) => shape.rope_type.value === named.rope_type)?.safeParse(named);
+  if (parsed?.success === true) return parsed.data;
+  const supported = SCHEMAS.map(({ shape }) => `"${shape.rope_type.value}"`).join(", ");
+  const faults = parsed?.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  context.addIssue({
+    code: "custom",
+    input: raw,
+    params: { expected: faults?.join("; ") ?? `rope_type one of ${supported}` },
+  });
+  return z.NEVER;
 });
 
 /** The keys of a config that say how positions rotate. */

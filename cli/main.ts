@@ -3,6 +3,7 @@ import { reportFailure } from "./failure.ts";
 import { addNode } from "./node.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
+import { addUp } from "./up.ts";
 import { addVerify } from "./verify.ts";
 import { addTopology } from "./topology.ts";
 
@@ -15,6 +16,7 @@ const program = new Command("weir")
 addRun(program);
 addVerify(program);
 addNode(program);
+addUp(program);
 addTopology(program);
 addSchema(program);
 

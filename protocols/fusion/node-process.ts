@@ -13,6 +13,7 @@ export type NodeOrder =
       readonly alpha: number;
       readonly beta: number;
       readonly model: string;
+      readonly listen: string;
       readonly viewsFolder: string | null;
       readonly head: boolean;
     }
@@ -39,9 +40,9 @@ process.on("disconnect", () => {
 
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {
-    const { party, alpha, beta, viewsFolder, head } = message;
+    const { party, alpha, beta, listen, viewsFolder, head } = message;
     const model = await openModel(message.model);
-    node = await Node.start({ party, alpha, beta, model, listen: "ws://127.0.0.1:0", viewsFolder, threads: 1, head });
+    node = await Node.start({ party, alpha, beta, model, listen, viewsFolder, threads: 1, head });
     tell({ answer: "listening", address: node.endpoint.address! });
   } else {
     await node!.join(message.addresses);

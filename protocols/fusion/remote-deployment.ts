@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { CLIENT } from "../cascade/comp-node.ts";
-import { createEndpoint } from "../wire/party-endpoint.ts";
-import { WebSocketTransport, type Certificates } from "../wire/websocket-transport.ts";
+import type { Certificates } from "../wire/websocket-transport.ts";
 import { nodeNames, type Deployment } from "./deployment.ts";
+import { linkClient } from "./local-processes.ts";
 import type { RunConfig } from "./run-config.ts";
-import { SESSION_CONTROL } from "./session-control.ts";
-import { deploymentDescription, readTopology } from "./topology.ts";
+import { readTopology } from "./topology.ts";
 
 /** Links the client to the nodes of a topology file, which run already. Throws Error naming the file, or a node that can't be reached. */
 export async function joinTopology(
@@ -20,25 +18,16 @@ export async function joinTopology(
         `${side}: expected ${topology[side]} (${config.topology}), got ${shape[side]}; give the shardings that the nodes were started for`,
       );
   }
-  const nodes = nodeNames(shape.alpha, shape.beta);
-  const client = await createEndpoint({
-    party: CLIENT,
-    transport: new WebSocketTransport({
+  const client = await linkClient(
+    {
+      ...shape,
+      fingerprint,
       certificates: await readCertificates(config),
       insecurePlaintext: config.insecurePlaintext,
-    }),
-    peers: Object.fromEntries(nodes.map((name) => [name, "dial" as const])),
-    model: fingerprint,
-    description: deploymentDescription(shape.alpha, shape.beta),
-    controls: SESSION_CONTROL,
-  });
-  try {
-    await client.connect(topology.nodes);
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
-  return { client, nodes, close: () => client.close() };
+    },
+    topology.nodes,
+  );
+  return { client, nodes: nodeNames(shape.alpha, shape.beta), close: () => client.close() };
 }
 
 /** The PEM files that wss:// needs. Throws Error naming a file that can't be read. */

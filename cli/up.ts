@@ -1,0 +1,49 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
+import { startNodeProcesses } from "../protocols/fusion/node-processes.ts";
+import { readTopology } from "../protocols/fusion/topology.ts";
+
+interface UpFlags {
+  readonly topology: string;
+  readonly model: string;
+  readonly views?: string;
+}
+
+/** `weir up`: every node of a topology on this machine. */
+export function addUp(program: Command): void {
+  program
+    .command("up")
+    .description(
+      "Run every node of a topology on this machine, a process each, until stopped; then `weir run --topology FILE` from another shell.",
+    )
+    .requiredOption("--topology <file>", "the topology file; all its addresses must be this machine's")
+    .option("--model <path>", "folder with config.json, or a .gguf file", DEFAULT_MODEL)
+    .option("--views <folder>", "keep what the parties see, in sessions that ask for it")
+    .action(async (flags: UpFlags) => {
+      const topology = await readTopology(flags.topology);
+      const processes = await startNodeProcesses({
+        alpha: topology.alpha,
+        beta: topology.beta,
+        model: path.resolve(flags.model),
+        viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
+        head: true,
+        addresses: topology.nodes,
+      });
+      try {
+        await processes.join();
+        process.stderr.write(`${processes.pids.size} nodes are linked; stop them with Ctrl-C\n`);
+        await Promise.race([processes.failed(), stopped()]);
+      } finally {
+        await processes.close();
+      }
+    });
+}
+
+/** Resolves at SIGINT or SIGTERM. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+}

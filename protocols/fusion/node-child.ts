@@ -1,0 +1,70 @@
+import { fork, type ChildProcess } from "node:child_process";
+import type { NodeAnswer, NodeOrder } from "./node-process.ts";
+
+/** One child process and the answers that it owes. */
+export class NodeChild {
+  readonly party: string;
+  readonly #process: ChildProcess;
+  readonly #answers: NodeAnswer[] = [];
+  readonly #exited: Promise<void>;
+  #wake: () => void = () => {};
+  #failure: Error | null = null;
+
+  constructor(party: string, entry: string) {
+    this.party = party;
+    // No inherited loader flags: the bundle is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
+    this.#process = fork(entry, [], {
+      execArgv: process.env.WEIR_NODE_FLAGS?.split(" ") ?? [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    this.#process.on("message", (answer: NodeAnswer) => {
+      if (answer.answer === "failed") this.#failure ??= new Error(`${party}: ${answer.reason}`);
+      else this.#answers.push(answer);
+      this.#wake();
+    });
+    this.#exited = new Promise((resolve) => {
+      const gone = (how: string): void => {
+        this.#failure ??= new Error(`${party}: expected its process to run, got its end (${how})`);
+        this.#wake();
+        resolve();
+      };
+      this.#process.on("exit", (code, signal) => gone(signal ?? `exit code ${code}`));
+      this.#process.on("error", (error) => gone(error.message));
+    });
+  }
+
+  /** Rejects when the process ends or says that it failed. */
+  async failed(): Promise<never> {
+    await this.#exited;
+    throw this.#failure;
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
+  order(order: NodeOrder): void {
+    if (this.#process.connected) this.#process.send(order);
+  }
+
+  /** The next answer, which must be of this kind. */
+  async answer<Kind extends NodeAnswer["answer"]>(kind: Kind): Promise<Extract<NodeAnswer, { answer: Kind }>> {
+    for (;;) {
+      const answer = this.#answers.shift();
+      if (answer !== undefined) {
+        if (answer.answer !== kind) throw new Error(`${this.party}: expected the answer ${kind}, got ${answer.answer}`);
+        return answer as Extract<NodeAnswer, { answer: Kind }>;
+      }
+      if (this.#failure !== null) throw this.#failure;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Ends the process: by closing its channel, and after two seconds by force. */
+  async end(): Promise<void> {
+    if (this.#process.connected) this.#process.disconnect();
+    const force = setTimeout(() => this.#process.kill("SIGKILL"), 2000);
+    await this.#exited;
+    clearTimeout(force);
+  }
+}

@@ -75,7 +75,7 @@ function clusterPlace(c: number, parts: number, m: number): (position: number) =
 /** For rules without a cluster size: the tokens of a part go to its m parts in turn. */
 function runPlace(inner: Sharding, m: number): (position: number) => number {
   const places: number[] = [];
-  const seen = new Array<number>(inner.parts).fill(0);
+  const seen = Array.from({ length: inner.parts }, () => 0);
   return (t) => {
     while (places.length <= t) places.push(seen[inner.owner(places.length)]++ % m);
     return places[t];

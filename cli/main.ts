@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { reportFailure } from "./failure.ts";
+import { addBench } from "./bench.ts";
 import { addNode } from "./node.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
@@ -15,6 +16,7 @@ const program = new Command("weir")
 
 addRun(program);
 addVerify(program);
+addBench(program);
 addNode(program);
 addUp(program);
 addTopology(program);

@@ -1,11 +1,18 @@
 import { Argument, type Command } from "commander";
 import { toJSONSchema } from "zod";
 import { verifyRecord } from "../experiments/verify/verify-record.ts";
+import { benchRecord } from "../experiments/bench/bench-record.ts";
 import { runConfig } from "../protocols/fusion/run-config.ts";
 import { runRecord } from "../protocols/fusion/run-record.ts";
 import { topologySchema } from "../protocols/fusion/topology.ts";
 
-const SCHEMAS = { run: runRecord, verify: verifyRecord, config: runConfig, topology: topologySchema } as const;
+const SCHEMAS = {
+  run: runRecord,
+  verify: verifyRecord,
+  bench: benchRecord,
+  config: runConfig,
+  topology: topologySchema,
+} as const;
 
 /** `weir schema`: the JSON Schema of what weir prints and reads. */
 export function addSchema(program: Command): void {

@@ -10,10 +10,10 @@ export function median(values: readonly number[]): number {
 export interface Measured {
   readonly minimum: number;
   readonly median: number;
-  readonly values: readonly number[];
+  readonly values: number[];
 }
 
-export function summary(values: readonly number[]): Measured {
+export function summary(values: number[]): Measured {
   return { minimum: Math.min(...values), median: median(values), values };
 }
 

@@ -4,11 +4,12 @@ import path from "node:path";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
 import { Client } from "../../protocols/fusion/client.ts";
+import { describeSession } from "../../protocols/fusion/describe-session.ts";
 import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
 import { generate } from "../../protocols/fusion/generation.ts";
 import type { PartyReport } from "../../protocols/fusion/party-report.ts";
-import { shardingsOf, type RunConfig } from "../../protocols/fusion/run-config.ts";
-import { SESSION_VERSION, type SessionDescription } from "../../protocols/fusion/session-description.ts";
+import type { RunConfig } from "../../protocols/fusion/run-config.ts";
+import type { SessionDescription } from "../../protocols/fusion/session-description.ts";
 import { viewName, type ViewIndex } from "../../protocols/fusion/view-recorder.ts";
 import { networkTotals } from "../../protocols/wire/counters.ts";
 
@@ -39,7 +40,7 @@ export async function shardedReading(
 ): Promise<Reading & Bytes> {
   const { model, deployment, head } = opened;
   const client = new Client(deployment.client, model, deployment.nodes);
-  const session = await client.open(describe(model.fingerprint, config, ids.length, { output: "all", views: true }));
+  const session = await client.open(describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0 }));
   const result = await session.step(0, ids);
   if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
   const reports = await session.close();
@@ -60,7 +61,9 @@ export async function shardedReading(
   let bytes = await bytesOf(opened, session.description, reports, session.cascade.session, 1);
   const greedy: number[] = [];
   if (greedyTokens > 0) {
-    const again = await client.open(describe(model.fingerprint, config, ids.length, { maxNewTokens: greedyTokens }));
+    const again = await client.open(
+      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false }),
+    );
     for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
     const more = await bytesOf(opened, again.description, await again.close(), again.cascade.session, greedy.length);
     bytes = {
@@ -70,28 +73,6 @@ export async function shardedReading(
     };
   }
   return { hidden, logits: (logits?.data as Float32Array | undefined) ?? null, greedy, ...bytes };
-}
-
-function describe(
-  model: string,
-  config: RunConfig,
-  promptLength: number,
-  more: Partial<SessionDescription>,
-): SessionDescription {
-  return {
-    version: SESSION_VERSION,
-    model,
-    ...shardingsOf(config),
-    promptLength,
-    maxNewTokens: 0,
-    wire: config.wire,
-    head: "client",
-    output: "last",
-    sampling: null,
-    views: false,
-    idleDeadlineMs: config.idleDeadlineMs,
-    ...more,
-  };
 }
 
 /** Rows of all positions at every layer's input and after the last one, [layers + 1] of [T, d], from the views. */

@@ -64,8 +64,7 @@ export class PartyHost {
     this.#endpoint = endpoint;
     endpoint.onPeerLost((peer, reason) => {
       if (peer !== CLIENT) return;
-      for (const session of this.#sessions.keys())
-        this.#abort(endpoint, session, `client is gone: ${reason.message}`);
+      for (const session of this.#sessions.keys()) this.#abort(endpoint, session, `client is gone: ${reason.message}`);
     });
     endpoint.onControl((peer, message) => {
       void this.#control(endpoint, peer, message);

@@ -15,7 +15,7 @@ export interface PartyReport {
 }
 
 /** CPU seconds of all processes of a session; processes that host several parties count once. */
-export function totalCpuSeconds(reports: readonly PartyReport[]): number {
+export function totalCpuSeconds(reports: readonly Pick<PartyReport, "host" | "pid" | "cpuSeconds">[]): number {
   const processes = new Map(reports.map(({ host, pid, cpuSeconds }) => [`${host}/${pid}`, cpuSeconds]));
   return [...processes.values()].reduce((sum, seconds) => sum + seconds, 0);
 }

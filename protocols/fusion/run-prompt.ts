@@ -1,16 +1,17 @@
 /** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
+import { hostname } from "node:os";
 import type { Model } from "../../layers/model.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
 import { networkTotals } from "../wire/counters.ts";
 import { Client, type ClientSession } from "./client.ts";
 import type { Deployment } from "./deployment.ts";
+import { describeSession } from "./describe-session.ts";
 import { generate } from "./generation.ts";
 import { openDeployment, type OpenedDeployment } from "./open-deployment.ts";
 import { totalCpuSeconds, type PartyReport } from "./party-report.ts";
-import { shardingsOf, type RunConfig } from "./run-config.ts";
+import type { RunConfig } from "./run-config.ts";
 import type { RunRecord } from "./run-record.ts";
-import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
 
 export interface PromptOptions {
   /** Put the prompt through the model's chat template. */
@@ -40,7 +41,7 @@ async function promptOnce(
   opened: OpenedDeployment,
   tokenizer: Tokenizer,
   config: RunConfig,
-  text: string,
+  prompt: string,
   options: PromptOptions,
 ): Promise<RunRecord> {
   const { model, deployment, head } = opened;
@@ -49,25 +50,33 @@ async function promptOnce(
       `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
     );
   const promptIds = options.chat
-    ? tokenizer.encode(tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true }), {
-        addSpecial: false,
-      })
-    : tokenizer.encode(text, { addSpecial: true });
+    ? tokenizer.encode(
+        tokenizer.applyChatTemplate([{ role: "user", content: prompt }], { addGenerationPrompt: true }),
+        {
+          addSpecial: false,
+        },
+      )
+    : tokenizer.encode(prompt, { addSpecial: true });
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
-  const description = describe(config, model, promptIds.length);
+  const description = describeSession(config, model, promptIds.length);
   const client = new Client(deployment.client, { ...model }, deployment.nodes);
   const session = await client.open(description);
   const openedAt = performance.now();
   const generatedIds: number[] = [];
+  let text = "";
+  const give = (piece: string): void => {
+    text += piece;
+    options.onText(piece);
+  };
   let firstTokenAt = 0;
   try {
-    const decoder = tokenizer.streamDecoder({ skipSpecial: true });
+    const decoder = tokenizer.streamDecoder({ skipSpecial: true, after: promptIds });
     for await (const id of generate(session, head, promptIds, samplingOf(config), stops)) {
       if (generatedIds.length === 0) firstTokenAt = performance.now();
       generatedIds.push(id);
-      options.onText(decoder.push(id));
+      give(decoder.push(id));
     }
-    options.onText(decoder.flush());
+    give(decoder.flush());
   } catch (error) {
     await session.abort(error instanceof Error ? error.message : String(error));
     throw error;
@@ -77,42 +86,18 @@ async function promptOnce(
   const reports = await session.close();
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
   return {
-    text: tokenizer.decode(generatedIds, { skipSpecial: true }),
+    text,
     promptIds: [...promptIds],
     generatedIds,
     stopped: stopped ? "stop-token" : "max-tokens",
     seconds: (endedAt - openedAt) / 1000,
     firstTokenSeconds: (firstTokenAt - openedAt) / 1000,
     startupSeconds: (openedAt - options.startedAt) / 1000,
-    cpuSeconds: totalCpuSeconds([
-      ...reports,
-      { party: "client", pid: process.pid, host: reports[0].host, cpuSeconds: clientCpuSeconds } as PartyReport,
-    ]),
+    cpuSeconds: totalCpuSeconds([...reports, { pid: process.pid, host: hostname(), cpuSeconds: clientCpuSeconds }]),
     ...(await costs(deployment, session, reports, model, generatedIds.length)),
     parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
     model: { name: model.name, fingerprint: model.fingerprint },
     config: { ...config },
-  };
-}
-
-/** The public description of a session on `promptLength` tokens. */
-export function describe(config: RunConfig, model: Model, promptLength: number): SessionDescription {
-  if (promptLength + config.maxTokens - 1 > model.spec.maxPositions)
-    throw new Error(
-      `prompt and maxTokens: expected at most ${model.spec.maxPositions} positions together (the model's context), got ${promptLength} + ${config.maxTokens}`,
-    );
-  return {
-    version: SESSION_VERSION,
-    model: model.fingerprint,
-    ...shardingsOf(config),
-    promptLength,
-    maxNewTokens: config.maxTokens,
-    wire: config.wire,
-    head: config.head,
-    output: "last",
-    sampling: config.head === "compnode" ? samplingOf(config) : null,
-    views: config.views !== undefined,
-    idleDeadlineMs: config.idleDeadlineMs,
   };
 }
 

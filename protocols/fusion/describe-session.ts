@@ -1,0 +1,37 @@
+import type { Model } from "../../layers/model.ts";
+import { shardingsOf, type RunConfig } from "./run-config.ts";
+import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
+
+/**
+ * The public description of a session on `promptLength` tokens, as a run config asks for it; `more` overrides single fields.
+ * Throws Error where prompt and generation together exceed the model's context.
+ */
+export function describeSession(
+  config: RunConfig,
+  { spec, name, fingerprint }: Pick<Model, "spec" | "name" | "fingerprint">,
+  promptLength: number,
+  more: Partial<SessionDescription> = {},
+): SessionDescription {
+  const { temperature, topK, topP, seed } = config;
+  const description: SessionDescription = {
+    version: SESSION_VERSION,
+    model: fingerprint,
+    ...shardingsOf(config),
+    promptLength,
+    maxNewTokens: config.maxTokens,
+    wire: config.wire,
+    head: config.head,
+    output: "last",
+    sampling: config.head === "compnode" ? { temperature, topK, topP, seed } : null,
+    views: config.views !== undefined,
+    idleDeadlineMs: config.idleDeadlineMs,
+    ...more,
+  };
+  // The last token is never fed back.
+  const positions = promptLength + Math.max(0, description.maxNewTokens - 1);
+  if (positions > spec.maxPositions)
+    throw new Error(
+      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${promptLength} + ${description.maxNewTokens} tokens`,
+    );
+  return description;
+}

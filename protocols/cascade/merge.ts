@@ -1,13 +1,15 @@
 /**
  * The stable merge of partial softmax results.
  *
- * A partial result of one query row and head over a set of keys is (m, e, u): m = max a, e = Σ exp(a - m), u = Σ exp(a - m) v
- * (arXiv 2507.05228, attention-pass). Partial results over disjoint sets form a commutative monoid:
- *   (m, e, u) ⊕ (m', e', u') = (n, e·exp(m - n) + e'·exp(m' - n), u·exp(m - n) + u'·exp(m' - n)),  n = max(m, m'),
- * with identity (-∞, 0, 0): a row with nothing visible. The attention output is u / e of the sum. In exact arithmetic the order and
- * the grouping do not matter; in floating point they matter at rounding level (tests/protocols/cascade/merge.test.ts states the laws).
- *
- * Leaks: nothing beyond its inputs (local). Cost: rows · heads · (headDim + 2) multiply-adds a partial result, no message.
+ * Functionality: a partial result of one query row and head over a set of keys is (m, e, u): m = max a, e = Σ exp(a - m),
+ *   u = Σ exp(a - m) v. Partial results over disjoint sets form a commutative monoid:
+ *     (m, e, u) ⊕ (m', e', u') = (n, e·exp(m - n) + e'·exp(m' - n), u·exp(m - n) + u'·exp(m' - n)),  n = max(m, m'),
+ *   with identity (-∞, 0, 0): a row with nothing visible. The attention output is u / e of the sum.
+ * Parties: CompNode i alone (inputs: partial results of its rows). Leaks: nothing beyond its inputs (local).
+ * Assumes: the key sets of the partial results are disjoint.
+ * Cost: rows · heads · (headDim + 2) multiply-adds a partial result, no message; counted in `postPassCost`.
+ * Error bound: exact order and grouping do not matter; in floating point they matter at rounding level.
+ * Reference: arXiv 2507.05228, attention-pass. Proof: the laws, by property. Test: tests/protocols/cascade/merge.test.ts
  */
 import type { FloatArray, Tensor } from "../../layers/tensor.ts";
 

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, it } from "node:test";
+import {
+  emptyNames,
+  longFiles,
+  machinePlaces,
+  missingHeaders,
+  missingTests,
+  wrongImports,
+  type Sources,
+} from "./house-rules.ts";
+
+const CHECKOUT = path.resolve(import.meta.dirname, "../..");
+const MOST_LINES = 400;
+
+/** Files to be split; none of them may grow. */
+const LONGER = { "protocols/wire/party-endpoint.ts": 436, "tests/protocols/wire/endpoint-compliance.ts": 422 };
+
+const PASSES = ["pre-pass", "attention-pass", "post-pass", "comp-node", "attn-node", "merge", "edges"].map(
+  (name) => `protocols/cascade/${name}.ts`,
+);
+/** Those that round numbers. */
+const ROUNDING = new Set(["pre-pass", "attention-pass", "post-pass", "merge"].map((n) => `protocols/cascade/${n}.ts`));
+
+const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: CHECKOUT, encoding: "utf8" })
+  .split("\0")
+  .filter((file) => file !== "" && existsSync(path.join(CHECKOUT, file)));
+const isText = (file: string): boolean =>
+  !/\.(safetensors|gguf|onnx|png|pem|key)$/.test(file) && !file.endsWith("tokenizer.json");
+const SOURCES: Sources = new Map(
+  tracked.map((file) => [file, isText(file) ? readFileSync(path.join(CHECKOUT, file), "utf8") : ""]),
+);
+
+describe("the house", () => {
+  it("looks one way: shares <- layers <- protocols (wire <- cascade <- fusion) <- experiments <- cli", () => {
+    assert.deepEqual(wrongImports(SOURCES), []);
+    for (const [from, to] of [
+      ["shares/ring.ts", "../layers/tensor.ts"],
+      ["layers/tensor.ts", "../protocols/cost.ts"],
+      ["layers/onnx/engine.ts", "../../tests/run.ts"],
+      ["protocols/wire/frame.ts", "../cascade/merge.ts"],
+      ["protocols/cascade/merge.ts", "../fusion/client.ts"],
+      ["protocols/cost.ts", "./wire/frame.ts"],
+      ["protocols/fusion/client.ts", "../../experiments/verify/verify.ts"],
+      ["experiments/verify/verify.ts", "../../cli/run.ts"],
+      ["cli/run.ts", "../proofs/lemma.ts"],
+      ["protocols/fusion/client.ts", "../../elsewhere.ts"],
+    ]) {
+      for (const statement of [
+        `import { x } from "${to}";`,
+        `import type { X } from '${to}';`,
+        `export * from "${to}";`,
+        `const { x } = await import("${to}");`,
+        `import "${to}";`,
+      ])
+        assert.equal(wrongImports(new Map([[from, statement]])).length, 1, `${from}: ${statement}`);
+    }
+    const allowed = `import { a } from "../wire/frame.ts"; import b from "ws"; import c from "../../layers/tensor.ts";`;
+    assert.deepEqual(wrongImports(new Map([["protocols/fusion/client.ts", allowed]])), []);
+  });
+
+  it(`keeps files to ${MOST_LINES} lines`, () => {
+    assert.deepEqual(longFiles(SOURCES, MOST_LINES, LONGER), []);
+    const long: Sources = new Map([["layers/long.ts", "\n".repeat(401)]]);
+    assert.equal(longFiles(long, MOST_LINES).length, 1);
+    assert.equal(longFiles(long, MOST_LINES, { "layers/long.ts": 400 }).length, 1);
+    assert.equal(longFiles(new Map([["layers/long.ts", "\n".repeat(400)]]), MOST_LINES).length, 0);
+    assert.equal(longFiles(new Map([["layers/long.ts", ""]]), MOST_LINES, { "layers/long.ts": 500 }).length, 1);
+  });
+
+  it("names files for what is in them", () => {
+    assert.deepEqual(emptyNames(SOURCES), []);
+    const bad = [
+      "layers/utils.ts",
+      "tests/common/x.ts",
+      "cli/run-helpers.ts",
+      "shares/misc.mjs",
+      "layers/Util.test.ts",
+    ];
+    assert.deepEqual(emptyNames(new Map(bad.map((file) => [file, ""]))), bad);
+    assert.deepEqual(emptyNames(new Map([["layers/commonality-index.ts", ""]])), []);
+  });
+
+  it("opens each protocol file with what it does, for whom, what leaks and what it costs", () => {
+    assert.deepEqual(missingHeaders(SOURCES, PASSES, ROUNDING), []);
+    const [file] = PASSES;
+    const header = SOURCES.get(file)!;
+    for (const part of ["Leaks", "Cost", "Error bound", "Test"]) {
+      const without = new Map([[file, header.replace(`${part}:`, "")]]);
+      assert.match(missingHeaders(without, [file], ROUNDING)[0], new RegExp(`expected ${part} in`));
+    }
+    assert.equal(missingHeaders(new Map([[file, ""]]), [file], ROUNDING).length, 1);
+  });
+
+  it("names tests that exist", () => {
+    assert.deepEqual(missingTests(SOURCES), []);
+    const name = ["tests", "nowhere.test.ts"].join("/");
+    assert.equal(missingTests(new Map([["layers/a.ts", `/** Test: ${name} */`]])).length, 1);
+  });
+
+  it("holds no path of the machine it was written on, and no registry", () => {
+    assert.deepEqual(machinePlaces(SOURCES), []);
+    for (const place of ["wo" + "rk", "tm" + "p"])
+      for (const line of [`const file = "/${place}/x"`, `/${place}/x`, `see: /${place}/x`])
+        assert.equal(machinePlaces(new Map([["docs/a.md", line]])).length, 1, line);
+    assert.equal(machinePlaces(new Map([["docs/a.md", "https://registry.np" + "mjs.org"]])).length, 1);
+    assert.deepEqual(machinePlaces(new Map([["a.md", "frame/work/done and node_modules/.tmp/x"]])), []);
+  });
+});

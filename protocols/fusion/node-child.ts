@@ -1,6 +1,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { NodeAnswer, NodeOrder } from "./node-process.ts";
 
+/**
+ * Messages are short-lived buffers outside V8's heap, and each of them counts as pressure to collect. A larger nursery collects less
+ * often; helper threads for it only compete with the other nodes of the machine. Measured on SmolLM2, 128 tokens: 0.34 to 0.25 s of
+ * CPU for one CompNode and one AttnNode.
+ */
+const NODE_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32", "--min-semi-space-size=32"];
+
 /** One child process and the answers that it owes. */
 export class NodeChild {
   readonly party: string;
@@ -14,7 +21,7 @@ export class NodeChild {
     this.party = party;
     // No inherited loader flags: the bundle is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
     this.#process = fork(entry, [], {
-      execArgv: process.env.WEIR_NODE_FLAGS?.split(" ") ?? [],
+      execArgv: process.env.WEIR_NODE_FLAGS?.split(" ") ?? NODE_FLAGS,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#process.on("message", (answer: NodeAnswer) => {

@@ -28,3 +28,22 @@ export function takeRows(tensor: Tensor, indices: readonly number[]): Tensor {
   indices.forEach((row, at) => data.set(tensor.data.subarray(row * columns, (row + 1) * columns), at * columns));
   return { data, shape: [indices.length, columns] };
 }
+
+/** Matrices of equal width, one under the other: the only one itself, else a copy. */
+export function stackRows(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 1) return tensors[0];
+  const rows = tensors.reduce((sum, { shape }) => sum + shape[0], 0);
+  return { data: concatenate(tensors.map(({ data }) => data)), shape: [rows, tensors[0].shape[1]] };
+}
+
+/** The elements of some arrays of one word, one after the other. */
+export function concatenate(parts: readonly FloatArray[]): FloatArray {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const joined = parts[0] instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

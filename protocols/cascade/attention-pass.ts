@@ -11,7 +11,7 @@
  * Reference: arXiv 2507.05228, attention-pass. Proof: none yet. Test: tests/protocols/cascade/equivalence.test.ts, cost.test.ts
  */
 import type { StageEngine } from "../../layers/stage-engine.ts";
-import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
+import { stackRows, takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
@@ -45,7 +45,7 @@ export async function receiveKeys(
 ): Promise<void> {
   for (const [owner, positions] of byOwner(session.schedule.r, work.keys)) {
     const packed = await endpoint.receive(compName(owner), keyOf(session, "kv", at.layer, at.step), {
-      shape: [positions.length, 2 * columns],
+      shape: [2 * positions.length, columns],
       word: "float",
       deadlineMs: at.deadlineMs,
     });
@@ -74,35 +74,15 @@ export async function answerQueries(
     received.push({ data: data as FloatArray, shape });
   }
   const positions = owners.flatMap(([, owned]) => owned);
-  const partial = await engine.attend(at.layer, stack(received), positions, cache.k, cache.v, cache.positions);
-  const packed = packPartial(partial.u, partial.m, partial.e); // [rows, heads·headDim + 2·heads]
+  const partial = await engine.attend(at.layer, stackRows(received), positions, cache.k, cache.v, cache.positions);
 
   let row = 0;
   const sends: Promise<void>[] = [];
   for (const [owner, owned] of owners) {
     const rows = owned.map(() => row++);
-    const { data } = takeRows(packed, rows);
-    sends.push(
-      endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), {
-        data,
-        shape: [rows.length, packed.shape[1]],
-      }),
-    );
+    const data = packPartial(takeRows(partial.u, rows), takeRows(partial.m, rows), takeRows(partial.e, rows));
+    const shape = [rows.length, heads * (headDim + 2)] as const;
+    sends.push(endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), { data, shape }));
   }
   await Promise.all(sends);
-}
-
-/** Matrices of equal width, one under the other. */
-function stack(tensors: readonly Tensor[]): Tensor {
-  if (tensors.length === 1) return tensors[0];
-  const columns = tensors[0].shape[1];
-  const rows = tensors.reduce((sum, tensor) => sum + tensor.shape[0], 0);
-  const data =
-    tensors[0].data instanceof Float32Array ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
-  let at = 0;
-  for (const tensor of tensors) {
-    data.set(tensor.data, at);
-    at += tensor.data.length;
-  }
-  return { data, shape: [rows, columns] };
 }

@@ -13,7 +13,7 @@ import { takeRows, type Tensor } from "../../layers/tensor.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "./cascade-session.ts";
 import { mergePartials } from "./post-pass.ts";
-import { sendProjections } from "./pre-pass.ts";
+import { sendProjections, type LayerAt } from "./pre-pass.ts";
 
 /** The party that owns the prompt. */
 export const CLIENT = "client";
@@ -38,7 +38,7 @@ export async function runCompNode(
     let x = await engine.embed(Array.from(ids.data), positions); // [rows, d]
     for (let layer = 0; layer < schedule.layers; layer++) {
       witness.computed("row", layer, step, positions, x);
-      x = await runLayer(session, endpoint, engine, witness, { layer, step, positions }, x);
+      x = await runLayer(session, endpoint, engine, witness, { node: i, layer, step, positions }, x);
     }
     witness.computed("row", schedule.layers, step, positions, x);
     await sendOutput(session, endpoint, engine, witness, step, positions, x);
@@ -50,7 +50,7 @@ async function runLayer(
   endpoint: Endpoint,
   engine: StageEngine,
   witness: Witness,
-  at: { readonly layer: number; readonly step: number; readonly positions: readonly number[] },
+  at: LayerAt,
   x: Tensor,
 ): Promise<Tensor> {
   const projections = await engine.pre(at.layer, x, at.positions);

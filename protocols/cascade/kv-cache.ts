@@ -17,17 +17,14 @@ export class KvCache {
     this.#v = allocate(word, capacity * columns);
   }
 
-  /** Appends rows packed side by side, [positions.length, 2 · columns]: the key, then the value. */
-  append(packed: FloatArray, positions: readonly number[]): void {
-    const rows = this.#positions.length + positions.length;
-    if (rows * this.#columns > this.#k.length) this.#grow(rows);
-    positions.forEach((position, at) => {
-      const source = at * 2 * this.#columns;
-      const target = this.#positions.length * this.#columns;
-      this.#k.set(packed.subarray(source, source + this.#columns), target);
-      this.#v.set(packed.subarray(source + this.#columns, source + 2 * this.#columns), target);
-      this.#positions.push(position);
-    });
+  /** Appends rows stacked as [2 · positions.length, columns]: all keys, then all values. */
+  append(stacked: FloatArray, positions: readonly number[]): void {
+    const used = this.#positions.length * this.#columns;
+    const added = positions.length * this.#columns;
+    if (used + added > this.#k.length) this.#grow(this.#positions.length + positions.length);
+    this.#k.set(stacked.subarray(0, added), used);
+    this.#v.set(stacked.subarray(added), used);
+    this.#positions.push(...positions);
   }
 
   get positions(): readonly number[] {

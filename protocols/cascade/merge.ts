@@ -11,7 +11,7 @@
  * Error bound: exact order and grouping do not matter; in floating point they matter at rounding level.
  * Reference: arXiv 2507.05228, attention-pass. Proof: the laws, by property. Test: tests/protocols/cascade/merge.test.ts
  */
-import type { FloatArray, Tensor } from "../../layers/tensor.ts";
+import { concatenate, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 
 /** The running sum of partial results of `rows` query rows; starts as the identity. */
 export class Merge {
@@ -36,21 +36,23 @@ export class Merge {
   }
 
   /**
-   * Adds packed partial results [indices.length, heads·headDim + 2·heads] (u, then m, then e of each row) to the rows `indices`.
+   * Adds packed partial results (`packPartial`) of indices.length rows to the rows `indices`.
    * Throws RangeError if the data do not have that size.
    */
   add(packed: FloatArray, indices: readonly number[]): void {
+    const rows = indices.length;
     const width = this.#heads * this.#headDim;
-    const columns = width + 2 * this.#heads;
-    if (packed.length !== indices.length * columns)
-      throw new RangeError(`merge: expected ${indices.length} x ${columns} words, got ${packed.length}`);
-    for (let at = 0; at < indices.length; at++) {
-      const source = at * columns;
+    if (packed.length !== rows * (width + 2 * this.#heads))
+      throw new RangeError(`merge: expected ${rows} x ${width + 2 * this.#heads} words, got ${packed.length}`);
+    const mAt = rows * width;
+    const eAt = mAt + rows * this.#heads;
+    for (let at = 0; at < rows; at++) {
       for (let h = 0; h < this.#heads; h++) {
-        const mNew = packed[source + width + h];
+        const source = at * this.#heads + h;
+        const mNew = packed[mAt + source];
         if (mNew === -Infinity) continue; // the identity: nothing visible
         const slot = indices[at] * this.#heads + h;
-        this.#combine(slot, packed, source + h * this.#headDim, mNew, packed[source + width + this.#heads + h]);
+        this.#combine(slot, packed, source * this.#headDim, mNew, packed[eAt + source]);
       }
     }
   }
@@ -79,16 +81,10 @@ export class Merge {
   }
 }
 
-/** u, m and e of `rows` rows side by side, [rows, heads·headDim + 2·heads]: the form in which partial results travel. */
-export function packPartial(u: Tensor, m: Tensor, e: Tensor): Tensor {
-  const [rows, width] = u.shape;
-  const heads = m.shape[1];
-  const columns = width + 2 * heads;
-  const data = u.data instanceof Float32Array ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    data.set(u.data.subarray(row * width, (row + 1) * width), row * columns);
-    data.set(m.data.subarray(row * heads, (row + 1) * heads), row * columns + width);
-    data.set(e.data.subarray(row * heads, (row + 1) * heads), row * columns + width + heads);
-  }
-  return { data, shape: [rows, columns] };
+/**
+ * The form in which partial results of some rows travel: u of all rows [rows, heads·headDim], then m [rows, heads], then e
+ * [rows, heads].
+ */
+export function packPartial(u: Tensor, m: Tensor, e: Tensor): FloatArray {
+  return concatenate([u.data, m.data, e.data]);
 }

@@ -14,6 +14,7 @@ import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
 import { Merge } from "./merge.ts";
+import type { LayerAt } from "./pre-pass.ts";
 import { attnName } from "./schedule.ts";
 
 /** Per layer and step. Mlp: multiply-adds a row of the MLP, a quantity of the architecture; the rest as in the pre-pass. */
@@ -29,13 +30,11 @@ export async function mergePartials(
   session: CascadeSession,
   endpoint: Endpoint,
   engine: StageEngine,
-  at: { readonly layer: number; readonly step: number; readonly positions: readonly number[] },
+  at: LayerAt,
 ): Promise<Tensor> {
   const { heads, headDim } = engine.attention(at.layer);
-  const rowOf = new Map(at.positions.map((position, row) => [position, row]));
   const merge = new Merge(at.positions.length, heads, headDim, engine.word);
-  for (const { j, k, queries } of session.schedule.work(at.step, at.layer)) {
-    const rows = queries.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
+  for (const { j, k, queryRows: rows } of session.schedule.ownWork(at.step, at.layer, at.node)) {
     if (rows.length === 0) continue;
     const packed = await endpoint.receive(attnName(j, k), keyOf(session, "partial", at.layer, at.step), {
       shape: [rows.length, heads * (headDim + 2)],

@@ -10,7 +10,7 @@
  * Cost: `prePassCost`; 1 round. Error bound: float32 rounding of the stage, or of the float16 wire where that is chosen.
  * Reference: arXiv 2507.05228, pre-pass. Proof: none (a movement of rows). Test: tests/protocols/cascade/equivalence.test.ts, cost.test.ts
  */
-import { takeRows, type Tensor } from "../../layers/tensor.ts";
+import { stackRows, takeRows, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
@@ -27,44 +27,33 @@ export const prePassCost: CostExpressions = {
   multiplyAdds: "N * d * (dq + 2 * dkv)",
 };
 
-/** Sends the rows of q [rows, dq], k and v [rows, dkv], which belong to `positions`, to the AttnNodes of one layer and step. */
+/** Which CompNode works on which layer and step. */
+export interface LayerAt {
+  readonly node: number;
+  readonly layer: number;
+  readonly step: number;
+  /** Positions of the node's rows. */
+  readonly positions: readonly number[];
+}
+
+/** Sends the rows of q [rows, dq], k and v [rows, dkv] to the AttnNodes of one layer and step. */
 export async function sendProjections(
   session: CascadeSession,
   endpoint: Endpoint,
-  at: { readonly layer: number; readonly step: number; readonly positions: readonly number[] },
+  at: LayerAt,
   { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
 ): Promise<void> {
-  const rowOf = new Map(at.positions.map((position, row) => [position, row]));
-  const owned = (positions: readonly number[]): number[] =>
-    positions.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
-  const kv = sideBySide(k, v);
+  const allKv = stackRows([k, v]); // [2 · rows, dkv]
   const sends: Promise<void>[] = [];
-  for (const { j, k: column, queries, keys } of session.schedule.work(at.step, at.layer)) {
-    for (const [role, tensor, rows] of [
-      ["kv", kv, owned(keys)],
-      ["q", q, owned(queries)],
-    ] as const) {
-      if (rows.length === 0) continue;
-      const { data } = takeRows(tensor, rows);
-      sends.push(
-        endpoint.send(attnName(j, column), keyOf(session, role, at.layer, at.step), {
-          data,
-          shape: [rows.length, tensor.shape[1]],
-        }),
-      );
-    }
+  const send = (peer: string, role: "q" | "kv", { data, shape }: Tensor): void => {
+    const matrix = { data, shape: [shape[0], shape[1]] as const };
+    sends.push(endpoint.send(peer, keyOf(session, role, at.layer, at.step), matrix));
+  };
+  for (const { j, k: column, queryRows, keyRows } of session.schedule.ownWork(at.step, at.layer, at.node)) {
+    const peer = attnName(j, column);
+    if (keyRows.length === at.positions.length) send(peer, "kv", allKv);
+    else if (keyRows.length > 0) send(peer, "kv", stackRows([takeRows(k, keyRows), takeRows(v, keyRows)]));
+    if (queryRows.length > 0) send(peer, "q", takeRows(q, queryRows));
   }
   await Promise.all(sends);
-}
-
-/** [rows, a] and [rows, b] to [rows, a + b]. */
-function sideBySide(left: Tensor, right: Tensor): Tensor {
-  const [rows, a] = left.shape;
-  const b = right.shape[1];
-  const data = left.data instanceof Float32Array ? new Float32Array(rows * (a + b)) : new Float64Array(rows * (a + b));
-  for (let row = 0; row < rows; row++) {
-    data.set(left.data.subarray(row * a, (row + 1) * a), row * (a + b));
-    data.set(right.data.subarray(row * b, (row + 1) * b), row * (a + b) + a);
-  }
-  return { data, shape: [rows, a + b] };
 }

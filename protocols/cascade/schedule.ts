@@ -29,6 +29,14 @@ export interface PairWork {
   readonly keys: readonly number[];
 }
 
+/** What a CompNode has to do with one pair: which of its rows of the step (by index into `rows`) go there. */
+export interface OwnWork {
+  readonly j: number;
+  readonly k: number;
+  readonly queryRows: readonly number[];
+  readonly keyRows: readonly number[];
+}
+
 export const compName = (i: number): string => `comp.${i}`;
 export const attnName = (j: number, k: number): string => `attn.${j}.${k}`;
 
@@ -40,6 +48,8 @@ export class Schedule {
   readonly #input: ScheduleInput;
   /** Work by "step/mask", one entry for each kind of visibility that the layers have. */
   readonly #work = new Map<string, readonly PairWork[]>();
+  /** The same for one CompNode, by "step/mask/i". */
+  readonly #ownWork = new Map<string, readonly OwnWork[]>();
 
   constructor(input: ScheduleInput) {
     this.#input = input;
@@ -90,17 +100,29 @@ export class Schedule {
 
   /** The pairs that have anything to do in a step of a layer. */
   work(step: number, layer: number): readonly PairWork[] {
-    const { causal, window } = this.#input.attention[layer];
-    const id = `${step}/${causal}/${window}`;
-    let work = this.#work.get(id);
-    if (work === undefined) {
-      work = this.#pairWork(step, causal, window);
-      this.#work.set(id, work);
-    }
-    return work;
+    return remembered(this.#work, this.#mask(step, layer), () => this.#pairWork(step, layer));
   }
 
-  #pairWork(step: number, causal: boolean, window: number | null): PairWork[] {
+  /** The pairs that CompNode i sends rows to, or gets partial results from, in a step of a layer. */
+  ownWork(step: number, layer: number, i: number): readonly OwnWork[] {
+    return remembered(this.#ownWork, `${this.#mask(step, layer)}/${i}`, () => {
+      const rowOf = new Map(this.rows(step, i).map((position, row) => [position, row]));
+      const owned = (positions: readonly number[]): number[] =>
+        positions.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
+      return this.work(step, layer)
+        .map(({ j, k, queries, keys }) => ({ j, k, queryRows: owned(queries), keyRows: owned(keys) }))
+        .filter(({ queryRows, keyRows }) => queryRows.length + keyRows.length > 0);
+    });
+  }
+
+  /** Layers with the same mask have the same work. */
+  #mask(step: number, layer: number): string {
+    const { causal, window } = this.#input.attention[layer];
+    return `${step}/${causal}/${window}`;
+  }
+
+  #pairWork(step: number, layer: number): PairWork[] {
+    const { causal, window } = this.#input.attention[layer];
     const [from, to] = this.stepRange(step);
     const queries = shards(this.s, from, to);
     const future = shards(this.s, from, this.length);
@@ -141,4 +163,10 @@ export function byOwner(sharding: Sharding, positions: readonly number[]): [owne
     else list.push(position);
   }
   return [...owned].sort(([a], [b]) => a - b);
+}
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  let value = known.get(key);
+  if (value === undefined) known.set(key, (value = make()));
+  return value;
 }

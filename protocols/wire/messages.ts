@@ -7,9 +7,9 @@ export const MESSAGES = {
   ids: { code: 1, phase: "input" },
   /** Query rows: CompNode -> AttnNode, [rows, heads·headDim]. */
   q: { code: 2, phase: "pre-pass" },
-  /** Key and value rows, side by side: CompNode -> AttnNode, [rows, 2·kvHeads·headDim]. */
+  /** Key rows, then the value rows of the same positions: CompNode -> AttnNode, [2·rows, kvHeads·headDim]. */
   kv: { code: 3, phase: "pre-pass" },
-  /** u, m, e of some query rows, side by side: AttnNode -> CompNode, [rows, heads·headDim + 2·heads]. */
+  /** u of some query rows, then their m, then their e: AttnNode -> CompNode, rows·(heads·headDim + 2·heads) elements. */
   partial: { code: 4, phase: "attention-pass" },
   /** Rows after the last layer, for the LM head: CompNode -> client, [rows, d]. */
   hidden: { code: 5, phase: "output" },

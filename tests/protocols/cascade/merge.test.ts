@@ -72,7 +72,7 @@ function partial(all: Keys): Float64Array {
     data: Float64Array.from(data),
     shape: [1, data.length],
   });
-  return packPartial(tensor(u), tensor([m]), tensor([e])).data as Float64Array;
+  return packPartial(tensor(u), tensor([m]), tensor([e])) as Float64Array;
 }
 
 function merged(parts: Float64Array[]): number[] {

@@ -40,7 +40,9 @@ export async function shardedReading(
 ): Promise<Reading & Bytes> {
   const { model, deployment, head } = opened;
   const client = new Client(deployment.client, model, deployment.nodes);
-  const session = await client.open(describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true }));
+  const session = await client.open(
+    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true }),
+  );
   const result = await session.step(0, ids);
   if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
   const reports = await session.close();

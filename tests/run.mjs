@@ -12,6 +12,7 @@ const CHECKOUT = path.dirname(TESTS);
 
 /** Started first, longest first: a long file that starts last keeps one core busy while the other idles. */
 const LONGEST = [
+  "layers/malformed-properties.test.ts",
   "protocols/cascade/equivalence.test.ts",
   "layers/onnx-smollm2.test.ts",
   "experiments/golden-grid.test.ts",

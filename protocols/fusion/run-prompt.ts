@@ -30,7 +30,13 @@ export interface Run {
 /** Starts or joins the parties that the config asks for; `report` is told what is being done. */
 export async function openRun(config: RunConfig, report: (doing: string) => void): Promise<Run> {
   const opened = await openDeployment(config, report);
-  const tokenizer = await openTokenizer(opened.modelPath);
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = await openTokenizer(opened.modelPath);
+  } catch (error) {
+    await opened.close(); // open links would keep the process alive
+    throw error;
+  }
   return {
     prompt: (text, options) => promptOnce(opened, tokenizer, config, text, options),
     close: () => opened.close(),

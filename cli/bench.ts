@@ -1,6 +1,7 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { bench, type BenchPart } from "../experiments/bench/bench.ts";
 import type { BenchRecord } from "../experiments/bench/bench-record.ts";
+import { positiveInteger } from "./positive-integer.ts";
 import { progress } from "./progress.ts";
 
 const PARTS: readonly BenchPart[] = ["prefill", "decode", "memory", "bytes"];
@@ -80,10 +81,4 @@ function lines({ model, tokens, machine, prefill, decode, memory, bytes }: Bench
       `alpha = ${cell.alpha}, m = ${cell.m}: payload ${cell.payloadBytes} bytes (formula ${cell.expectedPayloadBytes}), framing ${(100 * cell.framingShare).toFixed(2)} %, ${cell.rounds} rounds (formula ${cell.expectedRounds})`,
     );
   return text;
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected an integer from 1");
-  return value;
 }

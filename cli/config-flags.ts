@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { prettifyError } from "zod";
 import { runConfig, type RunConfig } from "../protocols/fusion/run-config.ts";
 
 /** Adds a flag for every key of the run config, with its description and default, and --config. */
@@ -17,14 +18,17 @@ export function addConfigFlags(
   return command.option("--config <file>", "JSON file with any of these keys in camelCase; flags go before it");
 }
 
-/** The run config that the flags and the config file give together. Throws ZodError, or Error naming the file. */
+/** The run config that the flags and the config file give together. Throws Error naming the file, the key and the fault. */
 export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<RunConfig> {
   const given: Record<string, unknown> = typeof flags.config === "string" ? await readConfigFile(flags.config) : {};
   for (const key of Object.keys(runConfig.shape)) {
     const value = flags[key];
     if (value !== undefined) given[key] = typeof value === "string" ? fromFlag(value) : value;
   }
-  return runConfig.parse(given);
+  const parsed = runConfig.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const origin = typeof flags.config === "string" ? `config ${flags.config} and flags` : "flags";
+  throw new Error(`${origin}: expected a valid run config (weir schema config), got:\n${prettifyError(parsed.error)}`);
 }
 
 async function readConfigFile(file: string): Promise<Record<string, unknown>> {
@@ -37,11 +41,15 @@ async function readConfigFile(file: string): Promise<Record<string, unknown>> {
       { cause: error },
     );
   }
+  let value: unknown;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    value = JSON.parse(text);
   } catch (error) {
     throw new Error(`config ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error(`config ${file}: expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}`);
+  return value as Record<string, unknown>;
 }
 
 /** Numbers and JSON objects as such; everything else is text. */

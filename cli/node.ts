@@ -5,6 +5,7 @@ import { Node } from "../protocols/fusion/node.ts";
 import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
 import { readCertificates } from "../protocols/fusion/remote-deployment.ts";
 import { checkNodeName, readTopology } from "../protocols/fusion/topology.ts";
+import { positiveInteger } from "./positive-integer.ts";
 import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
 
 interface NodeFlags extends NetworkFlags {
@@ -12,7 +13,7 @@ interface NodeFlags extends NetworkFlags {
   readonly topology: string;
   readonly model: string;
   readonly views?: string;
-  readonly threads: string;
+  readonly threads: number;
 }
 
 /** `weir node`: one party on this machine. */
@@ -24,7 +25,7 @@ export function addNode(program: Command): void {
     .requiredOption("--topology <file>", "the topology file, the same on every machine")
     .option("--model <path>", "folder with config.json, or a .gguf file", DEFAULT_MODEL)
     .option("--views <folder>", "keep what this party sees, in sessions that ask for it")
-    .option("--threads <n>", "threads of each computation", "1");
+    .option("--threads <n>", "threads of each computation", positiveInteger, 1);
   addNetworkFlags(command).action(async (flags: NodeFlags) => {
     const topology = await readTopology(flags.topology);
     checkNodeName(flags.party, topology.alpha, topology.beta);
@@ -36,7 +37,7 @@ export function addNode(program: Command): void {
       model,
       listen: topology.nodes[flags.party],
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
-      threads: Number(flags.threads),
+      threads: flags.threads,
       head: flags.party.startsWith("comp."),
       certificates: await readCertificates(flags),
       insecurePlaintext: flags.insecurePlaintext,

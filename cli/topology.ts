@@ -1,5 +1,10 @@
 import type { Command } from "commander";
-import { makeTopology } from "../protocols/fusion/topology.ts";
+import { int, strictObject } from "zod";
+import { makeTopology, parseTopology } from "../protocols/fusion/topology.ts";
+
+const parts = int().min(1).max(64);
+/** Room for the ports of 64 + 64 * 64 nodes above the first. */
+const sizes = strictObject({ alpha: parts, beta: parts, port: int().min(1).max(61_000) });
 
 /** `weir topology`: writes a topology file to stdout. */
 export function addTopology(program: Command): void {
@@ -11,12 +16,13 @@ export function addTopology(program: Command): void {
     .option("--hosts <names>", "machines, separated by commas; nodes are dealt to them in turn", "127.0.0.1")
     .option("--port <n>", "the first port", "7700")
     .action((flags: { alpha: string; beta: string; hosts: string; port: string }) => {
-      const topology = makeTopology(
-        Number(flags.alpha),
-        Number(flags.beta),
-        flags.hosts.split(","),
-        Number(flags.port),
-      );
-      process.stdout.write(`${JSON.stringify(topology, null, 2)}\n`);
+      const { alpha, beta, port } = sizes.parse({
+        alpha: Number(flags.alpha),
+        beta: Number(flags.beta),
+        port: Number(flags.port),
+      });
+      const text = JSON.stringify(makeTopology(alpha, beta, flags.hosts.split(","), port), null, 2);
+      parseTopology(text, "from these flags");
+      process.stdout.write(`${text}\n`);
     });
 }

@@ -1,0 +1,8 @@
+import { InvalidArgumentError } from "commander";
+
+/** A flag's value as an integer from 1. Throws InvalidArgumentError. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected an integer from 1");
+  return value;
+}

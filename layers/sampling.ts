@@ -11,6 +11,9 @@ export interface SamplingRule {
   readonly seed: number;
 }
 
+/** Always the highest logit. */
+export const GREEDY: SamplingRule = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+
 /**
  * The token id that the rule picks from `logits` [vocabulary] at generation step `step`.
  *

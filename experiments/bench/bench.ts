@@ -1,16 +1,16 @@
 /** What sharding costs beside the same model unsharded: CPU time, tokens a second, memory and bytes, interleaved in one run. */
 import { cpus, loadavg, totalmem } from "node:os";
 import { monolithicModel, type MonolithicModel } from "../../layers/onnx/monolithic-model.ts";
+import { GREEDY } from "../../layers/sampling.ts";
 import { Generator } from "../../shares/generator.ts";
 import { Client, type ClientSession } from "../../protocols/fusion/client.ts";
 import { describeSession } from "../../protocols/fusion/describe-session.ts";
-import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
 import { generate } from "../../protocols/fusion/generation.ts";
 import type { LocalProcesses } from "../../protocols/fusion/local-processes.ts";
 import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
 import { totalCpuSeconds } from "../../protocols/fusion/party-report.ts";
 import { runConfig, type RunConfig } from "../../protocols/fusion/run-config.ts";
-import { networkTotals } from "../../protocols/wire/counters.ts";
+import { sessionCosts } from "../../protocols/fusion/session-costs.ts";
 import type { BenchRecord } from "./bench-record.ts";
 import { processMemory } from "./process-memory.ts";
 import { interleaved, median } from "./statistics.ts";
@@ -27,8 +27,6 @@ export interface BenchOptions {
   readonly warmups: number;
   readonly decodeTokens: number;
 }
-
-const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
 /** Runs the parts asked for; `report` is told what is being done. */
 export async function bench(options: BenchOptions, report: (doing: string) => void): Promise<BenchRecord> {
@@ -185,21 +183,15 @@ class Bench {
     await firstToken(session, this);
     const reports = await session.close();
     const { model, deployment, shape } = this.opened;
-    const number = session.cascade.session;
-    const totals = networkTotals(
-      [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
-      number,
-    );
-    const parameters = [...model.parameters.values()].map(({ spec }) => spec);
-    const expected = Object.values(expectedCost(session.description, { ...model, parameters }, 1));
+    const costs = await sessionCosts(deployment, session, reports, model, 1);
     return {
       alpha: shape.alpha,
       m: shape.beta / shape.alpha,
-      payloadBytes: totals.payloadBytes,
-      expectedPayloadBytes: expected.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
-      framingShare: totals.framingBytes / totals.payloadBytes,
-      rounds: totals.rounds[String(number)],
-      expectedRounds: expected.reduce((sum, { rounds }) => sum + rounds, 0),
+      payloadBytes: costs.payloadBytes,
+      expectedPayloadBytes: costs.expectedPayloadBytes,
+      framingShare: costs.framingBytes / costs.payloadBytes,
+      rounds: costs.rounds,
+      expectedRounds: costs.expectedRounds,
     };
   }
 

@@ -1,17 +1,16 @@
 /** What a sharded run computes for one prompt, gathered from the views that the CompNodes recorded. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { GREEDY } from "../../layers/sampling.ts";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
 import { Client } from "../../protocols/fusion/client.ts";
 import { describeSession } from "../../protocols/fusion/describe-session.ts";
-import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
 import { generate } from "../../protocols/fusion/generation.ts";
-import type { PartyReport } from "../../protocols/fusion/party-report.ts";
 import type { RunConfig } from "../../protocols/fusion/run-config.ts";
-import type { SessionDescription } from "../../protocols/fusion/session-description.ts";
+import { sessionCosts } from "../../protocols/fusion/session-costs.ts";
 import { viewName, type ViewIndex } from "../../protocols/fusion/view-recorder.ts";
-import { networkTotals } from "../../protocols/wire/counters.ts";
+import { difference } from "./difference.ts";
 
 export interface Bytes {
   readonly payloadBytes: number;
@@ -27,8 +26,6 @@ export interface Reading {
   readonly logits: Float32Array | null;
   readonly greedy: readonly number[];
 }
-
-const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
 /** Runs a prompt through the parties twice: all rows with views, then `greedyTokens` tokens by caches. */
 export async function shardedReading(
@@ -56,18 +53,18 @@ export async function shardedReading(
     ids.length,
     d,
   );
-  if (maxDifference(hidden[model.spec.layers], result.rows.data) > 0)
+  if (difference(hidden[model.spec.layers], result.rows.data).absolute > 0)
     throw new Error("verify: expected the rows that the client got in the CompNodes' views, got others");
   hidden[model.spec.layers] = finished.data as Float32Array;
 
-  let bytes = await bytesOf(opened, session.description, reports, session.cascade.session, 1);
+  let bytes: Bytes = await sessionCosts(deployment, session, reports, model, 1);
   const greedy: number[] = [];
   if (greedyTokens > 0) {
     const again = await client.open(
       describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false }),
     );
     for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
-    const more = await bytesOf(opened, again.description, await again.close(), again.cascade.session, greedy.length);
+    const more = await sessionCosts(deployment, again, await again.close(), model, greedy.length);
     bytes = {
       payloadBytes: bytes.payloadBytes + more.payloadBytes,
       expectedPayloadBytes: bytes.expectedPayloadBytes + more.expectedPayloadBytes,
@@ -98,33 +95,4 @@ async function hiddenRows(
     }
   }
   return hidden;
-}
-
-async function bytesOf(
-  { model, deployment }: OpenedDeployment,
-  description: SessionDescription,
-  reports: readonly PartyReport[],
-  session: number,
-  steps: number,
-): Promise<Bytes> {
-  const totals = networkTotals(
-    [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
-    session,
-  );
-  const parameters = [...model.parameters.values()].map(({ spec }) => spec);
-  const expected = expectedCost(description, { ...model, parameters }, steps);
-  return {
-    payloadBytes: totals.payloadBytes,
-    expectedPayloadBytes: Object.values(expected).reduce((sum, cost) => sum + cost.payloadBytes, 0),
-    framingBytes: totals.framingBytes,
-  };
-}
-
-function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let max = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = Math.abs(a[i] - b[i]);
-    if (!(difference <= max)) max = Number.isNaN(difference) ? Infinity : difference;
-  }
-  return max;
 }

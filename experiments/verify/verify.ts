@@ -6,6 +6,7 @@ import { monolithicModel } from "../../layers/onnx/monolithic-model.ts";
 import type { Model } from "../../layers/model.ts";
 import { openDeployment } from "../../protocols/fusion/open-deployment.ts";
 import type { RunConfig } from "../../protocols/fusion/run-config.ts";
+import { difference } from "./difference.ts";
 import { readGolden, rowArgMax, type GoldenPrompt } from "./golden.ts";
 import { shardedReading, type Reading } from "./sharded-reading.ts";
 import type { ReadingErrors, VerifyRecord } from "./verify-record.ts";
@@ -126,18 +127,6 @@ function compare(errors: Errors, golden: GoldenPrompt, reading: Reading): void {
       golden.greedy.length === reading.greedy.length && golden.greedy.every((id, at) => id === reading.greedy[at]);
     errors.greedyEqual = errors.greedyEqual !== false && equal;
   }
-}
-
-/** Largest absolute difference, and the same over the largest expected magnitude (at least 1). NaN counts as Infinity. */
-function difference(actual: ArrayLike<number>, expected: Float32Array): { absolute: number; relative: number } {
-  if (actual.length !== expected.length) return { absolute: Infinity, relative: Infinity };
-  let [absolute, magnitude] = [0, 1];
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(actual[i] - expected[i]);
-    if (!(error <= absolute)) absolute = Number.isNaN(error) ? Infinity : error;
-    magnitude = Math.max(magnitude, Math.abs(expected[i]));
-  }
-  return { absolute, relative: absolute / magnitude };
 }
 
 function checkFits(file: string, { prefix, ids, hidden }: GoldenPrompt, { spec, name }: Model): void {

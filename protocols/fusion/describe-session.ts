@@ -1,5 +1,5 @@
 import type { Model } from "../../layers/model.ts";
-import { shardingsOf, type RunConfig } from "./run-config.ts";
+import { samplingOf, shardingsOf, type RunConfig } from "./run-config.ts";
 import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
 
 /**
@@ -12,7 +12,6 @@ export function describeSession(
   promptLength: number,
   more: Partial<SessionDescription> = {},
 ): SessionDescription {
-  const { temperature, topK, topP, seed } = config;
   const description: SessionDescription = {
     version: SESSION_VERSION,
     model: fingerprint,
@@ -22,7 +21,7 @@ export function describeSession(
     wire: config.wire,
     head: config.head,
     output: "last",
-    sampling: config.head === "compnode" ? { temperature, topK, topP, seed } : null,
+    sampling: config.head === "compnode" ? samplingOf(config) : null,
     views: config.views !== undefined,
     idleDeadlineMs: config.idleDeadlineMs,
     ...more,

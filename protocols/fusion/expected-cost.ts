@@ -21,7 +21,7 @@ const WIRE_BYTES = { float64: 8, float32: 4, float16: 2 } as const;
 export interface CostedModel {
   readonly spec: ModelSpec;
   readonly program: BlockProgram;
-  readonly parameters: readonly ParameterSpec[];
+  readonly parameters: ReadonlyMap<string, { readonly spec: ParameterSpec }>;
 }
 
 /** Cost by phase of the first `steps` steps of a session. Rounds add up over the phases: they follow one another. */
@@ -77,8 +77,9 @@ export function stepQuantities(
 }
 
 /** Multiply-adds a row of one layer's MLP: the sizes of its matrices (all matrices of a layer but the attention's). */
-function mlpMultiplyAdds(parameters: readonly ParameterSpec[]): number {
-  return parameters
+function mlpMultiplyAdds(parameters: CostedModel["parameters"]): number {
+  return [...parameters.values()]
+    .map(({ spec }) => spec)
     .filter(({ name, shape }) => shape.length === 2 && /^layers\.0\.(?!(q|k|v|o)\.)/.test(name))
     .reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { SamplingRule } from "../../layers/sampling.ts";
 import { shardingRule, type ShardingRule } from "../cascade/sharding.ts";
 
 const parts = z.int().min(1).max(64);
@@ -40,6 +41,11 @@ export const runConfig = z.strictObject({
 });
 
 export type RunConfig = z.infer<typeof runConfig>;
+
+/** How the config chooses tokens. */
+export function samplingOf({ temperature, topK, topP, seed }: RunConfig): SamplingRule {
+  return { temperature, topK, topP, seed };
+}
 
 /** The two shardings that a config asks for. Throws Error naming keys that exclude one another. */
 export function shardingsOf(config: RunConfig): { r: ShardingRule; s: ShardingRule } {

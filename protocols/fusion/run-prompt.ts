@@ -1,17 +1,15 @@
 /** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
 import { hostname } from "node:os";
-import type { Model } from "../../layers/model.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
-import { networkTotals } from "../wire/counters.ts";
-import { Client, type ClientSession } from "./client.ts";
-import type { Deployment } from "./deployment.ts";
+import { Client } from "./client.ts";
 import { describeSession } from "./describe-session.ts";
 import { generate } from "./generation.ts";
 import { openDeployment, type OpenedDeployment } from "./open-deployment.ts";
-import { totalCpuSeconds, type PartyReport } from "./party-report.ts";
-import type { RunConfig } from "./run-config.ts";
+import { totalCpuSeconds } from "./party-report.ts";
+import { samplingOf, type RunConfig } from "./run-config.ts";
 import type { RunRecord } from "./run-record.ts";
+import { sessionCosts } from "./session-costs.ts";
 
 export interface PromptOptions {
   /** Put the prompt through the model's chat template. */
@@ -65,7 +63,7 @@ async function promptOnce(
     : tokenizer.encode(prompt, { addSpecial: true });
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
   const description = describeSession(config, model, promptIds.length);
-  const client = new Client(deployment.client, { ...model }, deployment.nodes);
+  const client = new Client(deployment.client, model, deployment.nodes);
   const session = await client.open(description);
   const openedAt = performance.now();
   const generatedIds: number[] = [];
@@ -100,67 +98,9 @@ async function promptOnce(
     firstTokenSeconds: (firstTokenAt - openedAt) / 1000,
     startupSeconds: (openedAt - options.startedAt) / 1000,
     cpuSeconds: totalCpuSeconds([...reports, { pid: process.pid, host: hostname(), cpuSeconds: clientCpuSeconds }]),
-    ...(await costs(deployment, session, reports, model, generatedIds.length)),
+    ...(await sessionCosts(deployment, session, reports, model, generatedIds.length)),
     parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
     model: { name: model.name, fingerprint: model.fingerprint },
     config: { ...config },
-  };
-}
-
-const samplingOf = ({
-  temperature,
-  topK,
-  topP,
-  seed,
-}: RunConfig): { temperature: number; topK: number; topP: number; seed: number } => ({ temperature, topK, topP, seed });
-
-type Costs = Pick<
-  RunRecord,
-  | "payloadBytes"
-  | "expectedPayloadBytes"
-  | "framingBytes"
-  | "controlBytes"
-  | "messages"
-  | "rounds"
-  | "expectedRounds"
-  | "phases"
->;
-
-/** The counters of all parties beside what the declared costs say for the steps that were taken. */
-async function costs(
-  deployment: Deployment,
-  session: ClientSession,
-  reports: readonly PartyReport[],
-  model: Model,
-  steps: number,
-): Promise<Costs> {
-  const { expectedCost } = await import("./expected-cost.ts"); // mathjs takes a third of a second to load
-  const number = session.cascade.session;
-  const totals = networkTotals(
-    [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
-    number,
-  );
-  const expected = expectedCost(
-    session.description,
-    { ...model, parameters: [...model.parameters.values()].map(({ spec }) => spec) },
-    steps,
-  );
-  const phases = (["input", "pre-pass", "attention-pass", "output"] as const).map((phase) => ({
-    phase,
-    payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
-    expectedPayloadBytes: expected[phase].payloadBytes,
-    framingBytes: totals.phases[phase]?.framingBytes ?? 0,
-    messages: totals.phases[phase]?.messages ?? 0,
-    expectedMessages: expected[phase].messages,
-  }));
-  return {
-    payloadBytes: totals.payloadBytes,
-    expectedPayloadBytes: phases.reduce((sum, phase) => sum + phase.expectedPayloadBytes, 0),
-    framingBytes: totals.framingBytes,
-    controlBytes: totals.controlBytes,
-    messages: totals.messages,
-    rounds: totals.rounds[String(number)] ?? 0,
-    expectedRounds: Object.values(expected).reduce((sum, { rounds }) => sum + rounds, 0),
-    phases,
   };
 }

@@ -111,8 +111,7 @@ async function measured(
       : await shardedGreedy(model, engine, deployment, description, ids);
   const totals = networkTotals([...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()]);
   await deployment.close();
-  const parameters = [...model.parameters.values()].map(({ spec }) => spec);
-  return { totals, expected: expectedCost(description, { ...model, parameters }, Math.max(1, steps)), model };
+  return { totals, expected: expectedCost(description, model, Math.max(1, steps)), model };
 }
 
 /** Zeros of the right shapes: what is sent, and how much, does not depend on the values. */

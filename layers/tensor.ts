@@ -9,9 +9,6 @@ export type FloatArray = Float32Array | Float64Array;
 /** The two words a reading computes in. */
 export type Word = "float32" | "float64";
 
-/** Bytes of one element of a word. */
-export const wordBytes = (word: Word): number => (word === "float32" ? 4 : 8);
-
 /** A zeroed array of `length` elements of the word. */
 export function allocate(word: Word, length: number): FloatArray {
   return word === "float32" ? new Float32Array(length) : new Float64Array(length);

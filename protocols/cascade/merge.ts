@@ -11,7 +11,7 @@
  * Error bound: exact order and grouping do not matter; in floating point they matter at rounding level.
  * Reference: arXiv 2507.05228, attention-pass. Proof: the laws, by property. Test: tests/protocols/cascade/merge.test.ts
  */
-import { concatenate, type FloatArray, type Tensor } from "../../layers/tensor.ts";
+import { allocate, concatenate, type FloatArray, type Tensor, type Word } from "../../layers/tensor.ts";
 
 /** The running sum of partial results of `rows` query rows; starts as the identity. */
 export class Merge {
@@ -25,14 +25,13 @@ export class Merge {
   /** [rows, heads] */
   readonly #e: FloatArray;
 
-  constructor(rows: number, heads: number, headDim: number, word: "float32" | "float64") {
-    const Words = word === "float32" ? Float32Array : Float64Array;
+  constructor(rows: number, heads: number, headDim: number, word: Word) {
     this.#rows = rows;
     this.#heads = heads;
     this.#headDim = headDim;
-    this.#u = new Words(rows * heads * headDim);
-    this.#m = new Words(rows * heads).fill(-Infinity);
-    this.#e = new Words(rows * heads);
+    this.#u = allocate(word, rows * heads * headDim);
+    this.#m = allocate(word, rows * heads).fill(-Infinity);
+    this.#e = allocate(word, rows * heads);
   }
 
   /**

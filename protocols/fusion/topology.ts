@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z, prettifyError } from "zod";
+import { isLoopback } from "../wire/websocket-address.ts";
 import { attnName, compName } from "../cascade/schedule.ts";
 import { nodeNames } from "./deployment.ts";
 
@@ -73,8 +74,6 @@ export function makeTopology(alpha: number, beta: number, hosts: readonly string
   });
   return { alpha, beta, nodes };
 }
-
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
 
 /** What all parties of a deployment must agree on before a session; compared field by field in the handshake. */
 export function deploymentDescription(alpha: number, beta: number): Record<string, number> {

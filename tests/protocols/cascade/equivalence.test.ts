@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { GREEDY } from "../../../layers/sampling.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { shardingFrom } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client.ts";
 import { inProcessDeployment, type InProcessOptions } from "../../../protocols/fusion/in-process-deployment.ts";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
+import { maxError } from "../../layers/golden-models.ts";
 import { anyRule } from "./arbitraries.ts";
+import { withSend } from "./endpoint-with-send.ts";
 import { randomIds, randomModel, type RandomModelOptions } from "./random-model.ts";
-import { describeSession, maxError, shardedForward, shardedGreedy } from "./whole-model.ts";
+import { describeSession, shardedForward, shardedGreedy } from "./whole-model.ts";
 
 /** Rows of these models stay below about 100; the merge and the partial sums round in another order than the plain softmax. */
 const FLOAT64_BOUND = 1e-10;
@@ -49,7 +52,9 @@ describe("a sharded model in float64", () => {
         fc.integer({ min: 1, max: 10 }),
         async (scheduler, options, r, s, length) => {
           const wrap = (endpoint: Endpoint): Endpoint =>
-            delaying(endpoint, (send) => scheduler.schedule(Promise.resolve()).then(send));
+            withSend(endpoint, (...message) =>
+              scheduler.schedule(Promise.resolve()).then(() => endpoint.send(...message)),
+            );
           const { sharded, plain } = await scheduler.waitFor(both({ ...options, layers: 2 }, r, s, length, { wrap }));
           assert.ok(maxError(sharded.finished.data, plain.hidden.at(-1)!.data) < FLOAT64_BOUND);
         },
@@ -139,14 +144,13 @@ describe("a sharded model in float64", () => {
     const engine = await referenceEngine(model);
     const deployment = await inProcessDeployment(model, engine, { alpha: 2, beta: 2 });
     const r = { rule: "round-robin", parts: 2 } as const;
-    const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
     const description = describeSession(model, { r, s: r }, 6, { wire: "float64", maxNewTokens: 10 });
     const atClient = await shardedGreedy(model, engine, deployment, description, randomIds(1, 6));
     const atNode = await shardedGreedy(
       model,
       engine,
       deployment,
-      { ...description, head: "compnode", sampling },
+      { ...description, head: "compnode", sampling: GREEDY },
       randomIds(1, 6),
     );
     await deployment.close();
@@ -178,15 +182,4 @@ async function both(options: RandomModelOptions, r: Rule, s: Rule, length: numbe
   );
   await deployment.close();
   return { sharded, plain: await plainForward(model, ids) };
-}
-
-/** An endpoint whose tensors leave when `pass` lets them. */
-function delaying(endpoint: Endpoint, pass: (send: () => Promise<void>) => Promise<void>): Endpoint {
-  return new Proxy(endpoint, {
-    get(target, name) {
-      if (name === "send") return (...message: Parameters<Endpoint["send"]>) => pass(() => target.send(...message));
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
 }

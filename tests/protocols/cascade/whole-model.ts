@@ -1,7 +1,8 @@
 /** A whole model through a deployment: hidden rows of every layer, logits and greedy tokens, as the golden files hold them. */
 import type { Model } from "../../../layers/model.ts";
+import { GREEDY } from "../../../layers/sampling.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { takeRows, type Tensor } from "../../../layers/tensor.ts";
+import type { Tensor } from "../../../layers/tensor.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client.ts";
 import type { Deployment } from "../../../protocols/fusion/deployment.ts";
@@ -69,20 +70,6 @@ export async function shardedGreedy(
   const client = new Client(deployment.client, model, deployment.nodes);
   const session = await client.open(description);
   const tokens: number[] = [];
-  const rule = { temperature: 0, topK: 0, topP: 1, seed: 0 };
-  for await (const token of generate(session, engine, ids, rule, new Set(model.spec.stopTokens))) tokens.push(token);
+  for await (const token of generate(session, engine, ids, GREEDY, new Set(model.spec.stopTokens))) tokens.push(token);
   return { tokens, reports: await session.close() };
 }
-
-/** Largest absolute difference; NaN anywhere gives Infinity. */
-export function maxError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) return Infinity;
-  let max = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = Math.abs(a[i] - b[i]);
-    if (!(difference <= max)) max = Number.isNaN(difference) ? Infinity : difference;
-  }
-  return max;
-}
-
-export const lastRow = (tensor: Tensor): Tensor => takeRows(tensor, [tensor.shape[0] - 1]);

@@ -8,6 +8,7 @@ import { inProcessDeployment } from "../../../protocols/fusion/in-process-deploy
 import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { anyRule } from "../cascade/arbitraries.ts";
+import { withSend } from "../cascade/endpoint-with-send.ts";
 import { randomIds, randomModel } from "../cascade/random-model.ts";
 import { describeSession, shardedGreedy } from "../cascade/whole-model.ts";
 
@@ -101,16 +102,8 @@ async function run(
 
 /** A CompNode that also sends its query rows where they don't belong. */
 function leaking(endpoint: Endpoint): Endpoint {
-  return new Proxy(endpoint, {
-    get(target, name) {
-      if (name === "send")
-        return async (...message: Parameters<Endpoint["send"]>) => {
-          const [peer, key, tensor] = message;
-          if (key.role === "q" && peer === "attn.0.0" && key.layer === 0) await target.send("attn.1.1", key, tensor);
-          await target.send(...message);
-        };
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
+  return withSend(endpoint, async (peer, key, tensor) => {
+    if (key.role === "q" && peer === "attn.0.0" && key.layer === 0) await endpoint.send("attn.1.1", key, tensor);
+    await endpoint.send(peer, key, tensor);
   });
 }

@@ -16,16 +16,7 @@ import type { Link, Listener, Transport } from "./transport.ts";
 import { abortOf, abortSchema, CONTROL_SCHEMAS, type ControlSchemas, serializeControl } from "./control.ts";
 import { ControlInbox } from "./control-inbox.ts";
 import { Counters } from "./counters.ts";
-import {
-  AbortedError,
-  ControlError,
-  DeadlineError,
-  LinkClosedError,
-  PeerLostError,
-  ShapeError,
-  UnknownPartyError,
-  WireError,
-} from "./errors.ts";
+import { AbortedError, ControlError, DeadlineError, LinkClosedError, PeerLostError, ShapeError } from "./errors.ts";
 import type { EndpointOptions } from "./endpoint-options.ts";
 import { describeFields, helloOf } from "./handshake.ts";
 import { wireLimits, type WireLimits } from "./limits.ts";
@@ -34,18 +25,8 @@ import { LiveClock } from "./live-clock.ts";
 import { Mailbox } from "./mailbox.ts";
 import { MESSAGES } from "./messages.ts";
 import { unpackPayload } from "./payload.ts";
-import { PeerChannel } from "./peer-channel.ts";
-
-interface Peer {
-  readonly name: string;
-  readonly route: "dial" | "accept";
-  readonly transient: boolean;
-  channel: PeerChannel | null;
-  /** What was sent before the link was there. */
-  readonly backlog: { forward: (channel: PeerChannel) => void; reject: (reason: Error) => void }[];
-  /** Why it is gone. */
-  gone: Error | null;
-}
+import type { PeerChannel } from "./peer-channel.ts";
+import { type Peer, PeerTable } from "./peer-table.ts";
 
 /**
  * Listens where `listen` says; `connect` then makes the links, and `close` must end them (until then the process lives).
@@ -71,7 +52,7 @@ export class PartyEndpoint implements Endpoint {
   readonly #schemas: ControlSchemas;
   readonly #mailbox: Mailbox;
   readonly #clock: LiveClock;
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers: PeerTable;
   readonly #gate: LinkGate;
   readonly #controls: ControlInbox;
   readonly #lostHandlers: ((peer: string, reason: Error) => void)[] = [];
@@ -79,7 +60,6 @@ export class PartyEndpoint implements Endpoint {
   #listener: Listener | null = null;
   #failure: Error | null = null;
   #closing: Promise<void> | null = null;
-  #linked: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -91,17 +71,7 @@ export class PartyEndpoint implements Endpoint {
     this.counters = new Counters(options.party);
     this.#controls = new ControlInbox(this.limits.maxQueuedControls);
     this.#mailbox = new Mailbox(this.limits, this.#word, (bytes) => this.counters.countLate(bytes));
-    for (const [name, route] of Object.entries(options.peers)) {
-      if (name === options.party) throw new RangeError(`endpoint ${name}: expected other parties as peers, got itself`);
-      this.#peers.set(name, {
-        name,
-        route,
-        transient: options.transient?.includes(name) ?? false,
-        channel: null,
-        backlog: [],
-        gone: null,
-      });
-    }
+    this.#peers = new PeerTable(options);
     this.#gate = new LinkGate({
       party: options.party,
       routes: options.peers,
@@ -110,15 +80,15 @@ export class PartyEndpoint implements Endpoint {
       schemas: this.#schemas,
       counters: this.counters,
       events: {
-        admitted: (peer, channel) => this.#admit(this.#peer(peer), channel),
-        tensor: (peer, header, bytes) => this.#receiveTensor(this.#peer(peer), header, bytes),
-        control: (peer, message) => this.#receiveControl(this.#peer(peer), message),
+        admitted: (peer, channel) => this.#peers.link(this.#peers.named(peer), channel),
+        tensor: (peer, header, bytes) => this.#receiveTensor(this.#peers.named(peer), header, bytes),
+        control: (peer, message) => this.#receiveControl(this.#peers.named(peer), message),
         failed: (error) => {
-          const peer = error instanceof WireError && error.peer !== null ? this.#peers.get(error.peer) : undefined;
+          const peer = this.#peers.atFault(error);
           if (peer?.transient) this.#end(peer, error);
           else this.#fail(error);
         },
-        lost: (peer, error) => this.#end(this.#peer(peer), error),
+        lost: (peer, error) => this.#end(this.#peers.named(peer), error),
       },
     });
     const { receiveMs, handshakeMs, silentMs, silentLoopbackMs } = this.limits;
@@ -137,7 +107,7 @@ export class PartyEndpoint implements Endpoint {
 
   /** Every peer, and who dials. */
   get peers(): ReadonlyMap<string, "dial" | "accept"> {
-    return new Map([...this.#peers.values()].map(({ name, route }) => [name, route]));
+    return new Map([...this.#peers].map(({ name, route }) => [name, route]));
   }
 
   /** Why this party ended; null while it has not. */
@@ -151,19 +121,18 @@ export class PartyEndpoint implements Endpoint {
 
   /** Dials the peers at `addresses` and resolves when every peer is linked. Throws ConnectError, HandshakeError, DeadlineError, ... */
   async connect(addresses: Readonly<Record<string, string>> = {}): Promise<void> {
-    const dialled = Object.entries(addresses).map(([name, address]) => this.#dial(this.#peer(name), address));
+    const dialled = Object.entries(addresses).map(([name, address]) => this.#dial(this.#peers.named(name), address));
     await Promise.all(dialled);
-    const missing = (): string[] => [...this.#peers.values()].filter(isMissing).map(({ name }) => name);
     if (this.#failure) throw this.#failure;
-    if (missing().length === 0) return;
+    if (this.#peers.missing().length === 0) return;
     const { connectMs } = this.limits;
     const timer = setTimeout(() => {
-      const got = `got none with ${missing().join(", ")}`;
+      const missing = this.#peers.missing();
+      const got = `got none with ${missing.join(", ")}`;
       const what = `links of ${this.party}: expected all within ${connectMs} ms, ${got}`;
-      this.#fail(new DeadlineError(missing()[0] ?? null, what));
+      this.#fail(new DeadlineError(missing[0] ?? null, what));
     }, connectMs);
-    const linked = new Promise<void>((resolve, reject) => this.#linked.push({ resolve, reject }));
-    await linked.finally(() => clearTimeout(timer));
+    await this.#peers.allLinked().finally(() => clearTimeout(timer));
   }
 
   /** Takes a link that was made elsewhere; the handshake says whose it is. `to` is the peer that we dialled, null if we were. */
@@ -199,7 +168,7 @@ export class PartyEndpoint implements Endpoint {
 
   receive(peer: string, key: MessageKey, expect: Expectation): Promise<WireTensor> {
     try {
-      const from = this.#peer(peer);
+      const from = this.#peers.named(peer);
       // What came before the end may still be read: a peer that finished its part may leave.
       if ((this.#failure ?? from.gone) && !this.#mailbox.holds(peer, key)) this.#usable(peer);
       const received = this.#mailbox.receive(
@@ -233,12 +202,12 @@ export class PartyEndpoint implements Endpoint {
 
   onPeerLost(handler: (peer: string, reason: Error) => void): void {
     this.#lostHandlers.push(handler);
-    for (const { name, gone } of this.#peers.values()) if (gone) handler(name, gone);
+    for (const { name, gone } of this.#peers) if (gone) handler(name, gone);
   }
 
   closeSession(session: number, reason: Error | null): void {
     this.#mailbox.closeSession(session, reason);
-    for (const peer of this.#peers.values()) this.#regulate(peer);
+    for (const peer of this.#peers) this.#regulate(peer);
   }
 
   /** Leaves in good order, or, with a reason, ends the run for all peers. Resolves when everything that was sent has left. */
@@ -256,11 +225,11 @@ export class PartyEndpoint implements Endpoint {
       this.#failure ?? new LinkClosedError(null, `endpoint ${this.party}: expected it open, got closed by this party`);
     const leave = this.#serialize({ type: "leave" });
     if (!this.#failure) {
-      for (const { channel, gone } of this.#peers.values()) if (!gone) channel?.tell(leave);
+      for (const { channel, gone } of this.#peers) if (!gone) channel?.tell(leave);
       this.#failure = closed;
     }
     this.#rejectAll(closed);
-    const channels = [...this.#peers.values()].map(({ channel }) => channel?.close(closed));
+    const channels = [...this.#peers].map(({ channel }) => channel?.close(closed));
     await Promise.all([this.#listener?.close(), this.#gate.close(closed), ...channels]);
   }
 
@@ -268,33 +237,15 @@ export class PartyEndpoint implements Endpoint {
     return serializeControl(message, this.#schemas, this.limits.maxControlBytes);
   }
 
-  #peer(name: string): Peer {
-    const peer = this.#peers.get(name);
-    if (!peer) {
-      const names = [...this.#peers.keys()].join(", ");
-      throw new UnknownPartyError(null, `peer of ${this.party}: expected one of ${names}, got ${name}`);
-    }
-    return peer;
-  }
-
   #usable(name: string): Peer {
-    const peer = this.#peer(name);
+    const peer = this.#peers.named(name);
     const reason = this.#failure ?? peer.gone;
     if (reason) throw reason;
     return peer;
   }
 
   #later(peer: Peer, send: (channel: PeerChannel) => Promise<void>): Promise<void> {
-    const sent = new Promise<void>((resolve, reject) => {
-      const forward = (channel: PeerChannel): void => {
-        try {
-          send(channel).then(resolve, reject);
-        } catch (error) {
-          reject(error);
-        }
-      };
-      peer.backlog.push({ forward, reject });
-    });
+    const sent = this.#peers.sendOnceLinked(peer, send);
     this.#options.onDemand?.(peer.name);
     return sent;
   }
@@ -308,15 +259,6 @@ export class PartyEndpoint implements Endpoint {
       if (this.#failure) return;
       this.#lose(peer, error as Error);
       this.#fail(error as Error);
-    }
-  }
-
-  #admit(peer: Peer, channel: PeerChannel): void {
-    peer.channel = channel;
-    peer.gone = null;
-    for (const { forward } of peer.backlog.splice(0)) forward(channel);
-    if (!peer.transient && ![...this.#peers.values()].some(isMissing)) {
-      for (const { resolve } of this.#linked.splice(0)) resolve();
     }
   }
 
@@ -391,15 +333,14 @@ export class PartyEndpoint implements Endpoint {
     if (this.#failure) return;
     this.#failure = error;
     const abort = this.#serialize(abortOf(error));
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers) {
       if (peer !== from && !peer.gone) peer.channel?.tell(abort);
     }
     this.#rejectAll(error);
     // Who waits for no message hears of it here: by the party at fault if it is a peer, else by the one that told us.
-    const culprit = error instanceof WireError && error.peer !== null ? this.#peers.get(error.peer) : undefined;
-    const lost = culprit ?? from;
+    const lost = this.#peers.atFault(error) ?? from;
     if (lost) this.#lose(lost, error);
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers) {
       peer.gone ??= error;
       void peer.channel?.close(error);
     }
@@ -416,14 +357,13 @@ export class PartyEndpoint implements Endpoint {
 
   #rejectAll(reason: Error): void {
     this.#mailbox.rejectPending(null, reason);
-    for (const { reject } of this.#linked.splice(0)) reject(reason);
-    for (const { backlog } of this.#peers.values()) for (const { reject } of backlog.splice(0)) reject(reason);
+    this.#peers.rejectWaiting(reason);
   }
 
   #tick(elapsedMs: number): void {
     this.#mailbox.expire(this.#clock.nowMs);
     this.#gate.tick(elapsedMs);
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers) {
       if (peer.gone || !peer.channel?.fellSilent(elapsedMs)) continue;
       const what = `peer ${peer.name}: expected a heartbeat within ${peer.channel.silenceLimitMs} ms, got silence on an open link`;
       const error = new PeerLostError(peer.name, what);
@@ -432,5 +372,3 @@ export class PartyEndpoint implements Endpoint {
     }
   }
 }
-
-const isMissing = ({ channel, transient }: Peer): boolean => channel === null && !transient;

@@ -37,17 +37,12 @@ function mayImport(from: readonly string[], to: readonly string[]): boolean {
   return PROTOCOLS.indexOf(to[1] as never) <= PROTOCOLS.indexOf(from[1] as never);
 }
 
-/** Code files with more lines than `limit`; `longer` names those that may have more, with how many, until they are split. */
-export function longFiles(sources: Sources, limit: number, longer: Readonly<Record<string, number>> = {}): string[] {
-  const faults: string[] = [];
-  for (const [file, text] of code(sources)) {
+/** Code files with more lines than `limit`. */
+export function longFiles(sources: Sources, limit: number): string[] {
+  return [...code(sources)].flatMap(([file, text]) => {
     const lines = text.split("\n").length - 1;
-    if (lines > (longer[file] ?? limit))
-      faults.push(`${file}: expected at most ${longer[file] ?? limit} lines, got ${lines}`);
-    if (longer[file] !== undefined && lines <= limit)
-      faults.push(`${file}: expected no exception for ${lines} lines; take it out of the list`);
-  }
-  return faults;
+    return lines > limit ? [`${file}: expected at most ${limit} lines, got ${lines}`] : [];
+  });
 }
 
 /** Names that say nothing: a file or folder is named for what is in it. */

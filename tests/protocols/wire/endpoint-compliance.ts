@@ -1,59 +1,22 @@
 import assert from "node:assert/strict";
-import { afterEach, it } from "node:test";
+import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ControlMessage, MessageKey, WireTensor, WireWord } from "../../../protocols/wire/endpoint.ts";
+import type { ControlMessage, WireWord } from "../../../protocols/wire/endpoint.ts";
 import {
-  AbortedError,
   DeadlineError,
   DuplicateMessageError,
-  HandshakeError,
-  LinkClosedError,
   SessionClosedError,
   ShapeError,
-  UnknownPartyError,
 } from "../../../protocols/wire/errors.ts";
 import { HEADER_BYTES } from "../../../protocols/wire/frame.ts";
-import type { EndpointOptions } from "../../../protocols/wire/endpoint-options.ts";
-import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
+import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { deferred } from "./deferred.ts";
+import { endpointPair, floats, key, row } from "./endpoint-pair.ts";
 import type { TransportSetup } from "./transport-compliance.ts";
 
-const key = (changes: Partial<MessageKey> = {}): MessageKey => ({
-  session: 1,
-  layer: 0,
-  step: 0,
-  role: "q",
-  ...changes,
-});
-const floats = (...values: number[]): WireTensor => ({ data: Float32Array.from(values), shape: [1, values.length] });
-const row = (columns: number, word: "float" | "int32" = "float") => ({ shape: [1, columns], word }) as const;
-
-/** What every pair of endpoints does on every transport. */
+/** What every pair of endpoints does on every transport, once it is linked. */
 export function endpointCompliance(setup: TransportSetup): void {
-  const opened: PartyEndpoint[] = [];
-
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((endpoint) => endpoint.close()));
-  });
-
-  /** "a" listens, "b" dials; both with `common` and their own options, not connected yet. */
-  async function twoEndpoints(
-    common: Partial<EndpointOptions> = {},
-    own: { a?: Partial<EndpointOptions>; b?: Partial<EndpointOptions> } = {},
-  ): Promise<[PartyEndpoint, PartyEndpoint]> {
-    const transport = setup.transport(common.limits ?? {});
-    const listen = setup.listenAddress();
-    const a = await createEndpoint({ transport, party: "a", peers: { b: "accept" }, listen, ...common, ...own.a });
-    const b = await createEndpoint({ transport, party: "b", peers: { a: "dial" }, ...common, ...own.b });
-    opened.push(a, b);
-    return [a, b];
-  }
-
-  async function pair(common: Partial<EndpointOptions> = {}): Promise<[PartyEndpoint, PartyEndpoint]> {
-    const [a, b] = await twoEndpoints(common);
-    await Promise.all([a.connect(), b.connect({ a: a.address as string })]);
-    return [a, b];
-  }
+  const { pair, twoEndpoints } = endpointPair(setup);
 
   const VALUES = [0, -0, 1.5, -Infinity, Infinity, NaN, 65_504, 2 ** -24];
 
@@ -304,112 +267,6 @@ export function endpointCompliance(setup: TransportSetup): void {
       ["b", 1, "q", "pre-pass", 1],
       ["b", 77, "kv", "pre-pass", 2],
     ]);
-  });
-
-  it("lets a peer leave in good order: what it sent can be read, what it did not send is refused", async () => {
-    const [a, b] = await pair();
-    const lost = deferred<[string, Error]>();
-    a.onPeerLost((peer, reason) => lost.resolve([peer, reason]));
-    const pending = assert.rejects(a.receive("b", key({ step: 1 }), row(1)), LinkClosedError);
-    await b.send("a", key(), floats(8));
-    await b.close();
-    await pending;
-    const [peer, reason] = await lost.promise;
-    assert.equal(peer, "b");
-    assert.ok(reason instanceof LinkClosedError);
-    assert.equal((await a.receive("b", key(), row(1))).data[0], 8);
-    await assert.rejects(a.send("b", key({ step: 2 }), floats(1)), LinkClosedError);
-    assert.equal(a.failure, null);
-  });
-
-  it("ends all with the reason of a party that closes for one", async () => {
-    const [a, b] = await pair();
-    const pending = assert.rejects(a.receive("b", key(), row(1)), (error: unknown) => {
-      assert.ok(error instanceof AbortedError);
-      assert.equal(error.message, "aborted by b: the model has no layer 31");
-      assert.equal(error.peer, "b");
-      return true;
-    });
-    await b.close("the model has no layer 31");
-    await pending;
-    await assert.rejects(b.send("a", key(), floats(1)), AbortedError);
-  });
-
-  const MISMATCHES: [what: string, a: Partial<EndpointOptions>, b: Partial<EndpointOptions>, message: RegExp][] = [
-    [
-      "model",
-      { model: "sha256:aa" },
-      { model: "sha256:bb" },
-      /model: expected sha256:(aa, got sha256:bb|bb, got sha256:aa)/,
-    ],
-    [
-      "description",
-      { description: { attention: { beta: 2, m: 1 }, parts: [[0, 1], [2]] } },
-      { description: { attention: { beta: 4, m: 1 }, parts: [[0], [1, 2]] } },
-      /description attention\.beta: expected [24], got [24]; description parts: expected \[\[0/,
-    ],
-    [
-      "limits",
-      { limits: { chunkBytes: 1024 } },
-      { limits: { chunkBytes: 2048 } },
-      /limits chunkBytes: expected \d+, got \d+/,
-    ],
-  ];
-
-  for (const [what, ownA, ownB, message] of MISMATCHES) {
-    it(`refuses a peer whose ${what} differs, at both ends, and says in what`, async () => {
-      const [a, b] = await twoEndpoints({}, { a: ownA, b: ownB });
-      const results = await Promise.allSettled([a.connect(), b.connect({ a: a.address as string })]);
-      for (const result of results) {
-        assert.equal(result.status, "rejected");
-        assert.ok(result.reason instanceof HandshakeError, String(result.reason));
-        assert.match(result.reason.message, message);
-      }
-    });
-  }
-
-  it("refuses a party that it does not expect, and goes on", async () => {
-    const [a, b] = await twoEndpoints();
-    const stranger = await createEndpoint({ transport: a.transport, party: "eve", peers: { a: "dial" } });
-    opened.push(stranger);
-    await assert.rejects(stranger.connect({ a: a.address as string }), (error: unknown) => {
-      assert.ok(error instanceof HandshakeError);
-      assert.match(error.message, /refused: handshake of a: expected one of b, got eve/);
-      return true;
-    });
-    await Promise.all([a.connect(), b.connect({ a: a.address as string })]);
-    await assert.rejects(a.send("eve", key(), floats(1)), UnknownPartyError);
-    assert.equal(a.failure, null);
-  });
-
-  it("refuses to take one party for another", async () => {
-    const [a, b] = await twoEndpoints({}, { a: { party: "z" } });
-    const results = await Promise.allSettled([a.connect(), b.connect({ a: a.address as string })]);
-    for (const [at, result] of results.entries()) {
-      assert.equal(result.status, "rejected");
-      assert.ok(result.reason instanceof HandshakeError, String(result.reason));
-      assert.match(
-        result.reason.message,
-        at === 0 ? /party it means to reach: expected z, got a/ : /expected party a at .*, got z/,
-      );
-    }
-  });
-
-  it("rejects what waits for a link when there will be none", async () => {
-    const [a, b] = await twoEndpoints();
-    const waiting = assert.rejects(b.send("a", key(), floats(1)), /the disk is full/);
-    await b.close("the disk is full");
-    await waiting;
-    await a.close();
-  });
-
-  it("says who is missing when links do not come", async () => {
-    const [a] = await twoEndpoints({ limits: { connectMs: 60 } });
-    await assert.rejects(a.connect(), (error: unknown) => {
-      assert.ok(error instanceof DeadlineError);
-      assert.match(error.message, /links of a: expected all within 60 ms, got none with b/);
-      return true;
-    });
   });
 }
 

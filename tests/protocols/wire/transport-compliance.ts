@@ -4,6 +4,7 @@ import type { Transport } from "../../../protocols/wire/transport.ts";
 import { endpointCompliance } from "./endpoint-compliance.ts";
 import { faultCompliance } from "./fault-compliance.ts";
 import { linkCompliance } from "./link-compliance.ts";
+import { membershipCompliance } from "./membership-compliance.ts";
 
 /** What the suite needs of a transport. */
 export interface TransportSetup {
@@ -18,6 +19,7 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
   describe(`${name} transport`, () => {
     describe("link", () => linkCompliance(setup));
     describe("endpoints", () => endpointCompliance(setup));
+    describe("membership", () => membershipCompliance(setup));
     describe("faults", () => faultCompliance(setup));
   });
 }

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { prettifyError } from "zod";
-import { runConfig, type RunConfig } from "../protocols/fusion/run-config.ts";
+import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/run-config.ts";
 
 /** Adds a flag for every key of the run config, with its description and default, and --config. */
 export function addConfigFlags(
@@ -20,15 +19,12 @@ export function addConfigFlags(
 
 /** The run config that the flags and the config file give together. Throws Error naming the file, the key and the fault. */
 export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<RunConfig> {
-  const given: Record<string, unknown> = typeof flags.config === "string" ? await readConfigFile(flags.config) : {};
+  const given = typeof flags.config === "string" ? await readConfigFile(flags.config) : {};
   for (const key of Object.keys(runConfig.shape)) {
     const value = flags[key];
-    if (value !== undefined) given[key] = typeof value === "string" ? fromFlag(value) : value;
+    if (value !== undefined) given[key] = typeof value === "string" ? fromFlag(key as keyof RunConfig, value) : value;
   }
-  const parsed = runConfig.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const origin = typeof flags.config === "string" ? `config ${flags.config} and flags` : "flags";
-  throw new Error(`${origin}: expected a valid run config (weir schema config), got:\n${prettifyError(parsed.error)}`);
+  return parseRunConfig(given);
 }
 
 async function readConfigFile(file: string): Promise<Record<string, unknown>> {
@@ -47,22 +43,20 @@ async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   } catch (error) {
     throw new Error(`config ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new Error(`config ${file}: expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}`);
+  parseRunConfig(value, `config ${file}: `);
   return value as Record<string, unknown>;
 }
 
-/** Numbers and JSON objects as such; everything else is text. */
-function fromFlag(value: string): unknown {
-  if (/^-?\d+(\.\d+)?(e-?\d+)?$/.test(value)) return Number(value);
-  if (value.startsWith("{")) {
-    try {
-      return JSON.parse(value) as unknown;
-    } catch (error) {
-      throw new Error(`flag value ${value}: expected JSON, got ${(error as Error).message}`, { cause: error });
-    }
+/** A flag's text as the key's kind of value; a number that is none stays text, for the error to show. */
+function fromFlag(key: keyof RunConfig, text: string): unknown {
+  const kind = placeholder(key);
+  if (kind === "n") return /^-?\d+(\.\d+)?(e-?\d+)?$/.test(text) ? Number(text) : text;
+  if (kind !== "json") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new Error(`${key}: expected JSON, got ${text}`, { cause: error });
   }
-  return value;
 }
 
 const kebab = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

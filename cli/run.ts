@@ -19,10 +19,10 @@ export function addRun(program: Command): void {
     const config = await readConfig(flags);
     const json = flags.json === true;
     const report = progress(json);
-    const run = await openRun(config, report.step);
+    const prompt = { text: String(flags.prompt), chat: flags.chat === true };
+    const run = await openRun(config, prompt, report.step);
     try {
-      const record = await run.prompt(String(flags.prompt), {
-        chat: flags.chat === true,
+      const record = await run.generate({
         startedAt,
         onText: (text) => {
           report.clear();

@@ -28,7 +28,7 @@ const plainRule = z.discriminatedUnion("rule", [
 /** Every cluster of another rule is split into m parts: parts grow to m · parts, each sees fewer tokens. */
 const splitRule = z.strictObject({ rule: z.literal("split"), m: count, of: plainRule });
 
-export const shardingRule = z.union([plainRule, splitRule]);
+export const shardingRule = z.discriminatedUnion("rule", [plainRule, splitRule]);
 export type ShardingRule = z.infer<typeof shardingRule>;
 
 /** The sharding that a rule describes. Throws RangeError where an explicit list names a part that does not exist. */

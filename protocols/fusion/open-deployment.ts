@@ -25,8 +25,15 @@ export interface OpenedDeployment {
   close(): Promise<void>;
 }
 
-/** Opens the model and starts or joins the parties; what was opened is closed again where a step fails. */
-export async function openDeployment(config: RunConfig, report: (doing: string) => void): Promise<OpenedDeployment> {
+/**
+ * Opens the model and starts or joins the parties; what was opened is closed again where a step fails. `check` sees the model before
+ * any party is started: what can be refused is refused there.
+ */
+export async function openDeployment(
+  config: RunConfig,
+  report: (doing: string) => void,
+  check: (model: Model, modelPath: string) => void | Promise<void> = () => {},
+): Promise<OpenedDeployment> {
   const shardings = shardingsOf(config);
   const shape = { alpha: shardingFrom(shardings.r).parts, beta: shardingFrom(shardings.s).parts };
   const modelPath = path.resolve(config.model ?? DEFAULT_MODEL);
@@ -38,6 +45,7 @@ export async function openDeployment(config: RunConfig, report: (doing: string) 
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
+    await check(model, modelPath);
     const nodeCount = shape.alpha + shape.beta ** 2;
     report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
     const { deployment, head } = await openParties(config, model, modelPath, shape, closers);

@@ -1,8 +1,11 @@
 import { z } from "zod";
 import type { SamplingRule } from "../../layers/sampling.ts";
-import { shardingRule, type ShardingRule } from "../cascade/sharding.ts";
+import { shardingFrom, shardingRule, type ShardingRule } from "../cascade/sharding.ts";
+import { schemaFaults } from "./schema-faults.ts";
 
-const parts = z.int().min(1).max(64);
+/** Of CompNodes, and of shards of the AttnNodes, which are its square. */
+const MOST_PARTS = 64;
+const parts = z.int().min(1).max(MOST_PARTS);
 
 /** Everything that a run can be told, by flags or by a config file; unknown keys are errors. */
 export const runConfig = z.strictObject({
@@ -42,13 +45,35 @@ export const runConfig = z.strictObject({
 
 export type RunConfig = z.infer<typeof runConfig>;
 
+/**
+ * Checks a run config and fills in the defaults. Throws Error with a line for each fault, naming its key: `alpha: expected at least 1,
+ * got 0`; `from` goes before it.
+ */
+export function parseRunConfig(value: unknown, from = ""): RunConfig {
+  const parsed = runConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Error(from + schemaFaults(parsed.error, value, "content"));
+}
+
 /** How the config chooses tokens. */
 export function samplingOf({ temperature, topK, topP, seed }: RunConfig): SamplingRule {
   return { temperature, topK, topP, seed };
 }
 
-/** The two shardings that a config asks for. Throws Error naming keys that exclude one another. */
+/** The two shardings that a config asks for. Throws Error naming keys that exclude one another, or shardings of too many parts. */
 export function shardingsOf(config: RunConfig): { r: ShardingRule; s: ShardingRule } {
+  const shardings = chosenShardings(config);
+  for (const side of ["r", "s"] as const) {
+    const { parts } = shardingFrom(shardings[side]);
+    if (parts > MOST_PARTS)
+      throw new Error(
+        `${side === "r" ? "alpha" : "beta"}: expected at most ${MOST_PARTS} shards, got ${parts}; beta is m * alpha by default`,
+      );
+  }
+  return shardings;
+}
+
+function chosenShardings(config: RunConfig): { r: ShardingRule; s: ShardingRule } {
   if (config.beta !== undefined && config.m !== 1)
     throw new Error(
       `beta and m: expected one of them, got beta ${config.beta} and m ${config.m}; beta is m * alpha by default`,

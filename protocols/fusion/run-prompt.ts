@@ -1,5 +1,6 @@
 /** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
 import { hostname } from "node:os";
+import type { Model } from "../../layers/model.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
 import { Client } from "./client.ts";
@@ -10,59 +11,75 @@ import { totalCpuSeconds } from "./party-report.ts";
 import { samplingOf, type RunConfig } from "./run-config.ts";
 import type { RunRecord } from "./run-record.ts";
 import { sessionCosts } from "./session-costs.ts";
+import type { SessionDescription } from "./session-description.ts";
 
-export interface PromptOptions {
+export interface Prompt {
+  readonly text: string;
   /** Put the prompt through the model's chat template. */
   readonly chat: boolean;
+}
+
+export interface GenerateOptions {
   /** `performance.now()` at the start of the command. */
   readonly startedAt: number;
   readonly onText: (text: string) => void;
 }
 
-/** Parties that stand ready for prompts. */
+/** Parties that stand ready for a prompt. */
 export interface Run {
-  prompt(text: string, options: PromptOptions): Promise<RunRecord>;
+  generate(options: GenerateOptions): Promise<RunRecord>;
   close(): Promise<void>;
 }
 
-/** Starts or joins the parties that the config asks for; `report` is told what is being done. */
-export async function openRun(config: RunConfig, report: (doing: string) => void): Promise<Run> {
-  const opened = await openDeployment(config, report);
-  let tokenizer: Tokenizer;
-  try {
-    tokenizer = await openTokenizer(opened.modelPath);
-  } catch (error) {
-    await opened.close(); // open links would keep the process alive
-    throw error;
-  }
+/** What is known of a prompt before any party is started. */
+interface EncodedPrompt {
+  readonly tokenizer: Tokenizer;
+  readonly promptIds: readonly number[];
+  readonly description: SessionDescription;
+}
+
+/**
+ * Starts or joins the parties that the config asks for; `report` is told what is being done. A prompt that the model can't take is
+ * refused before that. Throws Error naming what does not fit.
+ */
+export async function openRun(config: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
+  let encoded: EncodedPrompt;
+  const opened = await openDeployment(config, report, async (model, modelPath) => {
+    encoded = await encodePrompt(config, model, modelPath, prompt);
+  });
   return {
-    prompt: (text, options) => promptOnce(opened, tokenizer, config, text, options),
+    generate: (options) => generateOnce(opened, encoded, config, options),
     close: () => opened.close(),
   };
 }
 
-async function promptOnce(
-  opened: OpenedDeployment,
-  tokenizer: Tokenizer,
+async function encodePrompt(
   config: RunConfig,
-  prompt: string,
-  options: PromptOptions,
-): Promise<RunRecord> {
-  const { model, deployment, head } = opened;
+  model: Model,
+  modelPath: string,
+  { text, chat }: Prompt,
+): Promise<EncodedPrompt> {
   if (model.program.logits === null)
     throw new Error(
       `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
     );
-  const promptIds = options.chat
-    ? tokenizer.encode(
-        tokenizer.applyChatTemplate([{ role: "user", content: prompt }], { addGenerationPrompt: true }),
-        {
-          addSpecial: false,
-        },
-      )
-    : tokenizer.encode(prompt, { addSpecial: true });
+  const tokenizer = await openTokenizer(modelPath);
+  const promptIds = chat
+    ? tokenizer.encode(tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true }), {
+        addSpecial: false,
+      })
+    : tokenizer.encode(text, { addSpecial: true });
+  return { tokenizer, promptIds, description: describeSession(config, model, promptIds.length) };
+}
+
+async function generateOnce(
+  opened: OpenedDeployment,
+  { tokenizer, promptIds, description }: EncodedPrompt,
+  config: RunConfig,
+  options: GenerateOptions,
+): Promise<RunRecord> {
+  const { model, deployment, head } = opened;
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
-  const description = describeSession(config, model, promptIds.length);
   const client = new Client(deployment.client, model, deployment.nodes);
   const session = await client.open(description);
   const openedAt = performance.now();

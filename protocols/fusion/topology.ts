@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { z, prettifyError } from "zod";
+import { z } from "zod";
 import { isLoopback } from "../wire/websocket-address.ts";
 import { attnName, compName } from "../cascade/schedule.ts";
 import { nodeNames } from "./deployment.ts";
+import { schemaFaults } from "./schema-faults.ts";
 
 const parts = z.int().min(1).max(64);
 
@@ -39,7 +40,7 @@ export function parseTopology(text: string, file: string): Topology {
     throw new Error(`topology ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
   }
   const parsed = topologySchema.safeParse(value);
-  if (!parsed.success) throw new Error(`topology ${file}: ${prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new Error(`topology ${file}: ${schemaFaults(parsed.error, value, "content")}`);
   const { alpha, beta, nodes } = parsed.data;
   const expected = nodeNames(alpha, beta);
   const missing = expected.filter((name) => !Object.hasOwn(nodes, name));

@@ -13,8 +13,8 @@ const without = (name: string): Record<string, string> =>
 const MALFORMED: readonly [string, string, RegExp][] = [
   ["nothing", "", /expected JSON/],
   ["half a file", JSON.stringify(GOOD).slice(0, 40), /expected JSON/],
-  ["a list", "[]", /expected object/],
-  ["null", "null", /expected object/],
+  ["a list", "[]", /expected an object, got \[\]/],
+  ["null", "null", /expected an object, got null/],
   ["an unknown key", changed({ gamma: 3 }), /gamma/],
   ["no alpha", changed({ alpha: undefined }), /alpha/],
   ["alpha 0", changed({ alpha: 0 }), /alpha/],

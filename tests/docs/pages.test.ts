@@ -1,0 +1,135 @@
+/** What the pages say of models, records and errors is what the code has. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { benchRecord } from "../../experiments/bench/bench-record.ts";
+import { verifyRecord } from "../../experiments/verify/verify-record.ts";
+import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
+import { architectureOf, ARCHITECTURES } from "../../layers/architectures/registry.ts";
+import { BLOCK_FORMATS } from "../../layers/weights/ggml-blocks.ts";
+import { runRecord } from "../../protocols/fusion/run-record.ts";
+import { MODELS_FOLDER } from "../layers/golden-models.ts";
+import { recordFields } from "./record-fields.ts";
+
+const CHECKOUT = path.resolve(import.meta.dirname, "../..");
+const DOCS = path.join(CHECKOUT, "docs");
+
+/** Rows of the tables under a heading (of the whole page without one), cells as they are written. */
+function rowsOf(page: string, heading?: string): string[][] {
+  const text = readFileSync(path.join(DOCS, page), "utf8");
+  const parts = text.split(/^## /m);
+  const part = heading === undefined ? text : parts.find((each) => each.startsWith(`${heading}\n`));
+  assert.ok(part !== undefined, `${page}: expected a heading ${heading}`);
+  return part
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !line.startsWith("| ---"))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+const uncode = (cell: string): string => cell.replaceAll("`", "");
+
+describe("docs/models.md", () => {
+  it("lists the GGUF types that are decoded", () => {
+    const rows = rowsOf("models.md", "Formats").slice(1);
+    const byName = (a: string[], b: string[]): number => a[0].localeCompare(b[0]);
+    assert.deepEqual(
+      rows.toSorted(byName),
+      [...BLOCK_FORMATS.values()]
+        .map(({ name, elements, bytes }) => [name, String(elements), String(bytes)])
+        .toSorted(byName),
+    );
+  });
+
+  it("lists the architectures", () => {
+    const names = rowsOf("models.md", "Architectures").slice(1);
+    assert.deepEqual(names.map(([name]) => name).sort(), [...ARCHITECTURES.keys()].sort());
+  });
+
+  const refused = rowsOf("models.md", "Keys that are refused").slice(1);
+  for (const [type, key, value] of refused)
+    it(`${type} refuses ${key} ${value}`, () => {
+      const [folder] = readdirSync(MODELS_FOLDER).filter((name) => name.startsWith(type));
+      const file = path.join(MODELS_FOLDER, folder, "config.json");
+      const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+      const architecture = architectureOf(type, file);
+      assert.doesNotThrow(() => architecture.readSpec(config, file));
+      assert.throws(
+        () => architecture.readSpec({ ...config, [key]: JSON.parse(uncode(value)) as unknown }, file),
+        (error: unknown) => error instanceof ModelConfigError && error.message.includes(`key ${key}: expected`),
+      );
+    });
+
+  it("has examples of refused keys", () => assert.ok(refused.length >= 10));
+});
+
+describe("docs/json.md", () => {
+  for (const [heading, schema] of [
+    ["weir run", runRecord],
+    ["weir verify", verifyRecord],
+    ["weir bench", benchRecord],
+  ] as const)
+    it(`has every field of ${heading}, and no other`, () => {
+      const rows = rowsOf("json.md", heading).slice(1);
+      assert.deepEqual(
+        rows.map(([field]) => field),
+        recordFields(schema),
+      );
+    });
+});
+
+/** Source files of the rooms that print errors, without comments, each `${...}` written as three dots. */
+const SOURCES: ReadonlyMap<string, string> = new Map(
+  ["cli", "experiments", "layers", "protocols", "shares"].flatMap((room) =>
+    readdirSync(path.join(CHECKOUT, room), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => {
+        const file = path.join(room, name);
+        return [file, withDots(withoutComments(readFileSync(path.join(CHECKOUT, file), "utf8")))] as const;
+      }),
+  ),
+);
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/^\s*(\/\*|\*|\/\/).*$/gm, "");
+}
+
+/** Innermost first, as an expression may hold a template of its own. */
+function withDots(text: string): string {
+  const next = text.replaceAll(/\$\{[^{}]*\}/g, "...");
+  return next === text ? text : withDots(next);
+}
+
+describe("docs/troubleshooting.md", () => {
+  const headings = ["Models", "Flags and files", "Parties and links"];
+  const texts = headings.flatMap((heading) =>
+    rowsOf("troubleshooting.md", heading)
+      .slice(1)
+      .map(([text]) => uncode(text)),
+  );
+
+  for (const text of texts)
+    it(`is a text of the code: ${text}`, () => {
+      const holders = [...SOURCES].filter(([, source]) => source.includes(text));
+      assert.ok(holders.length > 0, `expected it in cli, experiments, layers, protocols or shares, got it nowhere`);
+    });
+
+  it("says each text once", () => {
+    assert.ok(texts.length > 30);
+    assert.equal(new Set(texts).size, texts.length);
+  });
+});
+
+describe("docs/README.md", () => {
+  it("names every page", () => {
+    const index = readFileSync(path.join(DOCS, "README.md"), "utf8");
+    const named = [...index.matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, name]) => name);
+    const pages = readdirSync(DOCS).filter((name) => name.endsWith(".md") && name !== "README.md");
+    assert.deepEqual(named.sort(), pages.sort());
+  });
+});

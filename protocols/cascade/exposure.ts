@@ -2,16 +2,32 @@
  * Which positions a message tells its receiver about: a pure function of the schedule, used by the ledger and by recorded views.
  */
 import type { MessageKey } from "../wire/endpoint.ts";
+import { NO_LAYER } from "./cascade-session.ts";
+import { CLIENT } from "./comp-node.ts";
 import { compName, type PairWork, type Schedule } from "./schedule.ts";
 
-/** Which rows a tensor is made of. `about`: the positions whose data it holds, row by row; null where the schedule knows no such message. */
+/** Who sends a role to whom, by kind of party; anything else is a message that no schedule knows. */
+const ROUTES: Readonly<Record<MessageKey["role"], readonly [sender: string, receiver: string]>> = {
+  ids: [CLIENT, "comp"],
+  q: ["comp", "attn"],
+  kv: ["comp", "attn"],
+  partial: ["attn", "comp"],
+  hidden: ["comp", CLIENT],
+  token: ["comp", CLIENT],
+};
+
+/** The positions whose data a message holds, row by row; null where the schedule knows no such message between these parties. */
 export function messagePositions(
   schedule: Schedule,
   party: string,
   peer: string,
   key: MessageKey,
 ): readonly number[] | null {
-  if (key.step >= schedule.steps || key.layer >= schedule.layers) return null;
+  const [sender, receiver] = ROUTES[key.role];
+  if (!isA(peer, sender) || !isA(party, receiver)) return null;
+  const inLayer = key.role === "q" || key.role === "kv" || key.role === "partial";
+  if (inLayer ? key.layer < 0 || key.layer >= schedule.layers : key.layer !== NO_LAYER) return null;
+  if (key.step < 0 || key.step >= schedule.steps) return null;
   switch (key.role) {
     case "ids":
       return nonEmpty(schedule.rows(key.step, partIndex(party)));
@@ -63,6 +79,9 @@ export function partialExposure(
   }
   return { summed: [...summed], revealed: [...revealed] };
 }
+
+/** Is "comp.3" a "comp"? */
+const isA = (party: string, kind: string): boolean => party.split(".", 1)[0] === kind;
 
 /** "comp.3" -> 3. */
 function partIndex(party: string): number {

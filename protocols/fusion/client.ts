@@ -6,6 +6,7 @@ import { allocate, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session.ts";
 import { byOwner, compName } from "../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../wire/endpoint.ts";
+import { nodeNames } from "./deployment.ts";
 import type { HostedModel } from "./party-host.ts";
 import type { PartyReport } from "./party-report.ts";
 import type { SessionControl } from "./session-control.ts";
@@ -35,6 +36,12 @@ export class Client {
   async open(description: SessionDescription): Promise<ClientSession> {
     const number = randomBytes(4).readUInt32LE();
     const cascade = cascadeSession(number, description, this.#model.spec, this.#model.program);
+    const { alpha, beta } = cascade.schedule;
+    const wanted = nodeNames(alpha, beta);
+    if (wanted.length !== this.#nodes.length || !wanted.every((name) => this.#nodes.includes(name)))
+      throw new Error(
+        `shardings: expected those that the ${this.#nodes.length} nodes stand for, got alpha ${alpha} and beta ${beta}, which need ${wanted.length}`,
+      );
     this.#endpoint.openSession(number, { word: description.wire });
     const session = new ClientSession(this.#endpoint, cascade, description, this.#model.spec.width, this.#nodes, () =>
       this.#sessions.delete(number),
@@ -164,7 +171,8 @@ export class ClientSession {
 
   ready(node: string, hashes: Readonly<Record<string, string>>): void {
     const mine = descriptionHashes(this.description);
-    const differing = Object.keys(mine).filter((field) => mine[field] !== hashes[field]);
+    const fields = new Set([...Object.keys(mine), ...Object.keys(hashes)]);
+    const differing = [...fields].filter((field) => mine[field] !== hashes[field]);
     if (differing.length > 0)
       this.fail(
         new Error(`${node}: expected the session description that was sent, got another in ${differing.join(", ")}`),

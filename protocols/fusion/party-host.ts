@@ -41,6 +41,8 @@ export class PartyHost {
   readonly #engine: StageEngine;
   readonly #viewsFolder: string | null;
   readonly #sessions = new Map<number, HostedSession>();
+  /** Views of sessions that were given up, being completed. */
+  readonly #leftovers = new Set<Promise<void>>();
   #endpoint: Endpoint | null = null;
 
   /** `viewsFolder` null: sessions that ask for views are refused. */
@@ -73,9 +75,13 @@ export class PartyHost {
 
   /** Ends every session; their runs stop at once. */
   async close(): Promise<void> {
-    const runs = [...this.#sessions.values()].map(({ run }) => run);
-    for (const session of this.#sessions.keys()) this.#endpoint?.closeSession(session, null);
-    await Promise.all(runs);
+    for (const [session, hosted] of this.#sessions) {
+      if (hosted.closing) continue;
+      this.#giveUp(hosted);
+      this.#endpoint?.closeSession(session, null);
+    }
+    await Promise.all([...this.#sessions.values()].map(({ run }) => run));
+    await Promise.all(this.#leftovers);
   }
 
   async #control(endpoint: Endpoint, peer: string, message: ControlMessage): Promise<void> {
@@ -113,8 +119,8 @@ export class PartyHost {
     const started = new Promise<void>((resolve) => (start = resolve));
     const run = started
       .then(() => this.#run(endpoint, cascade, witness))
-      .catch((error: unknown) => this.#fail(endpoint, session, error));
-    this.#sessions.set(session, {
+      .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, session, error)));
+    const hosted: HostedSession = {
       description,
       cascade,
       ledger,
@@ -122,8 +128,10 @@ export class PartyHost {
       cpuAtOpen: process.cpuUsage(),
       run,
       closing: false,
-    });
+    };
+    this.#sessions.set(session, hosted);
     start();
+    await views?.created();
     await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes: descriptionHashes(description) });
   }
 
@@ -140,8 +148,11 @@ export class PartyHost {
     hosted.closing = true;
     endpoint.closeSession(session, null);
     await hosted.run;
-    await hosted.views?.write();
-    this.#sessions.delete(session);
+    try {
+      await hosted.views?.write();
+    } finally {
+      this.#sessions.delete(session);
+    }
     await endpoint.sendControl(CLIENT, { type: "session-report", session, report: this.#report(endpoint, hosted) });
   }
 
@@ -174,9 +185,20 @@ export class PartyHost {
   #abort(endpoint: Endpoint, session: number, reason: string): void {
     const hosted = this.#sessions.get(session);
     if (hosted === undefined || hosted.closing) return;
-    hosted.closing = true;
+    this.#giveUp(hosted);
     endpoint.closeSession(session, new Error(reason));
     this.#sessions.delete(session);
+  }
+
+  /** The session's run ends without a failure of its own, and what it recorded so far is kept. */
+  #giveUp(hosted: HostedSession): void {
+    hosted.closing = true;
+    if (hosted.views === null) return;
+    const kept: Promise<void> = hosted.run
+      .then(() => hosted.views!.write())
+      .catch(() => {}) // the session has failed already, and its cause is told
+      .finally(() => this.#leftovers.delete(kept));
+    this.#leftovers.add(kept);
   }
 }
 

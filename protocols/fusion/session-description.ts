@@ -5,6 +5,7 @@ import type { ModelSpec } from "../../layers/model-spec.ts";
 import type { CascadeSession } from "../cascade/cascade-session.ts";
 import { Schedule } from "../cascade/schedule.ts";
 import { shardingRule } from "../cascade/sharding.ts";
+import { describeFields } from "../wire/handshake.ts";
 
 /** Version of the session's meaning: parties of different versions refuse one another. */
 export const SESSION_VERSION = 1;
@@ -40,26 +41,31 @@ export const sessionDescription = z.strictObject({
 
 export type SessionDescription = z.infer<typeof sessionDescription>;
 
-/** The hash of each field, so that a difference can be named. */
+/** The hash of each field, so that a difference can be named; the order of keys is no difference. */
 export function descriptionHashes(description: SessionDescription): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(description).map(([field, value]) => [
+    Object.entries(describeFields(description)).map(([field, value]) => [
       field,
-      createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16),
+      createHash("sha256").update(value).digest("hex").slice(0, 16),
     ]),
   );
 }
 
-/** What the parties of the Cascade layers work from. */
+/** What the parties of the Cascade layers work from. Throws Error where the session is longer than the model's context. */
 export function cascadeSession(
   session: number,
   description: SessionDescription,
   spec: ModelSpec,
   program: BlockProgram,
 ): CascadeSession {
+  const schedule = scheduleOf(description, spec, program);
+  if (schedule.length > spec.maxPositions)
+    throw new Error(
+      `session: expected at most ${spec.maxPositions} positions (the model's context), got ${schedule.length}`,
+    );
   return {
     session,
-    schedule: scheduleOf(description, spec, program),
+    schedule,
     wire: description.wire,
     head: description.head,
     output: description.output,

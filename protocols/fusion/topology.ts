@@ -4,6 +4,7 @@ import { isLoopback } from "../wire/websocket-address.ts";
 import { attnName, compName } from "../cascade/schedule.ts";
 import { nodeNames } from "./deployment.ts";
 import { schemaFaults } from "./schema-faults.ts";
+import { SESSION_VERSION } from "./session-description.ts";
 
 const parts = z.int().min(1).max(64);
 
@@ -78,7 +79,7 @@ export function makeTopology(alpha: number, beta: number, hosts: readonly string
 
 /** What all parties of a deployment must agree on before a session; compared field by field in the handshake. */
 export function deploymentDescription(alpha: number, beta: number): Record<string, number> {
-  return { alpha, beta };
+  return { alpha, beta, sessionVersion: SESSION_VERSION };
 }
 
 /** Is this the name of a node of a deployment? Throws Error that says what names there are. */

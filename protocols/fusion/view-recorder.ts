@@ -24,7 +24,7 @@ export interface ViewEntry {
   readonly session: number;
   readonly layer: number;
   readonly step: number;
-  /** Position of each row; null where the schedule knows no such message. */
+  /** Position of each row (of each k row and again of each v row in a kv message); null where the schedule knows no such message. */
   readonly positions: readonly number[] | null;
   readonly shape: readonly number[];
 }
@@ -60,6 +60,18 @@ export class ViewRecorder implements Witness {
 
   computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void {
     this.#keep({ source: "computed", peer: null, kind, layer, step, positions }, tensor);
+  }
+
+  /** Resolves once the folder and the file are there. Throws Error naming the folder where it can't be written. */
+  async created(): Promise<void> {
+    try {
+      await this.#written;
+    } catch (error) {
+      throw new Error(
+        `views ${this.#folder}: expected a folder that can be written, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
+        { cause: error },
+      );
+    }
   }
 
   /** Completes both files. */

@@ -86,6 +86,7 @@ export class WebSocketTransport implements Transport {
       throw new AddressError(`skipMasking: expected wss:// or a loopback address, got "${address}"`);
     }
     const giveUpAt = performance.now() + withinMs;
+    let hungUp = 0;
     for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, 250)) {
       try {
         return await this.#dialOnce(address, Math.max(1, giveUpAt - performance.now()));
@@ -96,6 +97,12 @@ export class WebSocketTransport implements Transport {
             `dial ${address}: expected a certificate that ca signs for ${host}, got: ${fault.message}`,
           );
         }
+        // TLS 1.3 refuses a certificate after the handshake, and the reset overtakes the alert that says so; see HANG_UPS.
+        hungUp = secure && fault.code === "ECONNRESET" ? hungUp + 1 : 0;
+        if (hungUp === HANG_UPS)
+          throw new CertificateError(
+            `dial ${address}: expected a party that takes this certificate, got ${HANG_UPS} hang-ups; give a cert and key that its ca signs`,
+          );
         // Parties start in any order: who does not answer yet is asked again.
         const late = performance.now() + waitMs >= giveUpAt;
         if (late)
@@ -152,6 +159,9 @@ function listenError(address: string, error: NodeJS.ErrnoException): ListenError
     `listen on ${address}: expected an address of this machine that may be used, got: ${error.message}`,
   );
 }
+
+/** As many in a row, over a second and more, are no accident: a party that doesn't listen yet refuses connections instead. */
+const HANG_UPS = 8;
 
 /** Errors of OpenSSL and of Node's check of the name, which no retry mends. */
 const isCertificateFault = (error: NodeJS.ErrnoException): boolean =>

@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const WEIR = fileURLToPath(new URL("../../cli/weir.mjs", import.meta.url));
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 export interface Finished {
-  /** Null where it was killed for taking longer than a minute. */
+  /** Null where it was killed for taking longer than two minutes. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;

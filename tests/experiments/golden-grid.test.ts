@@ -29,6 +29,8 @@ const CELLS: readonly GridCell[] = Object.entries(SHAPES).flatMap(([model, place
     return { model, alpha, m, c, place };
   }),
 );
+/** The most AttnNodes of the grid, 256 and 576: once each. */
+const LARGE: readonly GridCell[] = [2, 3].map((m) => ({ model: "llama-gqa", alpha: 8, m, c: 8, place: "memory" }));
 
 describe("golden grid", () => {
   it("has a cell for every model with a golden file, and for every value of the whole grid", () => {
@@ -42,7 +44,7 @@ describe("golden grid", () => {
     }
   });
 
-  for (const cell of CELLS) {
+  for (const cell of [...CELLS, ...LARGE]) {
     it(`holds for ${cell.model} with alpha ${cell.alpha}, m ${cell.m}, c ${cell.c}, ${cell.place}`, async () => {
       const { ok, sharded, bytes } = await verifyCell(FOLDER, cell, TOLERANCE);
       assert.ok(sharded.maxHiddenError <= TOLERANCE, `hidden error ${sharded.maxHiddenError}`);

@@ -14,8 +14,12 @@ const WEIR = path.resolve(import.meta.dirname, "../../../cli/weir.mjs");
 /** Made by tests/protocols/wire/certificates/make.sh. */
 const pem = (name: string): string => path.resolve(import.meta.dirname, "../wire/certificates", name);
 const flagsOf = (name: string): string[] => [
-  ...["--cert", pem(`${name}.pem`), "--key", pem(`${name}.key`)],
-  ...["--ca", pem("authority.pem")],
+  "--cert",
+  pem(`${name}.pem`),
+  "--key",
+  pem(`${name}.key`),
+  "--ca",
+  pem("authority.pem"),
 ];
 const SHAPE = { alpha: 2, beta: 1 };
 const PROMPT = ["--alpha", "2", "--beta", "1", "--prompt", "The river ran past the mill, and the"];
@@ -34,6 +38,7 @@ describe("weir node over wss://", async () => {
         stdio: ["ignore", "ignore", "pipe"],
       }),
     );
+    const ended = nodes.map((node) => once(node, "exit"));
     try {
       const said = await Promise.all(nodes.map((node) => stderrUntil(node, "is linked to all its peers")));
       for (const [at, text] of said.entries())
@@ -59,7 +64,7 @@ describe("weir node over wss://", async () => {
       assert.equal(still.code, 0, still.stderr);
     } finally {
       for (const node of nodes) node.kill("SIGTERM");
-      await Promise.all(nodes.map((node) => node.exitCode ?? node.signalCode ?? once(node, "exit")));
+      await Promise.all(ended);
     }
     assert.deepEqual(
       nodes.map(({ exitCode }) => exitCode),

@@ -57,11 +57,15 @@ export interface MatrixSource {
   readonly transposed: boolean;
   /** Rows (input features) are multiplied by this parameter [in], or [in / repeats] repeated: the gain of the norm before. */
   readonly rowGain: string | null;
+  /** On every entry. */
   readonly factor: number;
-  /** Bias parameter [out]; null for none. It isn't multiplied by `factor` unless `biasScaled`. */
+  /** Bias parameter [out], times `biasFactor`; null for none. */
   readonly bias: string | null;
-  /** Bias of the norm before [in], multiplied by the (unscaled by gain) matrix and added to the bias. */
+  readonly biasFactor: number;
+  /** Bias of the norm before [in]: times the matrix (times `factor`, without `rowGain`), added to the bias. */
   readonly rowBias: string | null;
+  /** The mean over the output features is taken off every row (and off the bias): what a LayerNorm would remove anyway. */
+  readonly centred: boolean;
   /** Output feature j is multiplied by 2^-columnShifts[j] (a GELU range of its own for each neuron); null: none. */
   readonly columnShifts: readonly number[] | null;
 }
@@ -86,8 +90,8 @@ export interface Series {
 export type Instruction =
   /** A share that comes from outside: the client or the CompNodes. */
   | { readonly gate: "input"; readonly out: ValueId; readonly name: string }
-  /** A share that leaves: to the CompNodes or the client. */
-  | { readonly gate: "output"; readonly x: ValueId; readonly name: string }
+  /** A share that leaves, `bits` low bits of every word: to the CompNodes or the client. */
+  | { readonly gate: "output"; readonly x: ValueId; readonly name: string; readonly bits: number }
   /** out [rows, outputs] = x [rows, inputs] M + bias; fracBits add up. */
   | {
       readonly gate: "linear";
@@ -124,8 +128,14 @@ export type Instruction =
       readonly factor: number;
       readonly tableFracBits: number;
     }
-  /** out = (x - mean of the row) with constantBits more fracBits. */
-  | { readonly gate: "centre"; readonly x: ValueId; readonly out: ValueId; readonly constantBits: number }
+  /** out = multiplier * (x - mean of the row), exactly, with constantBits more fracBits: multiplier * 2^constantBits = columns. */
+  | {
+      readonly gate: "centre";
+      readonly x: ValueId;
+      readonly out: ValueId;
+      readonly multiplier: number;
+      readonly constantBits: number;
+    }
   /** out = x - row 0 of the sequence; the row is kept under `key` by the step that has it (firstPosition = 0). */
   | {
       readonly gate: "pivot";
@@ -160,7 +170,7 @@ export type Instruction =
     }
   /** out [rows, columns / width] = sum of squares of each group of `width` columns; fracBits double. */
   | { readonly gate: "squares"; readonly x: ValueId; readonly out: ValueId; readonly width: number }
-  /** out [rows, columns] = x * scale [rows, columns / width]; `scale` is a row wire with bits >= those of the out ring. */
+  /** out [rows, columns] = x * scale [rows, columns / width]; x is narrow; `scale` is wide, and extended where the out ring is wider still. */
   | {
       readonly gate: "row-scale";
       readonly x: ValueId;

@@ -1,0 +1,67 @@
+/** GELU, SiLU, soft caps and elementwise products: one opening each (smpc.md, gates 3 and 4). */
+import type { Activation } from "../../../layers/program.ts";
+import { activationSeries } from "../fit/activation-series.ts";
+import { tanhSeries } from "../fit/tanh-series.ts";
+import type { Series, ValueId } from "../instruction.ts";
+import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
+
+/** The series of an activation covers at least [-4, 4]: below that the fit gains nothing. */
+const SMALLEST_RANGE = 4;
+
+/** f(x) = x / 2 + g(x), g even: x / 2 from the opened wire, g by a series on the same wire. */
+export function lowerActivation(at: Lowering, x: Lowered, kind: Activation): Lowered {
+  if (kind === "relu") throw new Error("activation under SMPC: expected gelu, geluTanh or silu, got relu");
+  const { site, range } = at.site("activation");
+  const bound = 2 ** Math.max(Math.log2(SMALLEST_RANGE), bitsAbove(range.maxAbs));
+  const { activationFracBits } = at.precision;
+  const wire = at.openNarrow(at.settle(x), activationFracBits, bound, site, range.range);
+  const half = at.rescaled(at.extend(wire), -1);
+  return at.value(at.combine([half, evaluate(at, wire, activationSeries(kind, bound))]));
+}
+
+/** cap * tanh(x / cap) of an opened wire. */
+export function lowerSoftCap(at: Lowering, x: Lowered, cap: number): Lowered {
+  const { site, range } = at.site("softCap");
+  return at.value(softCapped(at, at.settle(x), { cap, scale: 1, site, bound: range.maxAbs, range: range.range }));
+}
+
+/** cap * tanh(scale * x / cap), |scale * x| <= bound, in units of the capped value. */
+export function softCapped(
+  at: Lowering,
+  x: ValueId,
+  setting: {
+    readonly cap: number;
+    readonly scale: number;
+    readonly site: string;
+    readonly bound: number;
+    readonly range: "calibrated" | "certified";
+  },
+): ValueId {
+  const { cap, scale, site, bound, range } = setting;
+  const series = tanhSeries(cap, scale, bound / scale);
+  const fracBits = at.precision.logitFracBits + Math.round(Math.log2(scale));
+  const wire = at.open(x, fracBits, series.periodBits + fracBits);
+  at.builder.site({ site, value: wire, bound: bound / scale, range });
+  return evaluate(at, wire, series);
+}
+
+function evaluate(at: Lowering, wire: ValueId, series: Series): ValueId {
+  const { builder, precision } = at;
+  const { activationTableFracBits: tableFracBits, activationWordFracBits: wordFracBits } = precision;
+  const { rows, columns } = builder.info(wire);
+  const out = builder.share(rows, columns, tableFracBits + wordFracBits);
+  builder.emit({ gate: "series", x: wire, out, series, tableFracBits, wordFracBits });
+  return out;
+}
+
+/** x * y, element by element: both opened narrow. */
+export function lowerProduct(at: Lowering, x: Lowered, y: Lowered): Lowered {
+  const [a, b] = [x, y].map((operand) => {
+    const { site, range } = at.site("operand");
+    return at.openNarrow(at.settle(operand), at.precision.operandFracBits, range.maxAbs, site, range.range);
+  });
+  const { rows, columns, fracBits } = at.builder.info(a);
+  const out = at.builder.share(rows, columns, 2 * fracBits);
+  at.builder.emit({ gate: "multiply", a, b, out });
+  return at.value(out);
+}

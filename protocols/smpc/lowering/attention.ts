@@ -1,0 +1,274 @@
+/**
+ * Attention without a maximum and without a comparison: logits relative to a visible key, a ladder of temperatures whose last rung
+ * is the row's log-sum-exp, weights that come out normalised (smpc.md, gates 6 and 7). Two rounds a rung, rows only.
+ */
+import type { AttentionSpec } from "../../../layers/program.ts";
+import { entryCount } from "../attention-layout.ts";
+import { rowSeries } from "../fit/row-series.ts";
+import type { AttentionLayout, ValueId } from "../instruction.ts";
+import { softCapped } from "./activation.ts";
+import { chooseExps, type ExpChoice, type ExpDemand } from "./exp-choice.ts";
+import { narrowBits, type Lowered, type Lowering } from "./lowering.ts";
+import { lowerRowFunction } from "./norm.ts";
+import type { SiteRange } from "./ranges.ts";
+
+/** Room, in nats, at each end of an exp's interval: for rounding and for what a coarse rung is off by. */
+const MARGIN = 0.75;
+/** Dynamic range that the coarse first rung's logarithm covers. */
+const FIRST_RUNG_RANGE = 4096;
+
+export interface AttentionPlace {
+  readonly layer: number;
+  /** Rows of the steps before. */
+  readonly past: number;
+  /** Most rows that the session can have: what the plans of its steps are sized for. */
+  readonly sequenceLimit: number;
+}
+
+/** softmax(scale q k' + mask) v for the new rows; keys and values are kept for later steps. Out [rows, heads * headDim]. */
+export function lowerAttention(
+  at: Lowering,
+  spec: AttentionSpec,
+  { q, k, v }: { readonly q: Lowered; readonly k: Lowered; readonly v: Lowered },
+  place: AttentionPlace,
+): Lowered {
+  const { builder, precision } = at;
+  const { heads, kvHeads, headDim, causal, window } = spec;
+  const layout: AttentionLayout = { heads, kvHeads, headDim, queries: at.rows, past: place.past, causal, window };
+  const logits = at.site("logits");
+  const attended = at.site("attended");
+  const [queries, keys] = [unscaled(at, q), unscaled(at, k)];
+  const scale = spec.scale * queries.factor * keys.factor; // logit = scale * (q . k) of the words' real numbers
+  const capped = spec.softCap !== null;
+  const pivoted = !capped && (window === null || place.sequenceLimit <= window);
+
+  // Values first: their wire is as wide as the product with the weights.
+  const attendedBits = narrowBits(attended.range.maxAbs, precision.attendedFracBits);
+  const mixBits = attendedBits + precision.weightFracBits + precision.valueFracBits - precision.attendedFracBits;
+  const values = keep(at, at.open(at.settle(v), precision.valueFracBits, mixBits), `layers.${place.layer}.v`);
+
+  const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
+  const { low = -1, high = 1, spread = high - low } = logits.range;
+  const span = { low, high: Math.max(high, 0), spread };
+  const ladder = temperatures(span.high, keyCount);
+  // A raw logit is q . k; with a soft cap the opened wire holds capped logits, whose scale is 1.
+  const wireScale = capped ? 1 : scale;
+  const fracBits = precision.logitFracBits + Math.round(Math.log2(wireScale));
+  const demands = ladderDemands(at, span, ladder, keyCount, mixBits);
+  const choice = chooseExps(demands, { scale: wireScale, fracBits });
+  const wireBits = choice.periodBits + fracBits;
+
+  const scores = lowerScores(at, layout, {
+    q: queries.id,
+    k: pivoted ? pivot(at, keys.id, place) : keys.id,
+    scale,
+    key: `layers.${place.layer}.k`,
+    opened: capped ? null : { fracBits, bits: wireBits },
+    softCap: spec.softCap,
+    site: logits.site,
+    range: logits.range,
+  });
+  let entries = at.open(scores, fracBits, wireBits);
+  builder.site({
+    site: logits.site,
+    value: entries,
+    bound: 2 ** choice.periodBits * wireScale,
+    range: logits.range.range,
+  });
+  if (!pivoted) entries = difference(at, layout, entries, diagonal(at, layout, entries));
+
+  // The ladder: L accumulates t log(sum exp((x - L) / t)), in raw units.
+  const rows = heads * at.rows;
+  const levels: ValueId[] = [];
+  let relative = entries;
+  ladder.forEach((t, rung) => {
+    const sums = exponentials(at, layout, relative, choice.exps[rung], t / wireScale);
+    const sum = builder.share(rows, 1, builder.info(sums).fracBits);
+    builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
+    const { from, to, bits, terms } = demands[rung].sum!;
+    const series = rowSeries(`log/${t / wireScale}`, (s) => (t / wireScale) * Math.log(s), {
+      from,
+      to,
+      terms,
+      relative: false,
+    });
+    const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
+      inputFracBits: bits - Math.floor(Math.log2(from)),
+      outputFracBits: fracBits + 2,
+    });
+    levels.push(at.atFracBits(share, outputFracBits));
+    const level = at.open(at.combine(levels), fracBits, wireBits);
+    relative = difference(at, layout, entries, level);
+  });
+
+  const weights = exponentials(at, layout, relative, choice.exps[ladder.length], 1 / wireScale);
+  checkRowSums(at, layout, weights, logits.site);
+  const p = at.open(weights, precision.weightFracBits, mixBits);
+  const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + precision.valueFracBits);
+  builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
+  const wire = at.openNarrow(
+    mixed,
+    precision.attendedFracBits,
+    attended.range.maxAbs,
+    attended.site,
+    attended.range.range,
+  );
+  return at.value(at.extend(wire));
+}
+
+/** A share whose pending factor is left to the logits' scale. */
+function unscaled(at: Lowering, x: Lowered): { id: ValueId; factor: number } {
+  if (x.gain === null && x.bias === null) return { id: x.id, factor: x.factor };
+  return { id: at.settle(x), factor: 1 };
+}
+
+function pivot(at: Lowering, k: ValueId, place: AttentionPlace): ValueId {
+  const { rows, columns, fracBits } = at.builder.info(k);
+  const out = at.builder.share(rows, columns, fracBits);
+  const key = `layers.${place.layer}.pivot`;
+  at.builder.emit({ gate: "pivot", x: k, out, key, firstPosition: place.past });
+  return out;
+}
+
+/** The wire after those of the steps before, and kept for the next. */
+function keep(at: Lowering, x: ValueId, key: string): ValueId {
+  const info = at.builder.info(x);
+  if (info.kind !== "wire") throw new Error(`${key}: expected a wire, got a share`);
+  const past = at.firstPosition;
+  const out = at.builder.wire(past + info.rows, info.columns, info.fracBits, info.bits);
+  at.builder.emit({ gate: "append", x, out, key });
+  return out;
+}
+
+interface ScoreSetting {
+  readonly q: ValueId;
+  readonly k: ValueId;
+  readonly scale: number;
+  readonly key: string;
+  /** How the scores will be opened; null: they go through a soft cap first. */
+  readonly opened: { readonly fracBits: number; readonly bits: number } | null;
+  readonly softCap: number | null;
+  readonly site: string;
+  readonly range: SiteRange;
+}
+
+/** Shares of the logits of all visible entries, soft cap applied. */
+function lowerScores(at: Lowering, layout: AttentionLayout, setting: ScoreSetting): ValueId {
+  const { builder, precision } = at;
+  const queryFracBits = precision.queryFracBits + Math.round(Math.log2(setting.scale));
+  const { keyFracBits } = precision;
+  const fracBits = queryFracBits + keyFracBits;
+  // The product must be right in as many bits as its opening reads after the shift.
+  const bits =
+    setting.opened === null
+      ? cappedBits(precision.logitFracBits, setting, fracBits)
+      : setting.opened.bits + fracBits - setting.opened.fracBits;
+  const q = at.open(setting.q, queryFracBits, bits);
+  const k = keep(at, at.open(setting.k, keyFracBits, bits), setting.key);
+  const scores = builder.share(entryCount(layout), 1, fracBits);
+  builder.emit({ gate: "scores", q, k, out: scores, layout });
+  if (setting.softCap === null) return scores;
+  const { softCap: cap, scale, site, range } = setting;
+  return softCapped(at, scores, { cap, scale, site, bound: range.maxAbs, range: range.range });
+}
+
+/** Bits of a product whose capped logits are opened with the period of tanh's series. */
+function cappedBits(logitFracBits: number, { scale, range }: ScoreSetting, fracBits: number): number {
+  const openedFracBits = logitFracBits + Math.round(Math.log2(scale));
+  // tanhSeries chooses a period of at most eight bounds.
+  return Math.ceil(Math.log2(range.maxAbs / scale)) + 3 + openedFracBits + (fracBits - openedFracBits);
+}
+
+function diagonal(at: Lowering, layout: AttentionLayout, entries: ValueId): ValueId {
+  const info = at.builder.info(entries);
+  if (info.kind !== "wire") throw new Error("diagonal: expected a wire, got a share");
+  const out = at.builder.wire(layout.heads * layout.queries, 1, info.fracBits, info.bits);
+  at.builder.emit({ gate: "diagonal", x: entries, out, layout });
+  return out;
+}
+
+function difference(at: Lowering, layout: AttentionLayout, entries: ValueId, row: ValueId): ValueId {
+  const info = at.builder.info(entries);
+  if (info.kind !== "wire") throw new Error("row-difference: expected a wire, got a share");
+  const out = at.builder.wire(info.rows, 1, info.fracBits, info.bits);
+  at.builder.emit({ gate: "row-difference", x: entries, row, out, layout });
+  return out;
+}
+
+function exponentials(
+  at: Lowering,
+  layout: AttentionLayout,
+  x: ValueId,
+  choice: ExpChoice,
+  temperature: number,
+): ValueId {
+  const { from, windows, tableFracBits, wordFracBits } = choice;
+  const out = at.builder.share(entryCount(layout), 1, tableFracBits + wordFracBits);
+  at.builder.emit({ gate: "exp", x, out, temperature, from, windows, tableFracBits, wordFracBits });
+  return out;
+}
+
+/** t_1 > ... > 1, each half of the one before, such that the first rung's sum has a bounded dynamic range. */
+function temperatures(high: number, keyCount: number): number[] {
+  let first = 1;
+  while (keyCount * Math.exp(high / first) > FIRST_RUNG_RANGE) first *= 2;
+  const ladder: number[] = [];
+  for (let t = first; t >= 1; t /= 2) ladder.push(t);
+  return ladder;
+}
+
+/** What each exp must cover and how exact it must be: one a rung, then the weights. */
+function ladderDemands(
+  at: Lowering,
+  { low, high, spread }: { readonly low: number; readonly high: number; readonly spread: number },
+  ladder: readonly number[],
+  keyCount: number,
+  mixBits: number,
+): ExpDemand[] {
+  const { precision } = at;
+  const growth = 0.5 * Math.log2(keyCount); // bits by which the errors of a row's entries add up
+  const demands = ladder.map((t, rung): ExpDemand => {
+    const last = rung === ladder.length - 1;
+    const bits = last ? precision.softmaxBits : precision.rungBits;
+    const before = rung === 0 ? 0 : ladder[rung - 1];
+    const [from, to] = rung === 0 ? [0.9, keyCount * Math.exp(high / t) * 1.05] : [0.85 / keyCount, 1.25];
+    const terms = last ? (to / from > 256 ? 512 : 256) : to / from > 1024 ? 128 : 96;
+    const inputFracBits = bits - Math.floor(Math.log2(from));
+    return {
+      temperature: t,
+      low: (rung === 0 ? low : -spread - before * Math.log(keyCount)) - MARGIN,
+      high: (rung === 0 ? high : 0) + MARGIN,
+      absoluteBits: Math.ceil(bits - Math.log2(from) + growth - 2),
+      relativeBits: bits,
+      // Period of at most twice the interval, cut at inputFracBits.
+      opened: { fracBits: inputFracBits, bits: Math.ceil(Math.log2(2 * to)) + inputFracBits },
+      sum: { from, to, bits, terms },
+    };
+  });
+  const { weightFracBits } = precision;
+  demands.push({
+    temperature: 1,
+    low: -spread - Math.log(keyCount) - MARGIN,
+    high: MARGIN,
+    absoluteBits: weightFracBits + 1,
+    relativeBits: precision.softmaxBits,
+    opened: { fracBits: weightFracBits, bits: mixBits },
+    sum: null,
+  });
+  return demands;
+}
+
+/** Fractional bits and ring of a row's sum of weights, as its owner sees it: enough to tell 1 from a row that left its range. */
+const CHECK_FRAC_BITS = 7;
+const CHECK_BITS = 12;
+
+/** Every row of weights sums to 1 if its logits stayed in range: the sum goes out with the rows, and their owner checks it. */
+function checkRowSums(at: Lowering, layout: AttentionLayout, weights: ValueId, site: string): void {
+  const { builder } = at;
+  const sum = builder.share(layout.heads * layout.queries, 1, builder.info(weights).fracBits);
+  builder.emit({ gate: "row-sum", x: weights, out: sum, layout });
+  const shifted = at.atFracBits(sum, CHECK_FRAC_BITS);
+  const output = `check.${site}`;
+  builder.emit({ gate: "output", x: shifted, name: output, bits: CHECK_BITS });
+  builder.check({ output, expected: 1, tolerance: 0.1, site });
+}

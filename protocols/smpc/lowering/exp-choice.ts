@@ -1,0 +1,65 @@
+import { MAX_RING_BITS } from "../../../shares/words.ts";
+import { RingBudgetError } from "../plan-builder.ts";
+import { bitsAbove } from "./lowering.ts";
+
+/** What one exp of a softmax must cover, in nats, and how exact it must be. */
+export interface ExpDemand {
+  readonly temperature: number;
+  readonly low: number;
+  readonly high: number;
+  /** Error of an entry: 2^-absoluteBits, or 2^-relativeBits of its value. */
+  readonly absoluteBits: number;
+  readonly relativeBits: number;
+  /** The wire that its result (or the sum of a row) goes into. */
+  readonly opened: { readonly fracBits: number; readonly bits: number };
+  /** Interval, precision and series of a rung's sum; null for the weights. */
+  readonly sum: { readonly from: number; readonly to: number; readonly bits: number; readonly terms: number } | null;
+}
+
+/** Parameters of one exp gate. `from` is in the units of the wire. */
+export interface ExpChoice {
+  readonly from: number;
+  readonly windows: number;
+  readonly tableFracBits: number;
+  readonly wordFracBits: number;
+}
+
+/**
+ * The shortest period (log2, in units of the wire) and the fewest windows for each exp that reads it.
+ *
+ * An exp with W windows covers the share 1 - 1/W of the period. A window of w nats needs w log2(e) bits more in its public table than
+ * the relative precision, and W words are dealt an entry: few wide windows cost the fewest bits, as long as the ring holds them.
+ * Throws RingBudgetError where no period of up to 2^14 fits.
+ */
+export function chooseExps(
+  demands: readonly ExpDemand[],
+  { scale, fracBits }: { readonly scale: number; readonly fracBits: number },
+): { readonly periodBits: number; readonly exps: readonly ExpChoice[] } {
+  const shortest = Math.max(1 - fracBits, ...demands.map(({ low, high }) => bitsAbove((high - low) / scale)));
+  for (let periodBits = shortest; periodBits <= shortest + 1; periodBits++) {
+    const exps = demands.map((demand) => cheapest(demand, periodBits, scale, fracBits));
+    if (exps.every((choice) => choice !== null)) return { periodBits, exps };
+  }
+  throw new RingBudgetError(
+    `softmax: expected logits whose exponentials fit into ${MAX_RING_BITS} bits, got a span of ${Math.max(...demands.map(({ low, high }) => high - low)).toFixed(1)} nats`,
+  );
+}
+
+const WINDOWS = [2, 4, 8, 16, 32] as const;
+
+function cheapest(demand: ExpDemand, periodBits: number, scale: number, fracBits: number): ExpChoice | null {
+  const period = 2 ** periodBits * scale; // nats
+  let best: { choice: ExpChoice; dealtBits: number } | null = null;
+  for (const windows of WINDOWS) {
+    const span = period * (1 - 1 / windows);
+    if (span < demand.high - demand.low || 2 ** (periodBits + fracBits) < 2 * windows) continue;
+    const tableFracBits = Math.ceil(demand.relativeBits + ((period / windows) * Math.LOG2E) / demand.temperature);
+    const wordFracBits = demand.absoluteBits;
+    const ring = demand.opened.bits + tableFracBits + wordFracBits - demand.opened.fracBits;
+    if (ring > MAX_RING_BITS || (best !== null && best.dealtBits <= windows * ring)) continue;
+    // What is left of the interval is shared between its ends.
+    const from = (demand.low - (span - (demand.high - demand.low)) / 2) / scale;
+    best = { choice: { from, windows, tableFracBits, wordFracBits }, dealtBits: windows * ring };
+  }
+  return best?.choice ?? null;
+}

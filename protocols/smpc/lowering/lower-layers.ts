@@ -1,0 +1,97 @@
+import type { ModelSpec } from "../../../layers/model-spec.ts";
+import type { BlockProgram } from "../../../layers/program.ts";
+import type { Plan } from "../instruction.ts";
+import type { ParameterStatistics } from "../parameter-statistics.ts";
+import { PlanBuilder, RingBudgetError } from "../plan-builder.ts";
+import { loweringAlgebra } from "./algebra.ts";
+import { lowerAttention } from "./attention.ts";
+import { bitsAbove, Lowering, type Lowered } from "./lowering.ts";
+import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
+import { SiteNames, type SiteRange } from "./ranges.ts";
+
+/** What is to run under SMPC, in one step of a session. */
+export interface LayerRun {
+  readonly spec: ModelSpec;
+  readonly program: BlockProgram;
+  readonly statistics: ParameterStatistics;
+  /** Range of a site, margins included. Error naming a site that has none. */
+  readonly ranges: (site: string) => SiteRange;
+  /** Layers from ... to - 1. */
+  readonly from: number;
+  readonly to: number;
+  /** Final norm and LM head after the last layer too. */
+  readonly head: boolean;
+  /** Rows of this step, of the steps before, and at most in the session. */
+  readonly rows: number;
+  readonly past: number;
+  readonly sequenceLimit: number;
+  readonly precision?: Precision;
+}
+
+/** Names of the shares that enter and leave a plan. */
+export const PLAN_INPUT = "x";
+export const PLAN_OUTPUT = "rows";
+export const PLAN_LOGITS = "logits";
+
+/** Fractional bits of the rows that come in. */
+const INPUT_FRAC_BITS = 16;
+
+/**
+ * The plan of some layers for one step: input `x` [rows, d], output `rows` [rows, d] (and `logits` [rows, vocabulary] with a head).
+ * Where it doesn't fit into 64-bit rings, coarser precisions are tried. Throws RingBudgetError if none fits.
+ */
+export function lowerLayers(run: LayerRun): Plan {
+  let precision: Precision | null = run.precision ?? DEFAULT_PRECISION;
+  for (;;) {
+    try {
+      return lowerAt(run, precision);
+    } catch (error) {
+      if (!(error instanceof RingBudgetError)) throw error;
+      precision = tighter(precision);
+      if (precision === null) throw error;
+    }
+  }
+}
+
+function lowerAt(run: LayerRun, precision: Precision): Plan {
+  const { spec, program, rows, past, sequenceLimit } = run;
+  const builder = new PlanBuilder();
+  const at = new Lowering({
+    builder,
+    precision,
+    rows,
+    firstPosition: past,
+    statistics: run.statistics,
+    ranges: run.ranges,
+    names: new SiteNames("input"),
+  });
+  const algebra = loweringAlgebra(at);
+  const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
+  builder.emit({ gate: "input", out: input, name: PLAN_INPUT });
+  let x = at.value(input);
+  let out: SiteRange | null = null;
+  for (let layer = run.from; layer < run.to; layer++) {
+    at.names = new SiteNames(`layers.${layer}`);
+    const projections = program.pre(algebra, spec, layer, x);
+    const attention = program.attention(spec, layer);
+    const attended = lowerAttention(at, attention, projections, { layer, past, sequenceLimit });
+    x = program.post(algebra, spec, layer, x, attended);
+    out = at.site("out").range;
+  }
+  if (out !== null && !run.head) leave(at, x, PLAN_OUTPUT, out.maxAbs);
+  if (run.head) {
+    at.names = new SiteNames("head");
+    const finished = program.finish(algebra, spec, x);
+    leave(at, finished, PLAN_OUTPUT, at.site("out").range.maxAbs);
+    if (program.logits !== null)
+      leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out").range.maxAbs);
+  }
+  return builder.finish();
+}
+
+/** Rows leave at outputFracBits, in a ring that holds twice their bound. */
+function leave(at: Lowering, x: Lowered, name: string, bound: number): void {
+  const { outputFracBits } = at.precision;
+  const rows = at.atFracBits(at.settle(x), outputFracBits);
+  at.builder.emit({ gate: "output", x: rows, name, bits: bitsAbove(bound) + 2 + outputFracBits });
+}

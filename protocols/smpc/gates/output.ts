@@ -1,0 +1,24 @@
+/**
+ * Output: a share that leaves, to the CompNodes or to the client.
+ *
+ * Functionality: the session holds, under `name`, the `bits` low bits of every word of x; the executor takes them.
+ * Parties: every party (its own share).
+ * Leaks: nothing between the parties. Who receives all n shares of a row holds that row.
+ * Assumes: bits <= ringBits of x.
+ * Cost: none inside the plan (the hand-over that sends the share is counted where it happens).
+ * Error bound: 0 units.
+ * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
+ */
+import type { Gate } from "../gate.ts";
+
+/** A share that leaves; the executor does the work. */
+export const output: Gate<"output"> = {
+  name: "output",
+  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
+  quantities: () => ({}),
+  dealt: () => [],
+  party() {},
+  dealer() {},
+  clear() {},
+  errorUnits: () => 0,
+};

@@ -1,0 +1,51 @@
+/**
+ * Pivot: every row minus row 0 of the sequence, so that attention logits are relative to a key that every query sees.
+ *
+ * Functionality: out = x - row 0 mod 2^K. The step that has row 0 (firstPosition = 0) keeps its share of it under `key`; later steps
+ *   take it from there.
+ * Parties: every party on its own share.
+ * Leaks: nothing (local).
+ * Assumes: ringBits of x >= ringBits of out, in this step and in the one that kept the row; row 0 is seen by every query.
+ * Cost: `pivot.cost`; no communication, nothing dealt. Error bound: 0 units.
+ * Reference: softmax(x) = softmax(x - c); smpc.md, "Softmax without a maximum". Proof: none needed (linearity).
+ * Test: tests/protocols/smpc/share-gates.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import type { ShareWords, Words } from "../../../shares/words.ts";
+import type { Gate } from "../gate.ts";
+
+/** Subtraction of the sequence's first row. */
+export const pivot: Gate<"pivot"> = {
+  name: "pivot",
+  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "count" },
+  quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  dealt: () => [],
+  party({ x: id, out, key, firstPosition }, walk) {
+    const x = walk.share(id);
+    if (firstPosition === 0) walk.kept.set(key, x.slice(0, walk.info(id).columns) as ShareWords);
+    const row = walk.kept.get(key);
+    if (!(row instanceof BigUint64Array)) throw missing(key, row === undefined ? "nothing" : "a wire");
+    walk.setShare(out, minusRow(x, row));
+  },
+  dealer() {},
+  clear({ x: id, out, key, firstPosition }, walk) {
+    const x = walk.clear(id);
+    if (firstPosition === 0) walk.kept.set(key, x.slice(0, walk.info(id).columns) as typeof x);
+    const row = walk.kept.get(key);
+    if (row === undefined) throw missing(key, "nothing");
+    walk.setClear(out, minusRow(x, row));
+  },
+  errorUnits: () => 0,
+};
+
+/** x [rows, columns] - row [columns] */
+function minusRow(x: Words, row: Words): Words {
+  const negative = new BigUint64Array(row.length);
+  ring.scale(negative, row, -1n, 0n);
+  const out = new BigUint64Array(x.length);
+  ring.addColumns(out, x, negative);
+  return out;
+}
+
+const missing = (key: string, got: string): Error =>
+  new Error(`pivot ${key}: expected the row that the first step kept, got ${got}`);

@@ -52,9 +52,12 @@ export class OnnxAttention {
       v: feed(v, [keys, kvHeads, 1, headDim]),
       mask: this.#masks.get(attention, qPositions, kPositions),
     };
-    const scalars = [kvHeads, group, rows, 1];
+    const scalars = [rows, kvHeads, group, 1];
+    // One after the other in one buffer, in the order in which they travel.
     const { u, m, e } = await session.run(feeds, { u: [rows, kvHeads, group, headDim], m: scalars, e: scalars });
-    return byRows(u, m, e, rows, attention);
+    clearUnseen(u, m, e, headDim);
+    const shape = [rows, heads];
+    return { u: { data: u, shape: [rows, heads * headDim] }, m: { data: m, shape }, e: { data: e, shape } };
   }
 
   async close(): Promise<void> {
@@ -105,26 +108,12 @@ export async function attentionEngine(
   };
 }
 
-/** m and e come heads first; rows that see nothing get exact zeros, as exp of the least float32 need not be 0. */
-function byRows(
-  u: Float32Array,
-  m: Float32Array,
-  e: Float32Array,
-  rows: number,
-  spec: AttentionSpec,
-): PartialAttention {
-  const { heads, headDim } = spec;
-  const [byRow, sums] = [new Float32Array(rows * heads), new Float32Array(rows * heads)];
-  for (let r = 0, at = 0; r < rows; r++) {
-    for (let h = 0; h < heads; h++, at++) {
-      const max = m[h * rows + r];
-      byRow[at] = max;
-      if (max === -Infinity) u.fill(0, at * headDim, (at + 1) * headDim);
-      else sums[at] = e[h * rows + r];
-    }
+/** Rows that see nothing get exact zeros, as exp of the least float32 need not be 0. u [slots, headDim]; m and e [slots]. */
+function clearUnseen(u: Float32Array, m: Float32Array, e: Float32Array, headDim: number): void {
+  for (let slot = m.indexOf(-Infinity); slot >= 0; slot = m.indexOf(-Infinity, slot + 1)) {
+    u.fill(0, slot * headDim, (slot + 1) * headDim);
+    e[slot] = 0;
   }
-  const shape = [rows, heads];
-  return { u: { data: u, shape: [rows, heads * headDim] }, m: { data: byRow, shape }, e: { data: sums, shape } };
 }
 
 const nothingSeen = (rows: number, { heads, headDim }: AttentionSpec): PartialAttention => ({

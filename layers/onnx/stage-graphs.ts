@@ -53,7 +53,7 @@ export function logitsGraph({ spec, program }: ModelProgram, weights: WeightFile
 /**
  * Partial attention; needs no weights. Heads are split by the shapes that the inputs come in, so no node moves them:
  * q [rows, kvHeads, group, headDim], k and v [keys, kvHeads, 1, headDim], mask [rows, keys] (0 where visible, else -Infinity)
- * -> u [rows, kvHeads, group, headDim], m and e [kvHeads, group, rows, 1].
+ * -> u [rows, kvHeads, group, headDim], m and e [rows, kvHeads, group, 1].
  */
 export function attendGraph(attention: AttentionSpec): Uint8Array {
   const graph = new GraphBuilder();
@@ -70,14 +70,16 @@ export function attendGraph(attention: AttentionSpec): Uint8Array {
   const weights = graph.node("Exp", [graph.node("Sub", [logits, finite])]); // [kvHeads, group, rows, keys]
   const e = graph.node("ReduceSum", [weights, graph.integers([-1])], { keepdims: 1 });
   const mixed = mixValues(graph, weights, v); // [kvHeads, group, rows, headDim]
-  graph.output("u", graph.node("Transpose", [mixed], { perm: [2, 0, 1, 3] }), "float32", [
-    "rows",
-    kvHeads,
-    group,
-    headDim,
-  ]);
-  graph.output("m", m, "float32", [kvHeads, group, "rows", 1]);
-  graph.output("e", e, "float32", [kvHeads, group, "rows", 1]);
+  const output = (name: string, value: string, columns: number): void =>
+    graph.output(name, graph.node("Transpose", [value], { perm: [2, 0, 1, 3] }), "float32", [
+      "rows",
+      kvHeads,
+      group,
+      columns,
+    ]);
+  output("u", mixed, headDim);
+  output("m", m, 1);
+  output("e", e, 1);
   return graph.build("attend");
 }
 

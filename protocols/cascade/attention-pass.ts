@@ -11,13 +11,13 @@
  * Reference: arXiv 2507.05228, attention-pass. Proof: none yet. Test: tests/protocols/cascade/equivalence.test.ts, cost.test.ts
  */
 import type { StageEngine } from "../../layers/stage-engine.ts";
-import { stackRows, takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
+import { rowRange, stackRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { packPartial } from "./merge.ts";
-import { byOwner, compName, type PairWork } from "./schedule.ts";
+import type { PairWork } from "./schedule.ts";
 
 /** Per layer and step. H: heads; QK: query rows times cached key rows, summed over the pairs; the rest as in the pre-pass. */
 export const attentionPassCost: CostExpressions = {
@@ -43,8 +43,8 @@ export async function receiveKeys(
   cache: KvCache,
   columns: number,
 ): Promise<void> {
-  for (const [owner, positions] of byOwner(session.schedule.r, work.keys)) {
-    const packed = await endpoint.receive(compName(owner), keyOf(session, "kv", at.layer, at.step), {
+  for (const [owner, positions] of session.schedule.owned(work.keys)) {
+    const packed = await endpoint.receive(owner, keyOf(session, "kv", at.layer, at.step), {
       shape: [2 * positions.length, columns],
       word: "float",
       deadlineMs: at.deadlineMs,
@@ -63,26 +63,27 @@ export async function answerQueries(
   cache: KvCache,
 ): Promise<void> {
   const { heads, headDim } = engine.attention(at.layer);
-  const owners = byOwner(session.schedule.r, work.queries);
+  const owners = session.schedule.owned(work.queries);
   const received: Tensor[] = [];
   for (const [owner, positions] of owners) {
-    const { data, shape } = await endpoint.receive(compName(owner), keyOf(session, "q", at.layer, at.step), {
+    const { data, shape } = await endpoint.receive(owner, keyOf(session, "q", at.layer, at.step), {
       shape: [positions.length, heads * headDim],
       word: "float",
       deadlineMs: at.deadlineMs,
     });
     received.push({ data: data as FloatArray, shape });
   }
-  const positions = owners.flatMap(([, owned]) => owned);
+  const positions = owners.size === 1 ? work.queries : [...owners.values()].flat();
   const partial = await engine.attend(at.layer, stackRows(received), positions, cache.k, cache.v, cache.positions);
 
-  let row = 0;
+  let from = 0;
   const sends: Promise<void>[] = [];
-  for (const [owner, owned] of owners) {
-    const rows = owned.map(() => row++);
-    const data = packPartial(takeRows(partial.u, rows), takeRows(partial.m, rows), takeRows(partial.e, rows));
-    const shape = [rows.length, heads * (headDim + 2)] as const;
-    sends.push(endpoint.send(compName(owner), keyOf(session, "partial", at.layer, at.step), { data, shape }));
+  for (const [owner, { length }] of owners) {
+    const part = (tensor: Tensor): Tensor => rowRange(tensor, from, from + length);
+    const data = packPartial(part(partial.u), part(partial.m), part(partial.e));
+    from += length;
+    const shape = [length, heads * (headDim + 2)] as const;
+    sends.push(endpoint.send(owner, keyOf(session, "partial", at.layer, at.step), { data, shape }));
   }
   await Promise.all(sends);
 }

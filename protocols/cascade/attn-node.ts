@@ -10,6 +10,7 @@ import type { Endpoint } from "../wire/endpoint.ts";
 import { answerQueries, receiveKeys } from "./attention-pass.ts";
 import type { CascadeSession } from "./cascade-session.ts";
 import { KvCache } from "./kv-cache.ts";
+import { attnName } from "./schedule.ts";
 
 /** Runs AttnNode (j, k) until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runAttnNode(
@@ -20,6 +21,7 @@ export async function runAttnNode(
   engine: StageEngine,
 ): Promise<void> {
   const { schedule } = session;
+  const party = attnName(j, k);
   const caches = Array.from({ length: schedule.layers }, (_, layer) => {
     const { kvHeads, headDim } = engine.attention(layer);
     return new KvCache(kvHeads * headDim, engine.word);
@@ -27,7 +29,7 @@ export async function runAttnNode(
   for (let step = 0; step < schedule.steps; step++) {
     let deadlineMs: number | undefined = session.idleDeadlineMs;
     for (let layer = 0; layer < schedule.layers; layer++) {
-      const work = schedule.work(step, layer).find((pair) => pair.j === j && pair.k === k);
+      const work = schedule.pair(step, layer, party);
       if (work === undefined) continue;
       const { kvHeads, headDim } = engine.attention(layer);
       const at = { layer, step, deadlineMs };

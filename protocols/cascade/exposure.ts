@@ -4,7 +4,7 @@
 import type { MessageKey } from "../wire/endpoint.ts";
 import { NO_LAYER } from "./cascade-session.ts";
 import { CLIENT } from "./comp-node.ts";
-import { compName, type PairWork, type Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** Who sends a role to whom, by kind of party; anything else is a message that no schedule knows. */
 const ROUTES: Readonly<Record<MessageKey["role"], readonly [sender: string, receiver: string]>> = {
@@ -33,14 +33,13 @@ export function messagePositions(
       return nonEmpty(schedule.rows(key.step, partIndex(party)));
     case "q":
     case "kv": {
-      const work = pairOf(schedule, party, key);
+      const work = schedule.pair(key.step, key.layer, party);
       if (work === undefined) return null;
-      const rows = key.role === "q" ? work.queries : work.keys;
-      return nonEmpty(rows.filter((t) => compName(schedule.r.owner(t)) === peer));
+      return schedule.owned(key.role === "q" ? work.queries : work.keys).get(peer) ?? null;
     }
     case "partial": {
-      const work = pairOf(schedule, peer, key);
-      return work === undefined ? null : nonEmpty(work.queries.filter((t) => compName(schedule.r.owner(t)) === party));
+      const work = schedule.pair(key.step, key.layer, peer);
+      return work === undefined ? null : (schedule.owned(work.queries).get(party) ?? null);
     }
     case "hidden": {
       const rows = schedule.rows(key.step, partIndex(peer));
@@ -86,11 +85,6 @@ const isA = (party: string, kind: string): boolean => party.split(".", 1)[0] ===
 /** "comp.3" -> 3. */
 function partIndex(party: string): number {
   return Number(party.split(".")[1]);
-}
-
-function pairOf(schedule: Schedule, attnNode: string, key: MessageKey): PairWork | undefined {
-  const [, j, k] = attnNode.split(".").map(Number);
-  return schedule.work(key.step, key.layer).find((work) => work.j === j && work.k === k);
 }
 
 function nonEmpty(positions: readonly number[]): readonly number[] | null {

@@ -1,6 +1,6 @@
 import { allocate, type FloatArray, type Tensor, type Word } from "../../layers/tensor.ts";
 
-/** Keys and values of one layer at one AttnNode, in the order of arrival; grows by doubling. */
+/** Keys and values of one layer at one AttnNode, in the order of arrival; grows by doubling beyond the first rows. */
 export class KvCache {
   readonly #columns: number;
   readonly #word: Word;
@@ -10,17 +10,22 @@ export class KvCache {
   #v: FloatArray;
 
   /** `columns` is kvHeads · headDim. */
-  constructor(columns: number, word: Word, capacity = 16) {
+  constructor(columns: number, word: Word) {
     this.#columns = columns;
     this.#word = word;
-    this.#k = allocate(word, capacity * columns);
-    this.#v = allocate(word, capacity * columns);
+    this.#k = this.#v = allocate(word, 0);
   }
 
-  /** Appends rows stacked as [2 · positions.length, columns]: all keys, then all values. */
+  /** Appends rows stacked as [2 · positions.length, columns]: all keys, then all values. The first ones are kept without a copy. */
   append(stacked: FloatArray, positions: readonly number[]): void {
     const used = this.#positions.length * this.#columns;
     const added = positions.length * this.#columns;
+    if (used === 0) {
+      this.#k = stacked.subarray(0, added);
+      this.#v = stacked.subarray(added);
+      this.#positions.push(...positions);
+      return;
+    }
     if (used + added > this.#k.length) this.#grow(this.#positions.length + positions.length);
     this.#k.set(stacked.subarray(0, added), used);
     this.#v.set(stacked.subarray(added), used);

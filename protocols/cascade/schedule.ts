@@ -46,16 +46,24 @@ export class Schedule {
   readonly s: Sharding;
   readonly layers: number;
   readonly #input: ScheduleInput;
-  /** Work by "step/mask", one entry for each kind of visibility that the layers have. */
-  readonly #work = new Map<string, readonly PairWork[]>();
-  /** The same for one CompNode, by "step/mask/i". */
-  readonly #ownWork = new Map<string, readonly OwnWork[]>();
+  /** A number for each kind of visibility that the layers have, by layer: layers with the same mask have the same work. */
+  readonly #masks: readonly number[];
+  /** Work by mask and step. */
+  readonly #work = new Map<number, readonly PairWork[]>();
+  /** The pairs of such work by the name of their AttnNode. */
+  readonly #pairs = new WeakMap<readonly PairWork[], ReadonlyMap<string, PairWork>>();
+  /** The same for one CompNode, by mask, step and i. */
+  readonly #ownWork = new Map<number, readonly OwnWork[]>();
+  /** `byOwner` of the positions of a pair. */
+  readonly #owned = new WeakMap<readonly number[], ReadonlyMap<string, readonly number[]>>();
 
   constructor(input: ScheduleInput) {
     this.#input = input;
     this.r = shardingFrom(input.r);
     this.s = shardingFrom(input.s);
     this.layers = input.attention.length;
+    const kinds = input.attention.map(({ causal, window }) => `${causal}/${window}`);
+    this.#masks = kinds.map((kind) => kinds.indexOf(kind));
   }
 
   get alpha(): number {
@@ -100,12 +108,29 @@ export class Schedule {
 
   /** The pairs that have anything to do in a step of a layer. */
   work(step: number, layer: number): readonly PairWork[] {
-    return remembered(this.#work, this.#mask(step, layer), () => this.#pairWork(step, layer));
+    return remembered(this.#work, this.#place(step, layer), () => this.#pairWork(step, layer));
+  }
+
+  /** What an AttnNode has to do in a step of a layer, if anything. */
+  pair(step: number, layer: number, attnNode: string): PairWork | undefined {
+    const work = this.work(step, layer);
+    return remembered(this.#pairs, work, () => new Map(work.map((pair) => [attnName(pair.j, pair.k), pair]))).get(
+      attnNode,
+    );
+  }
+
+  /** The positions of each CompNode, by its name, among the `queries` or `keys` of a pair: those that own any, in their order. */
+  owned(positions: readonly number[]): ReadonlyMap<string, readonly number[]> {
+    return remembered(
+      this.#owned,
+      positions,
+      () => new Map(byOwner(this.r, positions).map(([owner, list]) => [compName(owner), list])),
+    );
   }
 
   /** The pairs that CompNode i sends rows to, or gets partial results from, in a step of a layer. */
   ownWork(step: number, layer: number, i: number): readonly OwnWork[] {
-    return remembered(this.#ownWork, `${this.#mask(step, layer)}/${i}`, () => {
+    return remembered(this.#ownWork, this.#place(step, layer) * this.alpha + i, () => {
       const rowOf = new Map(this.rows(step, i).map((position, row) => [position, row]));
       const owned = (positions: readonly number[]): number[] =>
         positions.map((t) => rowOf.get(t)).filter((row) => row !== undefined);
@@ -115,10 +140,8 @@ export class Schedule {
     });
   }
 
-  /** Layers with the same mask have the same work. */
-  #mask(step: number, layer: number): string {
-    const { causal, window } = this.#input.attention[layer];
-    return `${step}/${causal}/${window}`;
+  #place(step: number, layer: number): number {
+    return step * this.layers + this.#masks[layer];
   }
 
   #pairWork(step: number, layer: number): PairWork[] {
@@ -165,8 +188,14 @@ export function byOwner(sharding: Sharding, positions: readonly number[]): [owne
   return [...owned].sort(([a], [b]) => a - b);
 }
 
-function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+function remembered<K, T>(known: Remembering<K, T>, key: K, make: () => T): T {
   let value = known.get(key);
   if (value === undefined) known.set(key, (value = make()));
   return value;
+}
+
+/** What a Map and a WeakMap have in common. */
+interface Remembering<K, T> {
+  get(key: K): T | undefined;
+  set(key: K, value: T): unknown;
 }

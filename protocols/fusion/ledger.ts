@@ -30,11 +30,16 @@ export interface Exposure {
   readonly maxClusterWithRevealed: number;
 }
 
+/** The positions of a message that the schedule does not know. */
+const NOWHERE: readonly number[] = [];
+
 export class Ledger implements Witness {
   readonly #schedule: Schedule;
   readonly #party: string;
-  readonly #partials = new Map<string, PartialExposure>();
-  readonly #seen = new Map<ExposureKind, Map<number, Set<number>>>();
+  /** What the positions of a partial result expose of the keys, by shard and mask. */
+  readonly #partials = new WeakMap<readonly number[], Map<string, PartialExposure>>();
+  /** By kind, lists of positions and the layers at which they were seen. The schedule gives the same list for all layers of a step. */
+  readonly #seen = new Map<ExposureKind, Map<readonly number[], Set<number>>>();
 
   constructor(schedule: Schedule, party: string) {
     this.#schedule = schedule;
@@ -44,7 +49,7 @@ export class Ledger implements Witness {
   /** Notes a tensor that arrived at the transport. A message that the schedule does not know is noted as unscheduled. */
   received(peer: string, key: MessageKey): void {
     const positions = messagePositions(this.#schedule, this.#party, peer, key);
-    if (positions === null) return this.#note("unscheduled", key.layer, []);
+    if (positions === null) return this.#note("unscheduled", key.layer, NOWHERE);
     switch (key.role) {
       case "ids":
         return this.#note("id", key.layer, positions);
@@ -75,8 +80,10 @@ export class Ledger implements Witness {
     const direct = this.#union((kind) => DIRECT.has(kind));
     const withRevealed = this.#union((kind) => DIRECT.has(kind) || kind === "revealed");
     const kinds: Record<string, { layers: number[]; positions: number[] }> = {};
-    for (const [kind, layers] of this.#seen)
-      kinds[kind] = { layers: ascending(layers.keys()), positions: this.#union((other) => other === kind) };
+    for (const [kind, seen] of this.#seen) {
+      const layers = new Set([...seen.values()].flatMap((each) => [...each]));
+      kinds[kind] = { layers: ascending(layers), positions: this.#union((other) => other === kind) };
+    }
     return {
       positions: direct,
       kinds,
@@ -89,28 +96,30 @@ export class Ledger implements Witness {
   /** Layers with the same mask expose the same positions: computed once a step. */
   #partialExposure(k: number, key: MessageKey, positions: readonly number[]): PartialExposure {
     const { causal, window } = this.#schedule.attention(key.layer);
-    const id = `${key.step}/${k}/${causal}/${window}/${positions.join()}`;
-    let exposure = this.#partials.get(id);
+    const id = `${key.step}/${k}/${causal}/${window}`;
+    let known = this.#partials.get(positions);
+    if (known === undefined) this.#partials.set(positions, (known = new Map()));
+    let exposure = known.get(id);
     if (exposure === undefined) {
       exposure = partialExposure(this.#schedule, k, key.layer, positions, this.#schedule.stepRange(key.step)[1]);
-      this.#partials.set(id, exposure);
+      known.set(id, exposure);
     }
     return exposure;
   }
 
   #note(kind: ExposureKind, layer: number, positions: readonly number[]): void {
     if (positions.length === 0 && kind !== "unscheduled") return;
-    let layers = this.#seen.get(kind);
-    if (layers === undefined) this.#seen.set(kind, (layers = new Map()));
-    let seen = layers.get(layer);
-    if (seen === undefined) layers.set(layer, (seen = new Set()));
-    for (const position of positions) seen.add(position);
+    let lists = this.#seen.get(kind);
+    if (lists === undefined) this.#seen.set(kind, (lists = new Map()));
+    const layers = lists.get(positions);
+    if (layers === undefined) lists.set(positions, new Set([layer]));
+    else layers.add(layer);
   }
 
   #union(wanted: (kind: ExposureKind) => boolean): number[] {
     const all = new Set<number>();
-    for (const [kind, layers] of this.#seen)
-      if (wanted(kind)) for (const positions of layers.values()) for (const position of positions) all.add(position);
+    for (const [kind, lists] of this.#seen)
+      if (wanted(kind)) for (const positions of lists.keys()) for (const position of positions) all.add(position);
     return ascending(all);
   }
 }

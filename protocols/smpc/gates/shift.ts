@@ -40,10 +40,12 @@ export const shift: Gate<"shift"> = {
 
 /** floor(x / 2^bits + 1/2) of signed words. */
 function rounded(x: Words, bits: number): Words {
-  const half = 1n << BigInt(bits - 1);
   // Signed words as unsigned ones 2^63 higher: then the logical shift is the arithmetic one, and 2^(63 - bits) comes off again.
   const out = new BigUint64Array(x.length);
-  ring.scale(out, x, 1n, half + (1n << 63n));
+  ring.scale(out, x, 1n, 1n << 63n);
   ring.shiftRight(out, out, 64, bits, -(1n << BigInt(63 - bits)));
+  const halves = new BigUint64Array(x.length); // the highest bit that was dropped
+  ring.shiftRight(halves, x, bits, bits - 1, 0n);
+  ring.add(out, out, halves);
   return out;
 }

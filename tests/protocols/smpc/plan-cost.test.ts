@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+import { planCost } from "../../../protocols/smpc/plan-cost.ts";
+
+const matrix: MatrixSource = {
+  weight: "w",
+  transposed: false,
+  rowGain: null,
+  factor: 1,
+  bias: null,
+  biasFactor: 1,
+  rowBias: null,
+  centred: false,
+  columnShifts: null,
+};
+
+const share = (rows: number, columns: number): ValueInfo => ({
+  kind: "share",
+  rows,
+  columns,
+  fracBits: 4,
+  ringBits: 40,
+});
+const wire = (rows: number, columns: number, bits: number): ValueInfo => ({
+  kind: "wire",
+  rows,
+  columns,
+  fracBits: 4,
+  bits,
+});
+
+const values: readonly ValueInfo[] = [
+  share(3, 5),
+  share(3, 7),
+  wire(3, 5, 19),
+  wire(3, 7, 11),
+  share(3, 7),
+  wire(3, 7, 13),
+];
+
+/** Two openings in the first round, one in the second; 3 x 5 through a matrix of 7 outputs. */
+const instructions: readonly Instruction[] = [
+  { gate: "input", out: 0, name: "rows" },
+  { gate: "linear", x: 0, out: 1, matrix, matrixFracBits: 8 },
+  { gate: "open", x: 0, out: 2 },
+  { gate: "open", x: 1, out: 3 },
+  { gate: "shift", x: 1, out: 4, bits: 8 },
+  { gate: "open", x: 4, out: 5 },
+  { gate: "output", x: 4, name: "rows", bits: 30 },
+];
+
+const plan: Plan = { values, instructions, levels: [0, 0, 0, 0, 0, 1, 1], rounds: 2, sites: [], checks: [] };
+
+describe("planCost", () => {
+  it("adds up the declared costs by gate and in total, openings of one level as one round", () => {
+    for (const parties of [2, 3, 4]) {
+      const pairs = parties * (parties - 1);
+      const { byGate, total } = planCost(plan, parties);
+      const bits = 15 * 19 + 21 * 11 + 21 * 13;
+      assert.deepEqual(byGate.open, {
+        onlineBits: pairs * bits,
+        dealtBits: 0,
+        rounds: 2,
+        multiplyAdds: parties * (15 + 21 + 21),
+      });
+      assert.equal(byGate.linear?.multiplyAdds, 3 * 5 * 7);
+      assert.equal(byGate.exp, undefined);
+      assert.deepEqual(total, {
+        onlineBits: pairs * bits,
+        dealtBits: 0,
+        rounds: plan.rounds,
+        multiplyAdds: 105 + parties * 57,
+      });
+    }
+  });
+
+  it("counts the bytes as they are sent: every opened value in whole bytes, one message a round and pair", () => {
+    // 285, 231 and 273 bits.
+    for (const parties of [2, 3, 4]) {
+      const pairs = parties * (parties - 1);
+      const cost = planCost(plan, parties);
+      assert.deepEqual(cost.onlineBytesByRound, [pairs * (36 + 29), pairs * 35]);
+      assert.equal(cost.onlineBytes, pairs * 100);
+      assert.equal(cost.messages, 2 * pairs);
+      assert.equal(cost.dealtBytes, 0);
+    }
+  });
+
+  it("refuses fewer than two parties", () => {
+    assert.throws(() => planCost(plan, 1), /parties: expected at least 2, got 1/);
+    assert.throws(() => planCost(plan, 2.5), /parties: expected at least 2, got 2\.5/);
+  });
+});

@@ -61,7 +61,7 @@ export function planCost(plan: Plan, parties: number): PlanCost {
 
 function instructionCost(plan: Plan, instruction: Instruction, n: number): CostFigures {
   const gate = gateOf(instruction);
-  const quantities = { ...gate.quantities(instruction as never, (id) => plan.values[id]), n };
+  const quantities = { ...gate.quantities(instruction, (id) => plan.values[id]), n };
   const { onlineBits, dealtBits, rounds, multiplyAdds } = gate.cost;
   return {
     onlineBits: evaluateCost(onlineBits, quantities),

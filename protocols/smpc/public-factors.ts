@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ring } from "../../shares/ring.ts";
-import { lowBits, type Words } from "../../shares/words.ts";
+import type { Words } from "../../shares/words.ts";
 import { CombinedMatrix } from "./combined-matrix.ts";
 import type { PublicFactors } from "./gate.ts";
 import type { InstructionOf, MatrixSource, Plan } from "./instruction.ts";
@@ -39,17 +39,12 @@ export class ModelFactors implements PublicFactors {
     ringBits: number,
     out: Words,
   ): Promise<void> {
-    const { integers, inputs, outputs } = this.#matrix(source, matrixFracBits);
+    const { inputs, outputs } = this.#matrix(source, matrixFracBits);
     if (x.length !== rows * inputs || out.length !== rows * outputs)
       throw new Error(
         `${source.weight}: expected ${rows} * ${inputs} words in and ${rows} * ${outputs} out, got ${x.length} and ${out.length}`,
       );
-    for (let row = 0; row < rows; row++)
-      for (let j = 0; j < outputs; j++) {
-        let sum = 0n;
-        for (let i = 0; i < inputs; i++) sum += x[row * inputs + i] * BigInt(integers[i * outputs + j]);
-        out[row * outputs + j] = BigInt.asUintN(64, sum) & lowBits(ringBits);
-      }
+    multiplyIntegers(this.#matrix(source, matrixFracBits), x, rows, ringBits, out);
   }
 
   bias(source: MatrixSource, fracBits: number): Words | null {
@@ -163,6 +158,38 @@ function integerMatrix(source: MatrixSource, fracBits: number, parameter: Parame
     }
   }
   return { integers, inputs, outputs };
+}
+
+/** Bits of a word that are multiplied at a time, and inputs whose products are summed: 22 + 20 + 11 bits are exact in float64. */
+const LIMB_BITS = 22;
+const BLOCK_INPUTS = 2 ** 11;
+
+/** x [rows, inputs] times the matrix, mod 2^64 in the low ringBits bits; the bits above are garbage. */
+function multiplyIntegers(matrix: IntegerMatrix, x: Words, rows: number, ringBits: number, out: Words): void {
+  const { integers, inputs, outputs } = matrix;
+  const halves = new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
+  const sums = new Float64Array(outputs);
+  out.fill(0n);
+  for (let bit = 0; bit < ringBits; bit += LIMB_BITS)
+    for (let row = 0; row < rows; row++)
+      for (let first = 0; first < inputs; first += BLOCK_INPUTS) {
+        sums.fill(0);
+        for (let i = first; i < Math.min(inputs, first + BLOCK_INPUTS); i++) {
+          const at = 2 * (row * inputs + i);
+          const limb = limbAt(halves[at], halves[at + 1], bit);
+          const from = i * outputs;
+          for (let j = 0; j < outputs; j++) sums[j] += limb * integers[from + j];
+        }
+        const to = row * outputs;
+        for (let j = 0; j < outputs; j++) out[to + j] += BigInt(sums[j]) << BigInt(bit);
+      }
+}
+
+/** Bits [bit, bit + 22) of a word given as its lower and upper half; `bit` is 0, 22 or 44. */
+function limbAt(low: number, high: number, bit: number): number {
+  if (bit === 0) return low & (2 ** LIMB_BITS - 1);
+  if (bit === LIMB_BITS) return (low >>> LIMB_BITS) | ((high & 0xfff) << 10);
+  return high >>> 12;
 }
 
 /** The fields of a matrix in one order, so that equal matrices have one key. */

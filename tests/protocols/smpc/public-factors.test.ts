@@ -123,6 +123,18 @@ describe("public factors", () => {
     );
   });
 
+  it("stay exact where long sums of the largest products are taken", async () => {
+    const inputs = 2 ** 12 + 3;
+    for (const entry of [2 ** 20, -(2 ** 20)]) {
+      const data = new Float32Array(inputs).fill(entry);
+      const factors = new ModelFactors(() => ({ data, shape: [inputs, 1] }));
+      const x = new BigUint64Array(inputs).fill((1n << 64n) - 1n);
+      const out = new BigUint64Array(1);
+      await factors.multiply(plain, 0, x, 1, 64, out);
+      assert.equal(out[0], BigInt.asUintN(64, -BigInt(inputs) * BigInt(entry)));
+    }
+  });
+
   it("round ties to even", async () => {
     const data = Float32Array.of(0.5, 1.5, -0.5, -1.5, 2.5, 0.25);
     const factors = new ModelFactors(() => ({ data, shape: [1, 6] }));

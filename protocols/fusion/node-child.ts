@@ -9,11 +9,17 @@ import type { NodeAnswer, NodeOrder } from "./node-process.ts";
 const NODE_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32", "--min-semi-space-size=32"];
 
 /**
- * An AttnNode moves messages and leaves its arithmetic to ONNX Runtime. Dozens of them on one machine would each optimize the same code:
- * that took 29 % of their CPU after eight prompts of 128 tokens, and three of five seconds of the first ones. Code compiled once, without
- * optimization, costs less over some dozen prompts (alpha = beta = 8: 4.0 to 2.7 s of CPU a prompt).
+ * An AttnNode moves messages and leaves its arithmetic to ONNX Runtime. Dozens of them on one machine would each optimize the same code,
+ * which took 29 % of their CPU even after eight prompts of 128 tokens; and memory that is touched for the first time is dear, so their
+ * nursery is smaller. Measured at alpha = beta = 8: the first five prompts 36 to 17 s of CPU, later ones 3.5 to 4 s to about 3 s.
  */
-const ATTN_FLAGS = [...NODE_FLAGS, "--no-opt", "--always-sparkplug"];
+const ATTN_FLAGS = [
+  "--single-threaded-gc",
+  "--max-semi-space-size=4",
+  "--min-semi-space-size=4",
+  "--no-opt",
+  "--always-sparkplug",
+];
 
 /** One child process and the answers that it owes. */
 export class NodeChild {

@@ -13,7 +13,7 @@ import {
 
 /** A dimension: a size, or a name for one that is known when the graph runs. */
 export type Dimension = number | string;
-export type ElementType = "float32" | "int64";
+export type ElementType = "float32" | "float64" | "int64";
 type Attribute = number | string | readonly number[] | { readonly float: number };
 
 /** Where an external tensor lies: bytes [offset, offset + bytes) of `file`, relative to the folder given when the session opens. */
@@ -149,9 +149,14 @@ function valueInfo(
         ? ({ case: "dimValue", value: BigInt(size) } as const)
         : ({ case: "dimParam", value: size } as const),
   }));
-  const elemType = type === "float32" ? TensorProto_DataType.FLOAT : TensorProto_DataType.INT64;
-  return { name, type: { value: { case: "tensorType", value: { elemType, shape: { dim } } } } };
+  return { name, type: { value: { case: "tensorType", value: { elemType: DATA_TYPES[type], shape: { dim } } } } };
 }
+
+const DATA_TYPES = {
+  float32: TensorProto_DataType.FLOAT,
+  float64: TensorProto_DataType.DOUBLE,
+  int64: TensorProto_DataType.INT64,
+} as const satisfies Record<ElementType, TensorProto_DataType>;
 
 function attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
   if (typeof value === "number") return { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) };

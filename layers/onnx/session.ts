@@ -78,7 +78,7 @@ function elements(shape: readonly number[]): number {
 }
 
 /** ONNX Runtime's severities: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. */
-const ERRORS_ONLY = 3;
+export const ERRORS_ONLY = 3;
 
 /** A view of a tensor's elements in ONNX Runtime's terms, as `shape`; nothing is copied. Throws TypeError for float64 elements. */
 export function feed(tensor: Tensor, shape: readonly number[]): OrtTensor {

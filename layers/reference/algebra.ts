@@ -81,7 +81,8 @@ function rotateHalves(x: Matrix, rope: Rope, headDim: number, positions: readonl
   });
 }
 
-const ACTIVATE: Readonly<Record<Activation, (x: number) => number>> = {
+/** Every activation in float64. */
+export const ACTIVATE: Readonly<Record<Activation, (x: number) => number>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
   geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
   silu: (x) => x / (1 + Math.exp(-x)),

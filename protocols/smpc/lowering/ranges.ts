@@ -9,6 +9,9 @@ export const siteRange = z.strictObject({
   low: z.number().optional(),
   high: z.number().optional(),
   spread: z.number().optional(),
+  /** The same ends relative to the row's own diagonal, whichever pivot `low` and `high` are for. */
+  diagonalLow: z.number().optional(),
+  diagonalHigh: z.number().optional(),
   /** Norm inputs: smallest and largest mean square of a row (of a group). */
   minSquare: z.number().optional(),
   maxSquare: z.number().optional(),

@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { ModelFileError } from "../../../layers/model-file-error.ts";
+import type { Model } from "../../../layers/model.ts";
+import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
+import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
+import type { CalibrationText } from "./calibrate.ts";
+
+/** The public passages that come with weir. */
+const PASSAGES = fileURLToPath(new URL("../../../models/calibration/passages.txt", import.meta.url));
+
+/** Longer texts are cut: later positions are like those before. */
+const MAX_TOKENS = 512;
+/** Every which passage is also shown as the message of a conversation, where the model has a chat template. */
+const CHAT_EVERY = 5;
+/** Tokens of random text, for a model that has no tokenizer. */
+const RANDOM = { sequences: 16, length: 32 } as const;
+
+/**
+ * The passages of a text file (divided by empty lines, without lines that begin with #) as the model's token ids; `file` null: those
+ * that come with weir, or random tokens where the model has no tokenizer.
+ * @throws ModelFileError where `file` holds no passage, or the model has no tokenizer for it.
+ */
+export async function calibrationText(model: Model, file: string | null): Promise<CalibrationText> {
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = await openTokenizer(model.path);
+  } catch (error) {
+    if (file === null && error instanceof ModelFileError) return randomText(model);
+    throw error;
+  }
+  const passages = passagesOf(await readFile(file ?? PASSAGES, "utf8"));
+  if (passages.length === 0)
+    throw new ModelFileError(file ?? PASSAGES, "calibration text: expected passages divided by empty lines, got none");
+  const sequences = passages.map((text) => tokenizer.encode(text));
+  if (tokenizer.chatTemplate !== null)
+    for (const [i, content] of passages.entries()) if (i % CHAT_EVERY === 0) sequences.push(chat(tokenizer, content));
+  return {
+    source: file === null ? "the passages that come with weir" : "a text given by the user",
+    sequences: sequences.map((ids) => ids.slice(0, MAX_TOKENS)),
+  };
+}
+
+const chat = (tokenizer: Tokenizer, content: string): number[] =>
+  tokenizer.encode(tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true }), {
+    addSpecial: false,
+  });
+
+function passagesOf(text: string): string[] {
+  return text
+    .split("\n")
+    .filter((line) => !line.startsWith("#"))
+    .join("\n")
+    .split(/\n\s*\n/)
+    .map((passage) => passage.trim())
+    .filter((passage) => passage !== "");
+}
+
+/** Token ids of a linear congruential generator: the same in every run. */
+function randomText({ spec }: Model): CalibrationText {
+  let state = 1;
+  const next = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const length = Math.min(RANDOM.length, spec.maxPositions);
+  const sequences = Array.from({ length: RANDOM.sequences }, () =>
+    Array.from({ length }, () => Math.floor(next() * spec.vocabulary)),
+  );
+  return { source: "random tokens, as the model has no tokenizer", sequences };
+}

@@ -49,7 +49,7 @@ export interface PublicFactors {
 }
 
 interface Walk {
-  info(id: ValueId): ValueInfo;
+  readonly info: (id: ValueId) => ValueInfo;
   readonly parties: number;
 }
 

@@ -52,7 +52,7 @@ export const open: Gate<"open"> = {
 };
 
 /** x mod 2^bits read as signed, in [-2^(bits - 1), 2^(bits - 1)), as a word mod 2^64. */
-function signed(x: Words, bits: number): Words {
+export function signed(x: Words, bits: number): Words {
   const out = new BigUint64Array(x.length);
   const half = (lowBits(bits) >> 1n) + 1n;
   ring.scale(out, x, 1n, half);

@@ -1,15 +1,25 @@
 import type { Gate } from "../gate.ts";
 import type { GateName } from "../instruction.ts";
+import { append } from "./append.ts";
 import { centre } from "./centre.ts";
 import { columns } from "./columns.ts";
 import { combine } from "./combine.ts";
+import { diagonal } from "./diagonal.ts";
+import { extend } from "./extend.ts";
 import { input } from "./input.ts";
 import { linear } from "./linear.ts";
+import { mix } from "./mix.ts";
+import { multiply } from "./multiply.ts";
 import { open } from "./open.ts";
 import { output } from "./output.ts";
 import { pivot } from "./pivot.ts";
 import { rotate } from "./rotate.ts";
+import { rowDifference } from "./row-difference.ts";
+import { rowScale } from "./row-scale.ts";
+import { rowSum } from "./row-sum.ts";
+import { scores } from "./scores.ts";
 import { shift } from "./shift.ts";
+import { squares } from "./squares.ts";
 
 /** Every gate by its name. */
 export const gates = {
@@ -23,4 +33,14 @@ export const gates = {
   pivot,
   shift,
   open,
+  append,
+  extend,
+  scores,
+  mix,
+  squares,
+  "row-scale": rowScale,
+  multiply,
+  "row-sum": rowSum,
+  "row-difference": rowDifference,
+  diagonal,
 } as { readonly [G in GateName]: Gate<G> };

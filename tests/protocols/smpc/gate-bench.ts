@@ -13,6 +13,7 @@ import type {
   PartyWalk,
   PartyWire,
   PublicFactors,
+  WordSource,
 } from "../../../protocols/smpc/gate.ts";
 import type { GateName, InstructionOf, ValueId, ValueInfo } from "../../../protocols/smpc/instruction.ts";
 import { Generator } from "../../../shares/generator.ts";
@@ -125,7 +126,7 @@ export async function runGate<G extends GateName>(
       wire: (id) => ({ masked: operand(id).masked as MaskedWords, mask: operand(id).shares[party] as ShareWords }),
       setShare: (id, words) => set(id, "share", words),
       setWire: (id, wire) => set(id, "wire", wire),
-      dealt: (name) => ({ next: (out) => array(name).next(party, out) }),
+      dealt: (name) => array(name).source(party),
     };
     const set = (id: ValueId, kind: "share" | "wire", result: Words | PartyWire): void => {
       assert.equal(id, to);
@@ -256,6 +257,7 @@ class DealtArray {
   readonly readCounts: number[];
   dealtCount = 0;
   readonly #shares: readonly Words[];
+  readonly #asked = new Set<number>();
 
   constructor(declared: DealtWords, parties: number, draw: WordDraw) {
     const { name, bits, count } = declared;
@@ -280,7 +282,14 @@ class DealtArray {
     this.dealtCount += values.length;
   }
 
-  next(party: number, out: Words): void {
+  /** An executor's source starts anew every time it is asked for, so a gate may ask once. */
+  source(party: number): WordSource {
+    assert.ok(!this.#asked.has(party), `dealt ${this.name}: asked for once by party ${party}`);
+    this.#asked.add(party);
+    return { next: (out) => this.#next(party, out) };
+  }
+
+  #next(party: number, out: Words): void {
     const from = this.readCounts[party];
     assert.ok(
       from + out.length <= this.declared.count,

@@ -1,0 +1,54 @@
+/**
+ * Diagonal: every row's own entry, the one of its query's own position, as a row wire.
+ *
+ * Functionality: out [heads * queries] = x of the query's own position, a wire of the same words, reduced to the bits of out.
+ * Parties: every party on its own words. Leaks: nothing (local; no word is opened again).
+ * Assumes: bits of x >= bits of out. Every layout shows a query its own key.
+ * Cost: `diagonal.cost`; no communication, nothing dealt. Error bound: 0 units.
+ * Reference: smpc.md, gate 7 (pivot where the first key is out of sight). Proof: none needed (a movement of words).
+ * Test: tests/protocols/smpc/wire-gates.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import type { MaskedWords, ShareWords, Words } from "../../../shares/words.ts";
+import { rowOffsets, visibleKeys } from "../attention-layout.ts";
+import type { Gate } from "../gate.ts";
+import type { AttentionLayout } from "../instruction.ts";
+import { wireOf } from "../wire-of.ts";
+import { signed } from "./open.ts";
+
+/** The rows' own entries. */
+export const diagonal: Gate<"diagonal"> = {
+  name: "diagonal",
+  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
+  quantities: () => ({}),
+  dealt: () => [],
+  party({ x: id, out, layout }, walk) {
+    const { bits } = wireOf(walk.info(out), "diagonal");
+    const x = walk.wire(id);
+    const [masked, mask] = [ownEntries(x.masked, layout), ownEntries(x.mask, layout)];
+    ring.reduce(masked, masked, bits);
+    ring.reduce(mask, mask, bits);
+    walk.setWire(out, { masked: masked as MaskedWords, mask: mask as ShareWords });
+  },
+  dealer({ x, out, layout }, walk) {
+    const { bits } = wireOf(walk.info(out), "diagonal");
+    const mask = ownEntries(walk.mask(x), layout);
+    ring.reduce(mask, mask, bits);
+    walk.setMask(out, mask);
+  },
+  clear({ x, out, layout }, walk) {
+    const { bits } = wireOf(walk.info(out), "diagonal");
+    walk.setClear(out, signed(ownEntries(walk.clear(x), layout), bits));
+  },
+  errorUnits: () => 0,
+};
+
+function ownEntries(x: Words, layout: AttentionLayout): Words {
+  const offsets = rowOffsets(layout);
+  const out: Words = new BigUint64Array(offsets.length - 1);
+  for (let row = 0; row < out.length; row++) {
+    const query = row % layout.queries;
+    out[row] = x[offsets[row] + layout.past + query - visibleKeys(layout, query).first];
+  }
+  return out;
+}

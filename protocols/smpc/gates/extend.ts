@@ -1,0 +1,66 @@
+/**
+ * Extend: a narrow opened wire becomes a share in a larger ring.
+ *
+ * Functionality: out = x mod 2^K for a wire of k bits; x is public minus secret, see narrow-wire.ts.
+ * Parties: every party on its own words; party 0 adds the public part.
+ * Leaks: nothing (local; dealt words are uniform).
+ * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k; the wire was opened (the dealer needs the carry of its mask).
+ * Cost: `extend.cost`; two words of K - k bits an element, none where K <= k. Error bound: 0 units.
+ * Reference: smpc.md, gate 2. Proof: narrow-wire.ts.
+ * Test: tests/protocols/smpc/extend.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import type { Words } from "../../../shares/words.ts";
+import type { Gate } from "../gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
+import { liftedMask, minusCarry, publicLift, topBits } from "../narrow-wire.ts";
+import { shareOf } from "../plan-builder.ts";
+import { take, tiles } from "../tiles.ts";
+import { wireOf } from "../wire-of.ts";
+
+/** Wire to share in any ring. */
+export const extend: Gate<"extend"> = {
+  name: "extend",
+  cost: { onlineBits: "0", dealtBits: "2 * count * extraBits", rounds: "0", multiplyAdds: "2 * count" },
+  quantities: (instruction, info) => sizes(instruction, info),
+  dealt(instruction, info) {
+    const { count, extraBits } = sizes(instruction, info);
+    if (extraBits === 0) return [];
+    return [
+      { name: "carry", bits: extraBits, count },
+      { name: "top", bits: extraBits, count },
+    ];
+  },
+  party(instruction, walk) {
+    const { count, bits, extraBits } = sizes(instruction, walk.info);
+    const { masked, mask } = walk.wire(instruction.x);
+    const dealt = extraBits > 0 ? { carry: walk.dealt("carry"), top: walk.dealt("top") } : null;
+    const out: Words = new BigUint64Array(count);
+    for (const { from, to } of tiles(count, 1)) {
+      const [tile, r] = [out.subarray(from, to), mask.subarray(from, to)];
+      const { centred, low } = publicLift(masked.subarray(from, to), bits);
+      let lifted: Words = r;
+      if (dealt !== null) lifted = liftedMask(r, bits, low, take(dealt.carry, to - from), take(dealt.top, to - from));
+      if (walk.party === 0) ring.subtract(tile, centred, lifted);
+      else ring.scale(tile, lifted, -1n, 0n);
+    }
+    walk.setShare(instruction.out, out);
+  },
+  dealer(instruction, walk) {
+    const { bits, extraBits } = sizes(instruction, walk.info);
+    if (extraBits === 0) return;
+    walk.deal("carry", minusCarry(walk.carry(instruction.x)));
+    walk.deal("top", topBits(walk.mask(instruction.x), bits));
+  },
+  clear: ({ x, out }, walk) => walk.setClear(out, walk.clear(x).slice()),
+  errorUnits: () => 0,
+};
+
+function sizes({ x, out }: InstructionOf<"extend">, info: (id: ValueId) => ValueInfo) {
+  const wire = wireOf(info(x), "extend");
+  return {
+    count: wire.rows * wire.columns,
+    bits: wire.bits,
+    extraBits: Math.max(0, shareOf(info(out)).ringBits - wire.bits),
+  };
+}

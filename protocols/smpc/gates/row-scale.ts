@@ -1,0 +1,54 @@
+/**
+ * Row scale: every group of `width` columns times one secret number, as a norm needs it.
+ *
+ * Functionality: out [rows, columns] = x [rows, columns] * scale [rows, columns / width] mod 2^K; wires of k and l bits.
+ * Parties: every party on its own words; party 0 adds the public part.
+ * Leaks: nothing (local; dealt words are uniform).
+ * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k; scale in [-2^(l - 2), 2^(l - 2)) where K > l, any residue mod 2^l else; both wires
+ *   were opened, under independent masks.
+ * Cost: `rowScale.cost`; an element is dealt K + 3 (K - k) bits, and (K - l) + max(0, K - k - l) more where K > l.
+ * Error bound: 0 units. Reference: narrow-product.ts. Proof: the expansion there.
+ * Test: tests/protocols/smpc/row-scale.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import type { Words } from "../../../shares/words.ts";
+import type { Gate } from "../gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
+import { dealProduct, dealtForProduct, missingBits, partyProduct, type NarrowProduct } from "../narrow-product.ts";
+import { shareOf } from "../plan-builder.ts";
+import { wireOf } from "../wire-of.ts";
+
+/** Groups of columns times a number each. */
+export const rowScale: Gate<"row-scale"> = {
+  name: "row-scale",
+  cost: {
+    onlineBits: "0",
+    dealtBits: "groups * width * (ringBits + 3 * ofA + ofB + ofBoth) + 2 * groups * ofB",
+    rounds: "0",
+    multiplyAdds: "6 * groups * width",
+  },
+  quantities(instruction, info) {
+    const shape = product(instruction, info);
+    return { groups: shape.rows, width: shape.width, ringBits: shape.ringBits, ...missingBits(shape) };
+  },
+  dealt: (instruction, info) => dealtForProduct(product(instruction, info)),
+  party: (instruction, walk) => walk.setShare(instruction.out, partyProduct(product(instruction, walk.info), walk)),
+  dealer: (instruction, walk) => dealProduct(product(instruction, walk.info), walk),
+  clear({ x, scale, out: to, width }, walk) {
+    const out: Words = new BigUint64Array(walk.clear(x).length);
+    ring.multiplySegments(out, walk.clear(x), walk.clear(scale), width);
+    walk.setClear(to, out);
+  },
+  errorUnits: () => 0,
+};
+
+function product(
+  { x, scale, out, width }: InstructionOf<"row-scale">,
+  info: (id: ValueId) => ValueInfo,
+): NarrowProduct {
+  const [a, b] = [wireOf(info(x), "row-scale"), wireOf(info(scale), "row-scale")];
+  const rows = b.rows * b.columns;
+  if (rows * width !== a.rows * a.columns)
+    throw new Error(`row-scale: expected a scale of every ${width} columns, got ${rows} for ${a.rows * a.columns}`);
+  return { a: x, b: scale, rows, width, aBits: a.bits, bBits: b.bits, ringBits: shareOf(info(out)).ringBits };
+}

@@ -1,0 +1,63 @@
+/** What gate tests draw their inputs from: values of a range with its edges, attention layouts of all kinds. */
+import fc from "fast-check";
+import type { AttentionLayout, ShareInfo, WireInfo } from "../../../protocols/smpc/instruction.ts";
+
+/** Signed integers of [-2^(bits - 1), 2^(bits - 1)), edges and zero often. */
+export function signedOf(bits: number): fc.Arbitrary<bigint> {
+  const half = bits === 0 ? 0n : 1n << BigInt(bits - 1);
+  if (half === 0n) return fc.constant(0n);
+  return fc.oneof(fc.constantFrom(-half, half - 1n, 0n, -1n), fc.bigInt({ min: -half, max: half - 1n }));
+}
+
+/** `length` values of the domain of a narrow wire of `bits` bits: a quarter of its ring to both sides. */
+export const narrowValues = (length: number, bits: number): fc.Arbitrary<bigint[]> =>
+  fc.array(signedOf(bits - 1), { minLength: length, maxLength: length });
+
+/** `length` values of the whole ring. */
+export const ringValues = (length: number, bits: number): fc.Arbitrary<bigint[]> =>
+  fc.array(signedOf(bits), { minLength: length, maxLength: length });
+
+export const wireInfo = (rows: number, columns: number, bits: number): WireInfo => ({
+  kind: "wire",
+  rows,
+  columns,
+  fracBits: 0,
+  bits,
+});
+
+export const shareInfo = (rows: number, columns: number, ringBits: number): ShareInfo => ({
+  kind: "share",
+  rows,
+  columns,
+  fracBits: 0,
+  ringBits,
+});
+
+/** Number of parties, and a seed for the bench. */
+export const anySetting = fc.record({ parties: fc.constantFrom(2, 3, 4), seed: fc.string({ maxLength: 8 }) });
+
+/** Causal or not, windows, rows before, grouped queries. */
+export const anyLayout: fc.Arbitrary<AttentionLayout> = fc
+  .record({
+    kvHeads: fc.integer({ min: 1, max: 3 }),
+    group: fc.integer({ min: 1, max: 3 }),
+    headDim: fc.constantFrom(1, 2, 5),
+    queries: fc.integer({ min: 1, max: 6 }),
+    past: fc.integer({ min: 0, max: 5 }),
+    causal: fc.boolean(),
+    window: fc.option(fc.integer({ min: 1, max: 7 })),
+  })
+  .map(({ group, ...layout }) => ({ ...layout, heads: layout.kvHeads * group }));
+
+/** Every visible entry in its order, from the definition: position past + i sees j <= position where causal, j > position - window. */
+export function visibleEntries(layout: AttentionLayout): { head: number; query: number; key: number }[] {
+  const { heads, queries, past, causal, window } = layout;
+  const entries = [];
+  for (let head = 0; head < heads; head++)
+    for (let query = 0; query < queries; query++)
+      for (let key = 0; key < past + queries; key++) {
+        const distance = past + query - key;
+        if ((!causal || distance >= 0) && (window === null || distance < window)) entries.push({ head, query, key });
+      }
+  return entries;
+}

@@ -1,4 +1,6 @@
 import { createCipheriv, createHash, type Cipher } from "node:crypto";
+import { ring } from "./ring.ts";
+import type { Words } from "./words.ts";
 
 /** Bytes drawn from the cipher at a time: large enough to amortise the call, small enough for a short draw. */
 const BLOCK_BYTES = 4096;
@@ -12,6 +14,9 @@ export class Generator {
   readonly #zeros = new Uint8Array(BLOCK_BYTES);
   #block = new DataView(new ArrayBuffer(0));
   #offset = 0;
+  /** The last byte that was drawn, and how many of its bits (the high ones) are still to be read. */
+  #spareByte = 0;
+  #spareBits = 0;
 
   /** `seed` is any string or bytes; `purpose` names the use ("sampling/step 3"). */
   constructor(seed: string | Uint8Array, purpose: string) {
@@ -36,5 +41,31 @@ export class Generator {
     const high = this.nextUint32() >>> 5; // 27 bits
     const low = this.nextUint32() >>> 6; // 26 bits
     return (high * 2 ** 26 + low) / 2 ** 53;
+  }
+
+  /** The next `length` bytes of the stream. Not to be mixed with the single draws above. */
+  bytes(length: number): Uint8Array {
+    const zeros = length <= this.#zeros.length ? this.#zeros.subarray(0, length) : new Uint8Array(length);
+    return this.#cipher.update(zeros);
+  }
+
+  /**
+   * Fills `out` with the next words of `bits` bits, read from the stream without gaps: pieces of any size give the same words as one
+   * whole. Not to be mixed with other draws or other widths.
+   */
+  fillWords(out: Words, bits: number): void {
+    const needed = out.length * bits - this.#spareBits;
+    const fresh = this.bytes(Math.max(0, Math.ceil(needed / 8)));
+    if (this.#spareBits === 0) {
+      ring.unpack(out, fresh, bits, 0);
+    } else {
+      const joined = new Uint8Array(fresh.length + 1);
+      joined[0] = this.#spareByte;
+      joined.set(fresh, 1);
+      ring.unpack(out, joined, bits, 8 - this.#spareBits);
+    }
+    const left = fresh.length * 8 - needed;
+    if (fresh.length > 0) this.#spareByte = fresh[fresh.length - 1];
+    this.#spareBits = left;
   }
 }

@@ -11,9 +11,9 @@ const NODE_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32", "--min-s
 /**
  * An AttnNode moves messages and leaves its arithmetic to ONNX Runtime. Dozens of them on one machine would each optimize the same code,
  * which took 29 % of their CPU even after eight prompts of 128 tokens; and memory that is touched for the first time is dear, so their
- * nursery is smaller. Measured at alpha = beta = 8: the first five prompts 36 to 17 s of CPU, later ones 3.5 to 4 s to about 3 s.
+ * nursery is smaller. A few AttnNodes keep the compiler: without it decoding at beta = 2 fell from 10.5 to 8.4 tokens a second. Measured at alpha = beta = 8: the first five prompts 36 to 17 s of CPU, later ones 3.5 to 4 s to about 3 s.
  */
-const ATTN_FLAGS = [
+const CROWDED_ATTN_FLAGS = [
   "--single-threaded-gc",
   "--max-semi-space-size=4",
   "--min-semi-space-size=4",
@@ -30,11 +30,14 @@ export class NodeChild {
   #wake: () => void = () => {};
   #failure: Error | null = null;
 
-  constructor(party: string, entry: string) {
+  /** `isCrowded`: dozens of AttnNodes share the machine. */
+  constructor(party: string, entry: string, isCrowded = false) {
     this.party = party;
     // No inherited loader flags: the bundle is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
     this.#process = fork(entry, [], {
-      execArgv: process.env.WEIR_NODE_FLAGS?.split(" ") ?? (party.startsWith("attn.") ? ATTN_FLAGS : NODE_FLAGS),
+      execArgv:
+        process.env.WEIR_NODE_FLAGS?.split(" ") ??
+        (isCrowded && party.startsWith("attn.") ? CROWDED_ATTN_FLAGS : NODE_FLAGS),
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#process.on("message", (answer: NodeAnswer) => {

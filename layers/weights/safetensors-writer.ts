@@ -2,11 +2,11 @@ import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { createReadStream } from "node:fs";
 import { printable } from "../model-file-error.ts";
 
-/** A tensor to write, row-major. float64, float32, int64 and int32 data are stored as F64, F32, I64 and I32. */
+/** A tensor to write, row-major. float64, float32, int64, int32 and uint8 data are stored as F64, F32, I64, I32 and U8. */
 export interface TensorToWrite {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array;
+  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
 /** Writes tensors one by one as they come, holding none of them. */
@@ -18,14 +18,18 @@ export interface SafetensorsWriter {
 }
 
 /**
- * Begins a safetensors file. The header comes first in it and needs every shape, so data waits in two files beside it until `close`:
- * 8-byte words, which come first, and 4-byte words; so every tensor is aligned to its words.
+ * Begins a safetensors file. The header comes first in it and needs every shape, so data waits in three files beside it until `close`:
+ * 8-byte words, which come first, 4-byte words, and bytes; so every tensor is aligned to its words.
  */
 export async function createSafetensorsWriter(
   path: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<SafetensorsWriter> {
-  const spools = [await createSpool(`${path}.words8.partial`), await createSpool(`${path}.words4.partial`)];
+  const spools = [
+    await createSpool(`${path}.words8.partial`),
+    await createSpool(`${path}.words4.partial`),
+    await createSpool(`${path}.bytes.partial`),
+  ];
   const entries = new Map<
     string,
     { dtype: string; shape: readonly number[]; spool: Spool; from: number; bytes: number }
@@ -41,7 +45,7 @@ export async function createSafetensorsWriter(
       if (name === "__metadata__" || entries.has(name)) {
         throw new RangeError(`tensor ${printable(name)}: expected a name that isn't used yet, got it again`);
       }
-      const spool = spools[data.BYTES_PER_ELEMENT === 8 ? 0 : 1];
+      const spool = spools[data.BYTES_PER_ELEMENT === 8 ? 0 : data.BYTES_PER_ELEMENT === 4 ? 1 : 2];
       entries.set(name, { dtype: typeOf(data), shape: [...shape], spool, from: spool.bytes, bytes: data.byteLength });
       await spool.append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     },
@@ -51,7 +55,7 @@ export async function createSafetensorsWriter(
       try {
         const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
         for (const [name, { dtype, shape, spool, from, bytes }] of entries) {
-          const begin = from + (spool === spools[0] ? 0 : spools[0].bytes);
+          const begin = from + spools.slice(0, spools.indexOf(spool)).reduce((sum, before) => sum + before.bytes, 0);
           header.push([name, { dtype, shape, data_offsets: [begin, begin + bytes] }]);
         }
         await file.writeFile(frameHeader(JSON.stringify(Object.fromEntries(header))));
@@ -78,6 +82,7 @@ export async function writeSafetensors(
 const typeOf = (data: TensorToWrite["data"]): string => {
   if (data instanceof Float32Array) return "F32";
   if (data instanceof Float64Array) return "F64";
+  if (data instanceof Uint8Array) return "U8";
   return data instanceof Int32Array ? "I32" : "I64";
 };
 

@@ -27,15 +27,19 @@ export async function runAttnNode(
     return new KvCache(kvHeads * headDim, engine.word);
   });
   for (let step = 0; step < schedule.steps; step++) {
-    let deadlineMs: number | undefined = session.idleDeadlineMs;
-    for (let layer = 0; layer < schedule.layers; layer++) {
-      const work = schedule.pair(step, layer, party);
-      if (work === undefined) continue;
-      const { kvHeads, headDim } = engine.attention(layer);
-      const at = { layer, step, deadlineMs };
-      await receiveKeys(session, endpoint, at, work, caches[layer], kvHeads * headDim);
-      if (work.queries.length > 0) await answerQueries(session, endpoint, engine, at, work, caches[layer]);
-      deadlineMs = undefined;
+    for (const segment of schedule.segments) {
+      if (segment.kind === "smpc") continue;
+      // Before a segment a person thinks, or the SMPC parties compute.
+      let deadlineMs: number | undefined = session.idleDeadlineMs;
+      for (let layer = segment.from; layer < segment.to; layer++) {
+        const work = schedule.pair(step, layer, party);
+        if (work === undefined) continue;
+        const { kvHeads, headDim } = engine.attention(layer);
+        const at = { layer, step, deadlineMs };
+        await receiveKeys(session, endpoint, at, work, caches[layer], kvHeads * headDim);
+        if (work.queries.length > 0) await answerQueries(session, endpoint, engine, at, work, caches[layer]);
+        deadlineMs = undefined;
+      }
     }
   }
 }

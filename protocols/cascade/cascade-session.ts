@@ -2,6 +2,7 @@ import type { SamplingRule } from "../../layers/sampling.ts";
 import type { Tensor } from "../../layers/tensor.ts";
 import type { MessageKey, WireWord } from "../wire/endpoint.ts";
 import type { Role } from "../wire/messages.ts";
+import type { SmpcPlacement } from "../smpc/placement.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** What every party of a Cascade session knows: public. */
@@ -18,6 +19,8 @@ export interface CascadeSession {
   readonly sampling: SamplingRule | null;
   /** How long a party waits for a step to begin: a person may be thinking. */
   readonly idleDeadlineMs: number;
+  /** Layers under SMPC; null: none. */
+  readonly smpc: SmpcPlacement | null;
 }
 
 /** Tensors that a party computes in the clear, by kind. */
@@ -26,11 +29,13 @@ export type ComputedKind = "row" | "q" | "k" | "v" | "attended" | "logits" | "to
 /** Told of every tensor that a party computes in the clear; the ledger and the view recorder listen. */
 export interface Witness {
   computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void;
+  /** A row that SMPC parties handed over failed the check of a site: it is wrong. */
+  failed?(position: number, site: string): void;
 }
 
 /** The key of a message of this session. */
-export function keyOf(session: CascadeSession, role: Role, layer: number, step: number): MessageKey {
-  return { session: session.session, layer, step, role };
+export function keyOf(session: CascadeSession, role: Role, layer: number, step: number, part = 0): MessageKey {
+  return { session: session.session, layer, step, role, part };
 }
 
 /** The layer number of messages outside the layers. */

@@ -4,27 +4,38 @@
 import type { MessageKey } from "../wire/endpoint.ts";
 import { NO_LAYER } from "./cascade-session.ts";
 import { CLIENT } from "./comp-node.ts";
-import type { Schedule } from "./schedule.ts";
+import { DEALER, type Schedule } from "./schedule.ts";
 
 /** Who sends a role to whom, by kind of party; anything else is a message that no schedule knows. */
-const ROUTES: Readonly<Record<MessageKey["role"], readonly [sender: string, receiver: string]>> = {
-  ids: [CLIENT, "comp"],
-  q: ["comp", "attn"],
-  kv: ["comp", "attn"],
-  partial: ["attn", "comp"],
-  hidden: ["comp", CLIENT],
-  token: ["comp", CLIENT],
+const ROUTES: Readonly<
+  Record<MessageKey["role"], readonly [senders: readonly string[], receivers: readonly string[]]>
+> = {
+  ids: [[CLIENT], ["comp"]],
+  q: [["comp"], ["attn"]],
+  kv: [["comp"], ["attn"]],
+  partial: [["attn"], ["comp"]],
+  hidden: [["comp"], [CLIENT]],
+  token: [["comp"], [CLIENT]],
+  seed: [[CLIENT, DEALER], ["smpc"]],
+  dealt: [[CLIENT, DEALER], ["smpc"]],
+  shares: [[CLIENT, "comp"], ["smpc"]],
+  opened: [["smpc"], ["smpc"]],
+  handover: [["smpc"], ["comp", CLIENT]],
 };
 
-/** The positions whose data a message holds, row by row; null where the schedule knows no such message between these parties. */
+/**
+ * The positions whose data a message holds, row by row (none for what is dealt); null where the schedule knows no such message
+ * between these parties.
+ */
 export function messagePositions(
   schedule: Schedule,
   party: string,
   peer: string,
   key: MessageKey,
 ): readonly number[] | null {
-  const [sender, receiver] = ROUTES[key.role];
-  if (!isA(peer, sender) || !isA(party, receiver)) return null;
+  const [senders, receivers] = ROUTES[key.role];
+  if (!senders.some((kind) => isA(peer, kind)) || !receivers.some((kind) => isA(party, kind))) return null;
+  if (isA(peer, "smpc") || isA(party, "smpc")) return smpcPositions(schedule, party, peer, key);
   const inLayer = key.role === "q" || key.role === "kv" || key.role === "partial";
   if (inLayer ? key.layer < 0 || key.layer >= schedule.layers : key.layer !== NO_LAYER) return null;
   if (key.step < 0 || key.step >= schedule.steps) return null;
@@ -47,6 +58,36 @@ export function messagePositions(
     }
     case "token":
       return [schedule.stepRange(key.step)[1]];
+    default:
+      return null;
+  }
+}
+
+/** The same for messages from and to SMPC parties. */
+function smpcPositions(schedule: Schedule, party: string, peer: string, key: MessageKey): readonly number[] | null {
+  if (key.step < 0 || key.step >= schedule.steps) return null;
+  switch (key.role) {
+    case "seed":
+      return peer === schedule.dealer && key.layer === NO_LAYER && key.step === 0 ? [] : null;
+    case "dealt":
+      return peer === schedule.dealer && schedule.segment("smpc", "from", key.layer) !== undefined ? [] : null;
+    case "shares": {
+      if (schedule.segment("smpc", "from", key.layer) === undefined || (peer === CLIENT) !== (key.layer === 0))
+        return null;
+      return peer === CLIENT ? schedule.positions(key.step) : nonEmpty(schedule.rows(key.step, partIndex(peer)));
+    }
+    case "opened":
+      return schedule.segment("smpc", "from", key.layer) === undefined ? null : schedule.positions(key.step);
+    case "handover": {
+      if (schedule.segment("smpc", "to", key.layer) === undefined) return null;
+      if (party === CLIENT) return schedule.positions(key.step);
+      const rows = nonEmpty(schedule.rows(key.step, partIndex(party)));
+      // After the last layer only the LM head's owner is told, and of one row.
+      if (rows === null || key.layer < schedule.layers) return rows;
+      return schedule.lastOwner(key.step) === partIndex(party) ? rows.slice(-1) : null;
+    }
+    default:
+      return null;
   }
 }
 

@@ -3,6 +3,7 @@
  * message carries positions, and a message that the schedule does not know is refused.
  */
 import type { AttentionSpec } from "../../layers/program.ts";
+import { segmentsOf, type Segment } from "./segments.ts";
 import { shardingFrom, shards, type Sharding, type ShardingRule } from "./sharding.ts";
 
 /** What the schedule depends on; public. */
@@ -17,6 +18,12 @@ export interface ScheduleInput {
   readonly maxNewTokens: number;
   /** The attention of each layer. */
   readonly attention: readonly AttentionSpec[];
+  /** Layers under SMPC (ascending), the number of parties that compute them, and who deals; absent: none. */
+  readonly smpc?: {
+    readonly layers: readonly number[];
+    readonly parties: number;
+    readonly dealer: "client" | "dealer";
+  } | null;
 }
 
 /** The traffic of one pair (j, k) in one step of one layer. Positions ascend. */
@@ -39,12 +46,17 @@ export interface OwnWork {
 
 export const compName = (i: number): string => `comp.${i}`;
 export const attnName = (j: number, k: number): string => `attn.${j}.${k}`;
+export const smpcName = (party: number): string => `smpc.${party}`;
+/** The party that deals correlations where the client doesn't. */
+export const DEALER = "dealer";
 
 /** The schedule of one session. */
 export class Schedule {
   readonly r: Sharding;
   readonly s: Sharding;
   readonly layers: number;
+  /** Runs of layers, alternately under SMPC and in Cascade. */
+  readonly segments: readonly Segment[];
   readonly #input: ScheduleInput;
   /** A number for each kind of visibility that the layers have, by layer: layers with the same mask have the same work. */
   readonly #masks: readonly number[];
@@ -54,6 +66,7 @@ export class Schedule {
   readonly #pairs = new WeakMap<readonly PairWork[], ReadonlyMap<string, PairWork>>();
   /** The same for one CompNode, by mask, step and i. */
   readonly #ownWork = new Map<number, readonly OwnWork[]>();
+  readonly #positions = new Map<number, readonly number[]>();
   /** `byOwner` of the positions of a pair. */
   readonly #owned = new WeakMap<readonly number[], ReadonlyMap<string, readonly number[]>>();
 
@@ -62,6 +75,7 @@ export class Schedule {
     this.r = shardingFrom(input.r);
     this.s = shardingFrom(input.s);
     this.layers = input.attention.length;
+    this.segments = segmentsOf(this.layers, input.smpc?.layers ?? []);
     const kinds = input.attention.map(({ causal, window }) => `${causal}/${window}`);
     this.#masks = kinds.map((kind) => kinds.indexOf(kind));
   }
@@ -72,6 +86,16 @@ export class Schedule {
 
   get beta(): number {
     return this.s.parts;
+  }
+
+  /** Number of SMPC parties; 0 where no layer is under SMPC. */
+  get parties(): number {
+    return this.#input.smpc?.parties ?? 0;
+  }
+
+  /** Who deals correlations; null where no layer is under SMPC. */
+  get dealer(): "client" | "dealer" | null {
+    return this.#input.smpc?.dealer ?? null;
   }
 
   /** The attention of a layer. */
@@ -94,6 +118,17 @@ export class Schedule {
     if (step === 0) return [0, this.#input.promptLength];
     const at = this.#input.promptLength + step - 1;
     return [at, at + 1];
+  }
+
+  /** All positions that a step computes, ascending; the same list for each call. */
+  positions(step: number): readonly number[] {
+    const [from, to] = this.stepRange(step);
+    return remembered(this.#positions, step, () => Array.from({ length: to - from }, (_, at) => from + at));
+  }
+
+  /** The segment that begins with a layer, or ends before it; undefined where none does. */
+  segment(kind: Segment["kind"], edge: "from" | "to", layer: number): Segment | undefined {
+    return this.segments.find((segment) => segment.kind === kind && segment[edge] === layer);
   }
 
   /** The positions of CompNode i in a step. */

@@ -4,8 +4,11 @@
 import { randomBytes } from "node:crypto";
 import { allocate, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session.ts";
-import { byOwner, compName } from "../cascade/schedule.ts";
+import { byOwner, compName, DEALER } from "../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../wire/endpoint.ts";
+import type { FailedRow } from "../smpc/hand-over.ts";
+import { SmpcProgram } from "../smpc/smpc-program.ts";
+import { ClientSmpc, type Embedding } from "./client-smpc.ts";
 import { nodeNames } from "./deployment.ts";
 import type { HostedModel } from "./party-host.ts";
 import type { PartyReport } from "./party-report.ts";
@@ -19,13 +22,15 @@ export class Client {
   readonly #endpoint: Endpoint;
   readonly #model: HostedModel;
   readonly #nodes: readonly string[];
+  readonly #embedding: Embedding | null;
   readonly #sessions = new Map<number, ClientSession>();
 
-  /** `nodes`: names of all other parties. */
-  constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[]) {
+  /** `nodes`: names of all other parties. `embedding`: needed where layer 0 is under SMPC. */
+  constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[], embedding: Embedding | null = null) {
     this.#endpoint = endpoint;
     this.#model = model;
     this.#nodes = nodes;
+    this.#embedding = embedding;
     endpoint.onControl((peer, message) => this.#control(peer, message));
     endpoint.onPeerLost((peer, reason) => {
       for (const session of this.#sessions.values()) session.fail(new Error(`${peer} is lost: ${reason.message}`));
@@ -36,15 +41,19 @@ export class Client {
   async open(description: SessionDescription): Promise<ClientSession> {
     const number = randomBytes(4).readUInt32LE();
     const cascade = cascadeSession(number, description, this.#model.spec, this.#model.program);
-    const { alpha, beta } = cascade.schedule;
-    const wanted = nodeNames(alpha, beta);
-    if (wanted.length !== this.#nodes.length || !wanted.every((name) => this.#nodes.includes(name)))
-      throw new Error(
-        `shardings: expected those that the ${this.#nodes.length} nodes stand for, got alpha ${alpha} and beta ${beta}, which need ${wanted.length}`,
-      );
+    const nodes = sessionNodes(cascade, this.#nodes);
+    const { smpc } = description;
+    const program = smpc === null ? null : await SmpcProgram.open(this.#model, cascade.schedule, smpc);
+    const part = program === null ? null : new ClientSmpc(cascade, program, this.#endpoint, this.#embedding);
     this.#endpoint.openSession(number, { word: description.wire });
-    const session = new ClientSession(this.#endpoint, cascade, description, this.#model.spec.width, this.#nodes, () =>
-      this.#sessions.delete(number),
+    const session = new ClientSession(
+      this.#endpoint,
+      cascade,
+      description,
+      this.#model.spec.width,
+      nodes,
+      () => this.#sessions.delete(number),
+      part,
     );
     this.#sessions.set(number, session);
     try {
@@ -66,6 +75,29 @@ export class Client {
   }
 }
 
+/** The nodes that a session needs, of those that there are. Throws Error where they aren't those that the deployment stands for. */
+function sessionNodes({ schedule, head, output }: CascadeSession, nodes: readonly string[]): string[] {
+  const { alpha, beta, parties, dealer } = schedule;
+  const cascade =
+    schedule.segments.some(({ kind }) => kind === "cascade") || (head === "compnode" && output === "last");
+  const wanted = cascade ? nodeNames(alpha, beta) : [];
+  const there = nodes.filter((name) => name.startsWith("comp.") || name.startsWith("attn."));
+  if (cascade && (wanted.length !== there.length || !wanted.every((name) => there.includes(name))))
+    throw new Error(
+      `shardings: expected those that the ${there.length} nodes stand for, got alpha ${alpha} and beta ${beta}, which need ${wanted.length}`,
+    );
+  const secret = nodeNames(0, 0, parties, dealer === "dealer");
+  const lacking = secret.filter((name) => !nodes.includes(name));
+  if (lacking.length > 0)
+    throw new Error(
+      `smpc: expected a deployment with ${secret.join(", ")}, got one without ${lacking.join(", ")}; start it with as many parties`,
+    );
+  return [...wanted, ...secret];
+}
+
+/** What a step gives: rows after the last layer (with logits where the LM head is under SMPC), or the next token. */
+export type StepResult = { readonly rows: Tensor; readonly logits: Tensor | null } | { readonly token: number };
+
 /** One session, from the client's side. */
 export class ClientSession {
   readonly cascade: CascadeSession;
@@ -75,6 +107,7 @@ export class ClientSession {
   readonly #width: number;
   readonly #nodes: readonly string[];
   readonly #ended: () => void;
+  readonly #smpc: ClientSmpc | null;
   readonly #ready = new Set<string>();
   readonly #reports = new Map<string, PartyReport>();
   readonly #cpuAtOpen = process.cpuUsage();
@@ -88,6 +121,7 @@ export class ClientSession {
     width: number,
     nodes: readonly string[],
     ended: () => void,
+    smpc: ClientSmpc | null,
   ) {
     this.#endpoint = endpoint;
     this.#width = width;
@@ -95,6 +129,22 @@ export class ClientSession {
     this.description = description;
     this.#nodes = nodes;
     this.#ended = ended;
+    this.#smpc = smpc;
+  }
+
+  /** The plans of the layers under SMPC; null where there are none. */
+  get program(): SmpcProgram | null {
+    return this.#smpc?.program ?? null;
+  }
+
+  /** Rows that came to the client itself and failed a check. */
+  get failedRows(): readonly FailedRow[] {
+    return this.#smpc?.failedRows ?? [];
+  }
+
+  /** Seconds that the client spent on dealing. */
+  get dealerSeconds(): number {
+    return this.#smpc?.dealerSeconds ?? 0;
   }
 
   /** Sends the description to every node and waits until all hold it. */
@@ -105,19 +155,43 @@ export class ClientSession {
       () => this.#ready.size === this.#nodes.length,
       () => `session-ready from ${missing(this.#nodes, this.#ready)}`,
     );
+    await this.#smpc?.start();
   }
 
   /**
    * Computes one step: sends its ids, [rows of the step], to their owners, and returns what comes back: rows after the last layer,
    * [1, d] (or [N, d] in order of position with output "all"), or the token id where the LM head is at the CompNode.
    */
-  async step(step: number, ids: readonly number[]): Promise<{ rows: Tensor } | { token: number }> {
+  async step(step: number, ids: readonly number[]): Promise<StepResult> {
     const { schedule } = this.cascade;
     const [from, to] = schedule.stepRange(step);
     if (ids.length !== to - from) throw new RangeError(`step ${step}: expected ${to - from} ids, got ${ids.length}`);
     this.#throwIfFailed();
-    const positions = ids.map((_, at) => from + at);
-    const owners = byOwner(schedule.r, positions);
+    const owners = byOwner(schedule.r, schedule.positions(step));
+    try {
+      if (this.#smpc?.takesIds) await this.#smpc.share(step, ids);
+      else await this.#sendIds(step, ids, owners);
+      // The next step's batch is dealt while the parties compute this one.
+      if (step + 1 < schedule.steps) this.#smpc?.dealTo(step + 1).catch((error: Error) => this.fail(error));
+      if (this.#smpc?.givesRows) return await this.#smpc.receive(step);
+      if (this.cascade.output === "all") return { rows: await this.#allRows(step, from, to, owners), logits: null };
+      const peer = compName(schedule.lastOwner(step));
+      if (this.cascade.head === "compnode") {
+        const { data } = await this.#endpoint.receive(peer, keyOf(this.cascade, "token", NO_LAYER, step), {
+          shape: [1, 1],
+          word: "int32",
+          deadlineMs: this.#deadlineMs,
+        });
+        return { token: data[0] };
+      }
+      return { rows: await this.#receiveRows(peer, step, 1), logits: null };
+    } catch (error) {
+      throw this.#failure ?? error; // the first cause, where a node named one
+    }
+  }
+
+  async #sendIds(step: number, ids: readonly number[], owners: readonly [number, number[]][]): Promise<void> {
+    const [from] = this.cascade.schedule.stepRange(step);
     await Promise.all(
       owners.map(([owner, owned]) =>
         this.#endpoint.send(compName(owner), keyOf(this.cascade, "ids", NO_LAYER, step), {
@@ -126,24 +200,16 @@ export class ClientSession {
         }),
       ),
     );
-    try {
-      if (this.cascade.output === "all") return { rows: await this.#allRows(step, from, to, owners) };
-      const peer = compName(schedule.lastOwner(step));
-      if (this.cascade.head === "compnode") {
-        const { data } = await this.#endpoint.receive(peer, keyOf(this.cascade, "token", NO_LAYER, step), {
-          shape: [1, 1],
-          word: "int32",
-        });
-        return { token: data[0] };
-      }
-      return { rows: await this.#receiveRows(peer, step, 1) };
-    } catch (error) {
-      throw this.#failure ?? error; // the first cause, where a node named one
-    }
+  }
+
+  /** How long rows may take to come back: the default, but where SMPC parties compute. */
+  get #deadlineMs(): number | undefined {
+    return this.#smpc === null ? undefined : this.cascade.idleDeadlineMs;
   }
 
   /** Ends the session on every node and collects their reports, client last. */
   async close(): Promise<PartyReport[]> {
+    await this.#smpc?.dealTo(0); // what is being dealt is sent first
     const message = { type: "session-close", session: this.cascade.session };
     await Promise.all(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
     await this.#wait(
@@ -170,7 +236,8 @@ export class ClientSession {
   }
 
   ready(node: string, hashes: Readonly<Record<string, string>>): void {
-    const mine = descriptionHashes(this.description);
+    const computes = node.startsWith("smpc.") || node === DEALER;
+    const mine = { ...descriptionHashes(this.description), ...(computes ? this.program?.hashes() : {}) };
     const fields = new Set([...Object.keys(mine), ...Object.keys(hashes)]);
     const differing = [...fields].filter((field) => mine[field] !== hashes[field]);
     if (differing.length > 0)
@@ -209,6 +276,7 @@ export class ClientSession {
     const { data, shape } = await this.#endpoint.receive(peer, keyOf(this.cascade, "hidden", NO_LAYER, step), {
       shape: [rows, this.#width],
       word: "float",
+      deadlineMs: this.#deadlineMs,
     });
     return { data: data as FloatArray, shape };
   }

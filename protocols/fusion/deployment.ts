@@ -1,5 +1,5 @@
 import type { Endpoint } from "../wire/endpoint.ts";
-import { attnName, compName } from "../cascade/schedule.ts";
+import { attnName, compName, DEALER, smpcName } from "../cascade/schedule.ts";
 
 /** Parties that stand ready: the client's endpoint and the names of the nodes it can open sessions on. */
 export interface Deployment {
@@ -9,19 +9,47 @@ export interface Deployment {
   close(): Promise<void>;
 }
 
-/** The nodes of a deployment with alpha CompNodes and beta² AttnNodes. */
-export function nodeNames(alpha: number, beta: number): string[] {
+/** How many parties of each kind a deployment has. */
+export interface DeploymentShape {
+  readonly alpha: number;
+  readonly beta: number;
+  /** SMPC parties; none where absent. */
+  readonly parties?: number;
+  /** A party that deals, because the client doesn't. */
+  readonly dealer?: boolean;
+}
+
+/** The nodes of a deployment with alpha CompNodes, beta² AttnNodes, some SMPC parties and perhaps a dealer. */
+export function nodeNames(alpha: number, beta: number, parties = 0, dealer = false): string[] {
   const names = Array.from({ length: alpha }, (_, i) => compName(i));
   for (let j = 0; j < beta; j++) for (let k = 0; k < beta; k++) names.push(attnName(j, k));
+  for (let party = 0; party < parties; party++) names.push(smpcName(party));
+  if (dealer) names.push(DEALER);
   return names;
 }
 
+/** The nodes of a deployment of this shape. */
+export const namesOf = ({ alpha, beta, parties, dealer }: DeploymentShape): string[] =>
+  nodeNames(alpha, beta, parties, dealer);
+
+const RANKS: Readonly<Record<string, number>> = { comp: 0, attn: 1, smpc: 2, [DEALER]: 3 };
+
+/** Kinds of nodes that have no links. */
+const APART = new Set(["attn smpc", `attn ${DEALER}`, `comp ${DEALER}`]);
+
 /**
- * Who dials whom: the client dials every node, AttnNodes dial CompNodes. A CompNode sends more than it receives, and frames of the
- * dialled side are unmasked. AttnNodes have no links among themselves, nor have CompNodes.
+ * Who dials whom: the client dials every node, AttnNodes and SMPC parties dial CompNodes, the dealer dials SMPC parties, and these dial
+ * those of lower number. A CompNode sends more than it receives, and frames of the dialled side are unmasked. AttnNodes have no links
+ * among themselves, nor have CompNodes.
  */
 export function linkDirection(party: string, peer: string): "dial" | "accept" | null {
-  const rank = (name: string): number => (name.startsWith("comp.") ? 0 : name.startsWith("attn.") ? 1 : 2);
-  if (rank(party) === rank(peer)) return null;
-  return rank(party) > rank(peer) ? "dial" : "accept";
+  const [kind, index] = party.split(".");
+  const [other, otherIndex] = peer.split(".");
+  const [rank, otherRank] = [RANKS[kind] ?? 4, RANKS[other] ?? 4];
+  if (rank === otherRank)
+    return kind === "smpc" && index !== otherIndex ? dials(Number(index), Number(otherIndex)) : null;
+  if (APART.has(rank < otherRank ? `${kind} ${other}` : `${other} ${kind}`)) return null;
+  return dials(rank, otherRank);
 }
+
+const dials = (mine: number, other: number): "dial" | "accept" => (mine > other ? "dial" : "accept");

@@ -24,6 +24,7 @@ export function describeSession(
     sampling: config.head === "compnode" ? samplingOf(config) : null,
     views: config.views !== undefined,
     idleDeadlineMs: config.idleDeadlineMs,
+    smpc: null,
     ...more,
   };
   // The last token is never fed back.

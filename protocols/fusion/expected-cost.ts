@@ -10,7 +10,9 @@ import { prePassCost } from "../cascade/pre-pass.ts";
 import { byOwner, type Schedule } from "../cascade/schedule.ts";
 import { evaluateCosts, type CostFigures, type Quantities } from "../cost.ts";
 import { inputCost, outputCost } from "../cascade/edges.ts";
+import type { SmpcProgram } from "../smpc/smpc-program.ts";
 import type { Phase } from "../wire/messages.ts";
+import { smpcCost, type SmpcPhase } from "./expected-smpc-cost.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
 export type ExpectedCost = { readonly [phase in Phase | "post-pass"]: CostFigures };
@@ -24,10 +26,22 @@ export interface CostedModel {
   readonly parameters: ReadonlyMap<string, { readonly spec: ParameterSpec }>;
 }
 
-/** Cost by phase of the first `steps` steps of a session. Rounds add up over the phases: they follow one another. */
-export function expectedCost(description: SessionDescription, model: CostedModel, steps: number): ExpectedCost {
+/**
+ * Cost by phase of the first `steps` steps of a session. Rounds add up over the phases: they follow one another. `program`: the plans of
+ * the layers under SMPC, where there are any; a step ahead of them is dealt.
+ */
+export function expectedCost(
+  description: SessionDescription,
+  model: CostedModel,
+  steps: number,
+  program: SmpcProgram | null = null,
+): ExpectedCost {
   const schedule = scheduleOf(description, model.spec, model.program);
   const total = {
+    deal: zero(),
+    share: zero(),
+    online: zero(),
+    handover: zero(),
     input: zero(),
     "pre-pass": zero(),
     "attention-pass": zero(),
@@ -36,17 +50,27 @@ export function expectedCost(description: SessionDescription, model: CostedModel
   };
   for (let step = 0; step < steps; step++) {
     const edge = stepQuantities(schedule, model, description, step);
-    add(total.input, evaluateCosts(inputCost, edge));
-    add(total.output, evaluateCosts(outputCost, edge));
-    for (let layer = 0; layer < schedule.layers; layer++) {
+    const [first, last] = [schedule.segments[0], schedule.segments.at(-1)!];
+    if (first.kind === "cascade") add(total.input, evaluateCosts(inputCost, edge));
+    const output = evaluateCosts(outputCost, edge);
+    // After a last segment under SMPC rows come by hand-over; only a token is still sent by a CompNode.
+    const sent = last.kind === "cascade" || edge.tokenOut === 1;
+    add(total.output, sent ? output : { ...zero(), multiplyAdds: output.multiplyAdds });
+    for (const layer of cascadeLayers(schedule)) {
       const quantities = { ...edge, ...pairQuantities(schedule, step, layer) };
       add(total["pre-pass"], evaluateCosts(prePassCost, quantities));
       add(total["attention-pass"], evaluateCosts(attentionPassCost, quantities));
       add(total["post-pass"], evaluateCosts(postPassCost, quantities));
     }
   }
+  if (program !== null)
+    for (const [phase, cost] of Object.entries(smpcCost(description, schedule, program, steps)))
+      add(total[phase as SmpcPhase], cost);
   return total;
 }
+
+const cascadeLayers = (schedule: Schedule): number[] =>
+  schedule.segments.flatMap(({ kind, from, to }) => (kind === "cascade" ? range(from, to) : []));
 
 /** Quantities of a step that do not depend on the layer. */
 export function stepQuantities(

@@ -4,7 +4,7 @@ import type { Endpoint } from "../wire/endpoint.ts";
 import { loopbackNetwork } from "../wire/loopback-network.ts";
 import { memoryNetwork } from "../wire/memory-network.ts";
 import type { WireLimits } from "../wire/limits.ts";
-import { linkDirection, nodeNames, type Deployment } from "./deployment.ts";
+import { linkDirection, namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { PartyHost, type HostedModel } from "./party-host.ts";
 import { SESSION_CONTROL } from "./session-control.ts";
 import { deploymentDescription } from "./topology.ts";
@@ -22,15 +22,15 @@ export interface InProcessOptions {
 export async function inProcessDeployment(
   model: HostedModel,
   engine: StageEngine,
-  shape: { readonly alpha: number; readonly beta: number },
+  shape: DeploymentShape,
   options: InProcessOptions = {},
 ): Promise<Deployment> {
-  const nodes = nodeNames(shape.alpha, shape.beta);
+  const nodes = namesOf(shape);
   const names = [CLIENT, ...nodes];
   const hosts = new Map(nodes.map((name) => [name, new PartyHost(name, model, engine, options.viewsFolder ?? null)]));
   const network = {
     model: model.fingerprint,
-    description: deploymentDescription(shape.alpha, shape.beta),
+    description: deploymentDescription(shape.alpha, shape.beta, shape.parties, shape.dealer),
     controls: SESSION_CONTROL,
     limits: options.limits,
     onTensorReceived: (party: string) => hosts.get(party)?.observe,

@@ -8,8 +8,8 @@ import { messagePositions, partialExposure, type PartialExposure } from "../casc
 import type { Schedule } from "../cascade/schedule.ts";
 import type { MessageKey } from "../wire/endpoint.ts";
 
-/** As what a position was seen. summed: its K and V only in a sum with others; revealed: its V row, by a sum over a single visible key. */
-export type ExposureKind = "id" | ComputedKind | "partial" | "summed" | "revealed" | "unscheduled";
+/** As what a position was seen. share: additive shares of its rows; masked: opened words of them, each plus a uniform mask. summed: its K and V only in a sum with others; revealed: its V row, by a sum over a single visible key. */
+export type ExposureKind = "id" | ComputedKind | "partial" | "summed" | "revealed" | "share" | "masked" | "unscheduled";
 
 /** Kinds that show a position's own tensors; the gap and the cluster are computed on them. */
 const DIRECT: ReadonlySet<ExposureKind> = new Set(["id", "row", "q", "k", "v", "attended", "logits", "token"]);
@@ -68,7 +68,22 @@ export class Ledger implements Witness {
         return this.#note("row", this.#schedule.layers, positions);
       case "token":
         return this.#note("token", key.layer, positions);
+      case "shares":
+        return this.#noteSegment("share", key.layer, positions);
+      case "opened":
+        return this.#noteSegment("masked", key.layer, positions);
+      case "handover":
+        return this.#note("share", key.layer, positions);
+      case "seed":
+      case "dealt":
+        return; // random words that depend on nothing
     }
+  }
+
+  /** A party that has shares of a segment's input has shares of all its layers. */
+  #noteSegment(kind: "share" | "masked", from: number, positions: readonly number[]): void {
+    const { to } = this.#schedule.segment("smpc", "from", from)!;
+    for (let layer = from; layer < to; layer++) this.#note(kind, layer, positions);
   }
 
   computed(kind: ComputedKind, layer: number, _step: number, positions: readonly number[], _tensor: Tensor): void {

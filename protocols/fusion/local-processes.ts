@@ -3,7 +3,7 @@ import { CLIENT } from "../cascade/comp-node.ts";
 import type { WireLimits } from "../wire/limits.ts";
 import { createEndpoint, type PartyEndpoint } from "../wire/party-endpoint.ts";
 import { WebSocketTransport, type WebSocketTransportOptions } from "../wire/websocket-transport.ts";
-import { nodeNames, type Deployment } from "./deployment.ts";
+import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { startNodeProcesses, type NodeProcessesOptions } from "./node-processes.ts";
 import { SESSION_CONTROL } from "./session-control.ts";
 import { deploymentDescription } from "./topology.ts";
@@ -20,7 +20,7 @@ export async function startLocalProcesses(options: NodeProcessesOptions & Client
     const [client] = await Promise.all([linkClient(options, processes.addresses), processes.join()]);
     return {
       client,
-      nodes: nodeNames(options.alpha, options.beta),
+      nodes: namesOf(options),
       pids: processes.pids,
       async close() {
         await client.close();
@@ -33,9 +33,7 @@ export async function startLocalProcesses(options: NodeProcessesOptions & Client
   }
 }
 
-export interface ClientLinkOptions extends WebSocketTransportOptions {
-  readonly alpha: number;
-  readonly beta: number;
+export interface ClientLinkOptions extends WebSocketTransportOptions, DeploymentShape {
   readonly fingerprint: string;
   readonly limits?: Partial<WireLimits>;
 }
@@ -45,13 +43,13 @@ export async function linkClient(
   options: ClientLinkOptions,
   addresses: Readonly<Record<string, string>>,
 ): Promise<PartyEndpoint> {
-  const { alpha, beta, fingerprint, limits } = options;
+  const { alpha, beta, parties, dealer, fingerprint, limits } = options;
   const client = await createEndpoint({
     party: CLIENT,
     transport: new WebSocketTransport(options),
-    peers: Object.fromEntries(nodeNames(alpha, beta).map((name) => [name, "dial" as const])),
+    peers: Object.fromEntries(namesOf(options).map((name) => [name, "dial" as const])),
     model: fingerprint,
-    description: deploymentDescription(alpha, beta),
+    description: deploymentDescription(alpha, beta, parties, dealer),
     controls: SESSION_CONTROL,
     limits,
   });

@@ -12,6 +12,8 @@ export type NodeOrder =
       readonly party: string;
       readonly alpha: number;
       readonly beta: number;
+      readonly parties?: number;
+      readonly dealer?: boolean;
       readonly model: string;
       readonly listen: string;
       readonly viewsFolder: string | null;
@@ -40,9 +42,9 @@ process.on("disconnect", () => {
 
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {
-    const { party, alpha, beta, listen, viewsFolder, head } = message;
+    const { party, alpha, beta, parties, dealer, listen, viewsFolder, head } = message;
     const model = await openModel(message.model);
-    node = await Node.start({ party, alpha, beta, model, listen, viewsFolder, threads: 1, head });
+    node = await Node.start({ party, alpha, beta, parties, dealer, model, listen, viewsFolder, threads: 1, head });
     tell({ answer: "listening", address: node.endpoint.address! });
   } else {
     await node!.join(message.addresses);

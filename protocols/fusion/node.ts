@@ -3,18 +3,17 @@ import type { Model } from "../../layers/model.ts";
 import { attentionEngine, onnxEngine } from "../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import { CLIENT } from "../cascade/comp-node.ts";
+import { DEALER } from "../cascade/schedule.ts";
 import { createEndpoint, type PartyEndpoint } from "../wire/party-endpoint.ts";
 import type { WireLimits } from "../wire/limits.ts";
 import { WebSocketTransport, type Certificates } from "../wire/websocket-transport.ts";
-import { linkDirection, nodeNames } from "./deployment.ts";
+import { linkDirection, namesOf, type DeploymentShape } from "./deployment.ts";
 import { PartyHost } from "./party-host.ts";
 import { SESSION_CONTROL } from "./session-control.ts";
 import { checkNodeName, deploymentDescription } from "./topology.ts";
 
-export interface NodeOptions {
+export interface NodeOptions extends DeploymentShape {
   readonly party: string;
-  readonly alpha: number;
-  readonly beta: number;
   readonly model: Model;
   /** Where to accept links; port 0 takes a free one. */
   readonly listen: string;
@@ -33,9 +32,9 @@ export class Node {
   readonly endpoint: PartyEndpoint;
   readonly #options: NodeOptions;
   readonly #host: PartyHost;
-  readonly #engine: StageEngine;
+  readonly #engine: StageEngine | null;
 
-  private constructor(endpoint: PartyEndpoint, options: NodeOptions, host: PartyHost, engine: StageEngine) {
+  private constructor(endpoint: PartyEndpoint, options: NodeOptions, host: PartyHost, engine: StageEngine | null) {
     this.endpoint = endpoint;
     this.#options = options;
     this.#host = host;
@@ -44,11 +43,11 @@ export class Node {
 
   /** Opens the engine and listens. Throws ListenError, AddressError, ModelFileError. */
   static async start(options: NodeOptions): Promise<Node> {
-    const { party, alpha, beta, model } = options;
-    checkNodeName(party, alpha, beta);
+    const { party, alpha, beta, parties, dealer, model } = options;
+    checkNodeName(party, alpha, beta, parties, dealer);
     const engine = await nodeEngine(options);
     const host = new PartyHost(party, model, engine, options.viewsFolder);
-    const peers = [CLIENT, ...nodeNames(alpha, beta)].flatMap((peer) => {
+    const peers = [CLIENT, ...namesOf(options)].flatMap((peer) => {
       const direction = linkDirection(party, peer);
       return direction === null ? [] : [[peer, direction] as const];
     });
@@ -59,7 +58,7 @@ export class Node {
       transient: [CLIENT],
       listen: options.listen,
       model: model.fingerprint,
-      description: deploymentDescription(alpha, beta),
+      description: deploymentDescription(alpha, beta, parties, dealer),
       controls: SESSION_CONTROL,
       limits: options.limits,
       onTensorReceived: host.observe,
@@ -82,12 +81,13 @@ export class Node {
   async close(): Promise<void> {
     await this.#host.close();
     await this.endpoint.close();
-    await this.#engine.close();
+    await this.#engine?.close();
   }
 }
 
-/** An AttnNode needs no weights; a CompNode needs no attention. */
-function nodeEngine({ party, model, threads, head }: NodeOptions): Promise<StageEngine> {
+/** An AttnNode needs no weights; a CompNode needs no attention; SMPC parties and the dealer have plans in its place. */
+async function nodeEngine({ party, model, threads, head }: NodeOptions): Promise<StageEngine | null> {
+  if (party.startsWith("smpc.") || party === DEALER) return null;
   if (party.startsWith("attn.")) return attentionEngine(model, { threads });
   return onnxEngine(model, { threads, stages: head ? ["embed", "pre", "post", "head"] : ["embed", "pre", "post"] });
 }

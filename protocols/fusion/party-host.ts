@@ -3,13 +3,18 @@
  * caches, ledger and (where the session asks for it) recorded views.
  */
 import { hostname } from "node:os";
-import type { ModelSpec } from "../../layers/model-spec.ts";
-import type { BlockProgram } from "../../layers/program.ts";
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import type { Tensor } from "../../layers/tensor.ts";
 import { runAttnNode } from "../cascade/attn-node.ts";
 import type { CascadeSession, ComputedKind, Witness } from "../cascade/cascade-session.ts";
 import { CLIENT, runCompNode } from "../cascade/comp-node.ts";
+import { DEALER } from "../cascade/schedule.ts";
+import type { FailedRow } from "../smpc/hand-over.ts";
+import type { WeightedModel } from "../smpc/layer-weights.ts";
+import { MemoryCorrelationStore } from "../smpc/memory-correlation-store.ts";
+import { SessionDealer } from "../smpc/session-dealer.ts";
+import { runSmpcParty } from "../smpc/smpc-party.ts";
+import { SmpcProgram } from "../smpc/smpc-program.ts";
 import type { ControlMessage, Endpoint, MessageKey, WireTensor } from "../wire/endpoint.ts";
 import { Ledger } from "./ledger.ts";
 import type { PartyReport } from "./party-report.ts";
@@ -17,18 +22,18 @@ import type { SessionControl } from "./session-control.ts";
 import { cascadeSession, descriptionHashes, type SessionDescription } from "./session-description.ts";
 import { ViewRecorder } from "./view-recorder.ts";
 
-/** What a node must know of the model: its shape and its identity. The engine holds the weights, if the party needs any. */
-export interface HostedModel {
-  readonly spec: ModelSpec;
-  readonly program: BlockProgram;
-  readonly fingerprint: string;
-}
+/** What a node must know of the model: its shape and its identity; weights for SMPC parties, which have no engine. */
+export type HostedModel = WeightedModel;
 
 interface HostedSession {
   readonly description: SessionDescription;
   readonly cascade: CascadeSession;
   readonly ledger: Ledger;
   readonly views: ViewRecorder | null;
+  readonly failedRows: FailedRow[];
+  /** What SMPC parties and the dealer compute; null for others. */
+  readonly program: Promise<SmpcProgram> | null;
+  dealer: Promise<SessionDealer> | null;
   readonly cpuAtOpen: NodeJS.CpuUsage;
   /** Resolves when the party's part is done or given up; never rejects. */
   readonly run: Promise<void>;
@@ -38,15 +43,15 @@ interface HostedSession {
 export class PartyHost {
   readonly #party: string;
   readonly #model: HostedModel;
-  readonly #engine: StageEngine;
+  readonly #engine: StageEngine | null;
   readonly #viewsFolder: string | null;
   readonly #sessions = new Map<number, HostedSession>();
   /** Views of sessions that were given up, being completed. */
   readonly #leftovers = new Set<Promise<void>>();
   #endpoint: Endpoint | null = null;
 
-  /** `viewsFolder` null: sessions that ask for views are refused. */
-  constructor(party: string, model: HostedModel, engine: StageEngine, viewsFolder: string | null) {
+  /** `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. */
+  constructor(party: string, model: HostedModel, engine: StageEngine | null, viewsFolder: string | null) {
     this.#party = party;
     this.#model = model;
     this.#engine = engine;
@@ -91,6 +96,7 @@ export class PartyHost {
         this.#abort(endpoint, control.session, `${control.party}: ${control.reason}`);
       else if (peer !== CLIENT) throw new Error(`${control.type}: expected from the client only, got it from ${peer}`);
       else if (control.type === "session-open") await this.#open(endpoint, control.session, control.description);
+      else if (control.type === "session-deal") await this.#deal(endpoint, control.session, control.step);
       else if (control.type === "session-close") await this.#close(endpoint, control.session);
     } catch (error) {
       await this.#fail(endpoint, control.session, error);
@@ -114,17 +120,23 @@ export class PartyHost {
       description.views && this.#viewsFolder !== null
         ? new ViewRecorder(this.#viewsFolder, this.#party, cascade)
         : null;
-    const witness = witnesses(ledger, views);
+    const failedRows: FailedRow[] = [];
+    const witness = witnesses(ledger, views, failedRows);
+    const program = this.#program(cascade);
+    program?.catch(() => {}); // awaited below, and by the run
     let start = (): void => {};
     const started = new Promise<void>((resolve) => (start = resolve));
     const run = started
-      .then(() => this.#run(endpoint, cascade, witness))
+      .then(() => this.#run(endpoint, cascade, witness, program))
       .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, session, error)));
     const hosted: HostedSession = {
       description,
       cascade,
       ledger,
       views,
+      failedRows,
+      program,
+      dealer: null,
       cpuAtOpen: process.cpuUsage(),
       run,
       closing: false,
@@ -132,19 +144,53 @@ export class PartyHost {
     this.#sessions.set(session, hosted);
     start();
     await views?.created();
-    await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes: descriptionHashes(description) });
+    const hashes = { ...descriptionHashes(description), ...(await program)?.hashes() };
+    await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes });
   }
 
-  #run(endpoint: Endpoint, cascade: CascadeSession, witness: Witness): Promise<void> {
+  /** What an SMPC party or a dealer computes in a session. */
+  #program({ schedule, smpc }: CascadeSession): Promise<SmpcProgram> | null {
+    if (smpc === null || !(this.#party.startsWith("smpc.") || this.#party === DEALER)) return null;
+    return SmpcProgram.open(this.#model, schedule, smpc);
+  }
+
+  /** Deals up to a step; the first call gives the parties their seeds. */
+  async #deal(endpoint: Endpoint, session: number, step: number): Promise<void> {
+    const hosted = this.#sessions.get(session);
+    if (hosted === undefined || hosted.closing) return;
+    if (this.#party !== DEALER || hosted.program === null || hosted.cascade.schedule.dealer !== DEALER)
+      throw new Error(`session-deal: expected at the dealer of a session that has one, got it at ${this.#party}`);
+    const { cascade, program } = hosted;
+    hosted.dealer ??= program.then(async (made) => {
+      const dealer = new SessionDealer(cascade, made, endpoint);
+      await dealer.start();
+      return dealer;
+    });
+    await (await hosted.dealer).dealTo(step);
+  }
+
+  async #run(
+    endpoint: Endpoint,
+    cascade: CascadeSession,
+    witness: Witness,
+    program: Promise<SmpcProgram> | null,
+  ): Promise<void> {
     const [kind, j, k] = this.#party.split(".");
-    return kind === "comp"
-      ? runCompNode(Number(j), cascade, endpoint, this.#engine, witness)
-      : runAttnNode(Number(j), Number(k), cascade, endpoint, this.#engine);
+    if (kind === "smpc") {
+      if (program === null || Number(j) >= cascade.schedule.parties) return;
+      await runSmpcParty(Number(j), cascade, await program, endpoint, new MemoryCorrelationStore());
+      return;
+    }
+    if (this.#engine === null) return; // a dealer follows the client's orders
+    if (kind === "comp") await runCompNode(Number(j), cascade, endpoint, this.#engine, witness);
+    else await runAttnNode(Number(j), Number(k), cascade, endpoint, this.#engine);
   }
 
   async #close(endpoint: Endpoint, session: number): Promise<void> {
     const hosted = this.#sessions.get(session);
     if (hosted === undefined) return;
+    const dealer = await hosted.dealer;
+    await dealer?.dealTo(0); // what was ordered is sent, so that it is counted
     hosted.closing = true;
     endpoint.closeSession(session, null);
     await hosted.run;
@@ -153,10 +199,14 @@ export class PartyHost {
     } finally {
       this.#sessions.delete(session);
     }
-    await endpoint.sendControl(CLIENT, { type: "session-report", session, report: this.#report(endpoint, hosted) });
+    await endpoint.sendControl(CLIENT, {
+      type: "session-report",
+      session,
+      report: this.#report(endpoint, hosted, dealer),
+    });
   }
 
-  #report(endpoint: Endpoint, hosted: HostedSession): PartyReport {
+  #report(endpoint: Endpoint, hosted: HostedSession, dealer: SessionDealer | null): PartyReport {
     const cpu = process.cpuUsage(hosted.cpuAtOpen);
     const counters = endpoint.counters.snapshot();
     return {
@@ -167,6 +217,8 @@ export class PartyHost {
       residentBytes: process.memoryUsage.rss(),
       counters: { ...counters, tensors: counters.tensors.filter(({ session }) => session === hosted.cascade.session) },
       exposure: hosted.ledger.exposure(),
+      failedRows: hosted.failedRows,
+      dealerSeconds: dealer?.seconds ?? 0,
     };
   }
 
@@ -202,13 +254,15 @@ export class PartyHost {
   }
 }
 
-/** Tells both of what a party computes in the clear. */
-function witnesses(ledger: Ledger, views: ViewRecorder | null): Witness {
-  if (views === null) return ledger;
+/** Tells both of what a party computes in the clear, and collects the rows that failed. */
+function witnesses(ledger: Ledger, views: ViewRecorder | null, failedRows: FailedRow[]): Witness {
   return {
     computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void {
       ledger.computed(kind, layer, step, positions, tensor);
-      views.computed(kind, layer, step, positions, tensor);
+      views?.computed(kind, layer, step, positions, tensor);
+    },
+    failed(position: number, site: string): void {
+      failedRows.push({ position, site });
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { CounterSnapshot } from "../wire/counters.ts";
+import type { FailedRow } from "../smpc/hand-over.ts";
 import type { Exposure } from "./ledger.ts";
 
 /** What a party says of a session when it ends: figures and positions, never values. */
@@ -12,6 +13,10 @@ export interface PartyReport {
   readonly residentBytes: number;
   readonly counters: CounterSnapshot;
   readonly exposure: Exposure;
+  /** Rows that SMPC parties handed over to this party and that failed a check. */
+  readonly failedRows: readonly FailedRow[];
+  /** Seconds that a dealer computed; 0 for others. */
+  readonly dealerSeconds: number;
 }
 
 /** CPU seconds of all processes of a session; processes that host several parties count once. */

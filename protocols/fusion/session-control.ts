@@ -13,6 +13,8 @@ export const SESSION_CONTROL = {
     session,
     hashes: z.record(z.string(), z.string()),
   }),
+  /** Client -> dealer: the parties are ready; deal all steps up to this one. */
+  "session-deal": z.strictObject({ type: z.literal("session-deal"), session, step: z.int().min(0) }),
   /** Client -> node: the session ends; report. */
   "session-close": z.strictObject({ type: z.literal("session-close"), session }),
   /** Node -> client: what the session cost here and what this party saw (positions, never values). */

@@ -17,6 +17,9 @@ export type SessionCosts = Pick<
   | "phases"
 >;
 
+const CASCADE_PHASES = ["input", "pre-pass", "attention-pass", "output"] as const;
+const SMPC_PHASES = ["deal", "share", "online", "handover"] as const;
+
 /** The counters of all parties of an ended session beside what the declared costs say for the `steps` that were taken. */
 export async function sessionCosts(
   deployment: Deployment,
@@ -31,15 +34,17 @@ export async function sessionCosts(
     [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
     number,
   );
-  const expected = expectedCost(session.description, model, steps);
-  const phases = (["input", "pre-pass", "attention-pass", "output"] as const).map((phase) => ({
-    phase,
-    payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
-    expectedPayloadBytes: expected[phase].payloadBytes,
-    framingBytes: totals.phases[phase]?.framingBytes ?? 0,
-    messages: totals.phases[phase]?.messages ?? 0,
-    expectedMessages: expected[phase].messages,
-  }));
+  const expected = expectedCost(session.description, model, steps, session.program);
+  const phases = (session.program === null ? CASCADE_PHASES : ([...SMPC_PHASES, ...CASCADE_PHASES] as const)).map(
+    (phase) => ({
+      phase,
+      payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
+      expectedPayloadBytes: expected[phase].payloadBytes,
+      framingBytes: totals.phases[phase]?.framingBytes ?? 0,
+      messages: totals.phases[phase]?.messages ?? 0,
+      expectedMessages: expected[phase].messages,
+    }),
+  );
   return {
     payloadBytes: totals.payloadBytes,
     expectedPayloadBytes: phases.reduce((sum, phase) => sum + phase.expectedPayloadBytes, 0),

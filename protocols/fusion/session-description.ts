@@ -3,12 +3,13 @@ import { z } from "zod";
 import type { BlockProgram } from "../../layers/program.ts";
 import type { ModelSpec } from "../../layers/model-spec.ts";
 import type { CascadeSession } from "../cascade/cascade-session.ts";
-import { Schedule } from "../cascade/schedule.ts";
+import { Schedule, type ScheduleInput } from "../cascade/schedule.ts";
 import { shardingRule } from "../cascade/sharding.ts";
+import { smpcPlacement } from "../smpc/placement.ts";
 import { describeFields } from "../wire/handshake.ts";
 
 /** Version of the session's meaning: parties of different versions refuse one another. */
-export const SESSION_VERSION = 1;
+export const SESSION_VERSION = 2;
 
 export const samplingRule = z.strictObject({
   temperature: z.number().min(0).max(100),
@@ -37,6 +38,8 @@ export const sessionDescription = z.strictObject({
   /** Nodes keep every tensor they see. For research: a node that records is a node that can be read. */
   views: z.boolean(),
   idleDeadlineMs: z.int().min(1),
+  /** Layers under SMPC; null: all in Cascade. */
+  smpc: smpcPlacement.nullable(),
 });
 
 export type SessionDescription = z.infer<typeof sessionDescription>;
@@ -51,7 +54,10 @@ export function descriptionHashes(description: SessionDescription): Record<strin
   );
 }
 
-/** What the parties of the Cascade layers work from. Throws Error where the session is longer than the model's context. */
+/**
+ * What the parties of a session work from. Throws Error where the session is longer than the model's context, or where layers that are
+ * under SMPC don't fit it.
+ */
 export function cascadeSession(
   session: number,
   description: SessionDescription,
@@ -63,6 +69,7 @@ export function cascadeSession(
     throw new Error(
       `session: expected at most ${spec.maxPositions} positions (the model's context), got ${schedule.length}`,
     );
+  checkPlacement(description, schedule);
   return {
     session,
     schedule,
@@ -71,16 +78,33 @@ export function cascadeSession(
     output: description.output,
     sampling: description.sampling,
     idleDeadlineMs: description.idleDeadlineMs,
+    smpc: description.smpc,
   };
 }
 
+function checkPlacement({ smpc }: SessionDescription, { layers, segments }: Schedule): void {
+  if (smpc === null) return;
+  const count = segments.filter(({ kind }) => kind === "smpc").length;
+  if (smpc.formats.length !== count)
+    throw new Error(`smpc formats: expected ${count}, one a run of layers, got ${smpc.formats.length}`);
+  if (smpc.head && smpc.layers.at(-1) !== layers - 1)
+    throw new Error(
+      `smpc head: expected the last layer (${layers - 1}) under SMPC, got layers ${smpc.layers.join(", ")}`,
+    );
+}
+
 /** The schedule of a session on a model. */
-export function scheduleOf(description: SessionDescription, spec: ModelSpec, program: BlockProgram): Schedule {
+export function scheduleOf(
+  description: Omit<SessionDescription, "smpc"> & { readonly smpc: ScheduleInput["smpc"] },
+  spec: ModelSpec,
+  program: BlockProgram,
+): Schedule {
   return new Schedule({
     r: description.r,
     s: description.s,
     promptLength: description.promptLength,
     maxNewTokens: description.maxNewTokens,
     attention: Array.from({ length: spec.layers }, (_, layer) => program.attention(spec, layer)),
+    smpc: description.smpc,
   });
 }

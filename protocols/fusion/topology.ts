@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { isLoopback } from "../wire/websocket-address.ts";
-import { attnName, compName } from "../cascade/schedule.ts";
-import { nodeNames } from "./deployment.ts";
+import { attnName, compName, smpcName } from "../cascade/schedule.ts";
+import { checkMachines } from "./machines.ts";
+import { namesOf, nodeNames } from "./deployment.ts";
 import { schemaFaults } from "./schema-faults.ts";
 import { SESSION_VERSION } from "./session-description.ts";
 
@@ -12,8 +13,16 @@ const parts = z.int().min(1).max(64);
 export const topologySchema = z.strictObject({
   alpha: parts,
   beta: parts,
+  /** SMPC parties: smpc.0, smpc.1, ... */
+  parties: z.union([z.literal(0), z.int().min(2).max(8)]).optional(),
+  /** A party "dealer" deals to them; else the client does. */
+  dealer: z.boolean().optional(),
   /** Party to address, ws://host:port on loopback, wss://host:port elsewhere. */
   nodes: z.record(z.string(), z.url({ protocol: /^wss?$/ })),
+  /** Party (also "client") to the name of its machine, where that is not the host of its address. */
+  machines: z.record(z.string(), z.string().min(1)).optional(),
+  /** Allow one machine to hold the shares of all SMPC parties, or those of one and what is dealt: it can then read everything. */
+  insecureColocation: z.boolean().optional(),
 });
 
 export type Topology = z.infer<typeof topologySchema>;
@@ -43,7 +52,7 @@ export function parseTopology(text: string, file: string): Topology {
   const parsed = topologySchema.safeParse(value);
   if (!parsed.success) throw new Error(`topology ${file}: ${schemaFaults(parsed.error, value, "content")}`);
   const { alpha, beta, nodes } = parsed.data;
-  const expected = nodeNames(alpha, beta);
+  const expected = namesOf(parsed.data);
   const missing = expected.filter((name) => !Object.hasOwn(nodes, name));
   if (missing.length > 0)
     throw new Error(
@@ -63,6 +72,7 @@ export function parseTopology(text: string, file: string): Topology {
       );
     taken.set(address, name);
   }
+  checkMachines(parsed.data, `topology ${file}`);
   return parsed.data;
 }
 
@@ -78,14 +88,20 @@ export function makeTopology(alpha: number, beta: number, hosts: readonly string
 }
 
 /** What all parties of a deployment must agree on before a session; compared field by field in the handshake. */
-export function deploymentDescription(alpha: number, beta: number): Record<string, number> {
-  return { alpha, beta, sessionVersion: SESSION_VERSION };
+export function deploymentDescription(
+  alpha: number,
+  beta: number,
+  parties = 0,
+  dealer = false,
+): Record<string, number> {
+  return { alpha, beta, parties, dealers: dealer ? 1 : 0, sessionVersion: SESSION_VERSION };
 }
 
 /** Is this the name of a node of a deployment? Throws Error that says what names there are. */
-export function checkNodeName(name: string, alpha: number, beta: number): void {
-  if (nodeNames(alpha, beta).includes(name)) return;
+export function checkNodeName(name: string, alpha: number, beta: number, parties = 0, dealer = false): void {
+  if (nodeNames(alpha, beta, parties, dealer).includes(name)) return;
+  const more = parties === 0 ? "" : `, ${smpcName(0)} to ${smpcName(parties - 1)}${dealer ? ", or dealer" : ""}`;
   throw new Error(
-    `party ${name}: expected ${compName(0)} to ${compName(alpha - 1)} or ${attnName(0, 0)} to ${attnName(beta - 1, beta - 1)}`,
+    `party ${name}: expected ${compName(0)} to ${compName(alpha - 1)} or ${attnName(0, 0)} to ${attnName(beta - 1, beta - 1)}${more}`,
   );
 }

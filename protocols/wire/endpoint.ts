@@ -11,15 +11,17 @@ export interface MessageKey {
   /** 0 is the prompt, then one a generated token. */
   readonly step: number;
   readonly role: Role;
+  /** Round of an opening, or piece of a batch: messages that differ in nothing else. 0 where absent. */
+  readonly part?: number;
 }
 
 /** Elements of a message as a matrix [rows, columns]. */
 export interface WireTensor {
-  readonly data: FloatArray | Int32Array;
+  readonly data: FloatArray | Int32Array | Uint8Array;
   readonly shape: readonly [rows: number, columns: number];
 }
 
-/** How tensors of floats travel: float16 halves the bytes at a measured error. int32 data always travels as int32. */
+/** How tensors of floats travel: float16 halves the bytes at a measured error. int32 data and bytes always travel as they are. */
 export type WireWord = "float64" | "float32" | "float16";
 
 /**
@@ -53,7 +55,7 @@ export interface Endpoint {
 /** What a receive accepts, and how long it waits. */
 export interface Expectation {
   readonly shape: readonly [rows: number, columns: number];
-  readonly word: "float" | "int32";
+  readonly word: "float" | "int32" | "uint8";
   /** Overrides the endpoint's receive deadline: a node that waits for the *start* of a step waits for a person, not for a machine. */
   readonly deadlineMs?: number;
 }

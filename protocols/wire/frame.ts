@@ -2,11 +2,11 @@
  * The frame: a header of 48 bytes, then the payload. All fields little endian; the payload starts 16-aligned in a buffer of its own.
  *
  *     0 magic "WEIR"      4 version u8    5 kind u8    6 word u8    7 role u8
- *     8 session u32      12 layer i32    16 step u32                20 round u32
+ *     8 session u32      12 layer i16   14 part u16   16 step u32   20 round u32
  *    24 rows u32         28 columns u32  32 sequence u32            36 payloadBytes u32 (of this frame)
  *    40 offsetBytes u32 (of this chunk in the tensor)               44 totalBytes u32 (of the tensor or control message)
  *
- * Kinds: 1 tensor, 2 control (JSON), 3 heartbeat (no payload). Words: 0 none, 1 float64, 2 float32, 3 float16, 4 int32.
+ * Kinds: 1 tensor, 2 control (JSON), 3 heartbeat (no payload). Words: 0 none, 1 float64, 2 float32, 3 float16, 4 int32, 5 uint8.
  * Control frames and heartbeats have 0 in every field from word to columns and as offset. Test: tests/protocols/wire/frame.test.ts.
  */
 import { FrameError, OversizedError } from "./errors.ts";
@@ -14,17 +14,17 @@ import type { WireLimits } from "./limits.ts";
 import { MESSAGES, type Role } from "./messages.ts";
 
 export const HEADER_BYTES = 48;
-export const FRAME_VERSION = 1;
+export const FRAME_VERSION = 2;
 const MAGIC = 0x52494557; // "WEIR" read as a little-endian word
 
 export type FrameKind = "tensor" | "control" | "heartbeat";
-/** What the payload's words are; int32 data keeps its own. */
-export type FrameWord = "none" | "float64" | "float32" | "float16" | "int32";
+/** What the payload's words are; int32 data and bytes keep their own. */
+export type FrameWord = "none" | "float64" | "float32" | "float16" | "int32" | "uint8";
 
 const KINDS = ["", "tensor", "control", "heartbeat"] as const;
-const WORDS = ["none", "float64", "float32", "float16", "int32"] as const;
-const WORD_BYTES: Record<FrameWord, number> = { none: 0, float64: 8, float32: 4, float16: 2, int32: 4 };
-const WORD_CODE: Record<FrameWord, number> = { none: 0, float64: 1, float32: 2, float16: 3, int32: 4 };
+const WORDS = ["none", "float64", "float32", "float16", "int32", "uint8"] as const;
+const WORD_BYTES: Record<FrameWord, number> = { none: 0, float64: 8, float32: 4, float16: 2, int32: 4, uint8: 1 };
+const WORD_CODE: Record<FrameWord, number> = { none: 0, float64: 1, float32: 2, float16: 3, int32: 4, uint8: 5 };
 const KIND_CODE: Record<FrameKind, number> = { tensor: 1, control: 2, heartbeat: 3 };
 const ROLES: (Role | undefined)[] = [];
 for (const [role, message] of Object.entries(MESSAGES)) ROLES[message.code] = role as Role;
@@ -39,6 +39,7 @@ export interface FrameHeader {
   role: Role | null;
   session: number;
   layer: number;
+  part: number;
   step: number;
   round: number;
   rows: number;
@@ -58,7 +59,8 @@ export function encodeHeader(header: FrameHeader, frame: Uint8Array): void {
   view.setUint8(6, WORD_CODE[header.word]);
   view.setUint8(7, header.role === null ? 0 : MESSAGES[header.role].code);
   view.setUint32(8, header.session, true);
-  view.setInt32(12, header.layer, true);
+  view.setInt16(12, header.layer, true);
+  view.setUint16(14, header.part, true);
   view.setUint32(16, header.step, true);
   view.setUint32(20, header.round, true);
   view.setUint32(24, header.rows, true);
@@ -82,14 +84,15 @@ export function decodeHeader(frame: Uint8Array, peer: string | null, limits: Wir
   const kind = KINDS[view.getUint8(5)];
   if (!kind) throw new FrameError(peer, `kind: expected 1, 2 or 3, got ${view.getUint8(5)}`);
   const word = WORDS[view.getUint8(6)];
-  if (!word) throw new FrameError(peer, `word: expected 0 to 4, got ${view.getUint8(6)}`);
+  if (!word) throw new FrameError(peer, `word: expected 0 to 5, got ${view.getUint8(6)}`);
   const roleCode = view.getUint8(7);
   const header: FrameHeader = {
     kind,
     word,
     role: ROLES[roleCode] ?? null,
     session: view.getUint32(8, true),
-    layer: view.getInt32(12, true),
+    layer: view.getInt16(12, true),
+    part: view.getUint16(14, true),
     step: view.getUint32(16, true),
     round: view.getUint32(20, true),
     rows: view.getUint32(24, true),
@@ -143,8 +146,9 @@ function checkTensor(header: FrameHeader, roleCode: number, peer: string | null,
 }
 
 function checkPlain(header: FrameHeader, roleCode: number, peer: string | null, limits: WireLimits): void {
-  const { kind, word, session, layer, step, round, rows, columns, offsetBytes, payloadBytes, totalBytes } = header;
-  if (word !== "none" || roleCode || session || layer || step || round || rows || columns || offsetBytes) {
+  const { kind, word, session, layer, part, step, round, rows, columns, offsetBytes, payloadBytes, totalBytes } =
+    header;
+  if (word !== "none" || roleCode || session || layer || part || step || round || rows || columns || offsetBytes) {
     throw new FrameError(peer, `${kind} header: expected 0 in every tensor field, got another value`);
   }
   const most = kind === "control" ? limits.maxControlBytes : 0;

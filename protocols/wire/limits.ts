@@ -76,6 +76,9 @@ export function wireLimits(changes: Partial<WireLimits> = {}): WireLimits {
   if (limits.chunkBytes % 8 !== 0) {
     throw new RangeError(`wire limit chunkBytes: expected a multiple of 8, got ${limits.chunkBytes}`);
   }
+  if (limits.maxLayers > 2 ** 15 - 1) {
+    throw new RangeError(`wire limit maxLayers: expected at most ${2 ** 15 - 1}, got ${limits.maxLayers}`);
+  }
   // Lengths and offsets are unsigned 32-bit in the header; ws keeps its own bound in a signed one.
   for (const name of ["chunkBytes", "maxTensorBytes", "maxControlBytes"] as const) {
     if (limits[name] >= 2 ** 31 - 64) {

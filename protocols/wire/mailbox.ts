@@ -1,5 +1,5 @@
 /**
- * Where messages meet the receives that wait for them, by (session, layer, step, role, peer), in any order of arrival.
+ * Where messages meet the receives that wait for them, by (session, layer, part, step, role, peer), in any order of arrival.
  * A session is open from its first send or receive here until it is closed; messages before that are held up to a bound, messages
  * after it are dropped. Every message is taken once, and a second one under the same key is an error, even long after the first.
  */
@@ -38,7 +38,7 @@ interface Session {
   depth: number;
   readonly stored: Map<string, Stored>;
   readonly waiters: Map<string, Waiter>;
-  /** A bit for each layer (shifted by one) of every (peer, role, step) that has arrived. */
+  /** A bit for each layer (shifted by one) of every (peer, role, step, part) that has arrived. */
   readonly arrived: Map<string, Uint32Array>;
 }
 
@@ -233,7 +233,7 @@ export class Mailbox {
 
   #hand(session: Session, waiter: Waiter, { header, bytes }: Stored): void {
     const { expect, peer, key } = waiter;
-    const word = expect.word === "int32" ? "int32" : session.word;
+    const word = expect.word === "float" ? session.word : expect.word;
     const fits = header.rows === expect.shape[0] && header.columns === expect.shape[1] && header.word === word;
     if (!fits) {
       const wanted = `[${expect.shape[0]}, ${expect.shape[1]}] ${word}`;
@@ -257,17 +257,21 @@ export class Mailbox {
   }
 }
 
-type Place = Pick<FrameHeader, "session" | "layer" | "step" | "role">;
+type Place = Pick<FrameHeader, "session" | "layer" | "step" | "role"> & { readonly part?: number };
 
-const idOf = (peer: string, { layer, step, role }: Place): string => `${peer}\n${layer} ${step} ${role}`;
+const idOf = (peer: string, { layer, part = 0, step, role }: Place): string =>
+  `${peer}\n${layer} ${part} ${step} ${role}`;
 
 /** A message in words, for errors: "q of layer 3, step 0, session 17 from comp-2". */
-export const describe = (peer: string, { session, layer, step, role }: Place): string =>
-  `${role} of layer ${layer}, step ${step}, session ${session} from ${peer}`;
+export const describe = (peer: string, { session, layer, part = 0, step, role }: Place): string =>
+  `${role} of layer ${layer}, step ${step}${part > 0 ? `, part ${part}` : ""}, session ${session} from ${peer}`;
+
+/** Layers with a message of one peer, role, step and part are the bits of one entry. */
+const arrivalOf = (peer: string, { part = 0, step, role }: Place): string => `${peer}\n${part} ${step} ${role}`;
 
 /** Marks a message as arrived; false where it was already. */
 function markArrived(arrived: Map<string, Uint32Array>, peer: string, place: Place): boolean {
-  const id = `${peer}\n${place.step} ${place.role}`;
+  const id = arrivalOf(peer, place);
   const bit = place.layer + 1;
   const at = bit >>> 5;
   let bits = arrived.get(id);
@@ -282,7 +286,7 @@ function markArrived(arrived: Map<string, Uint32Array>, peer: string, place: Pla
 }
 
 function hasArrived(arrived: Map<string, Uint32Array>, peer: string, place: Place): boolean {
-  const bits = arrived.get(`${peer}\n${place.step} ${place.role}`);
+  const bits = arrived.get(arrivalOf(peer, place));
   const bit = place.layer + 1;
   return bits !== undefined && (bits[bit >>> 5] & (1 << (bit & 31))) !== 0;
 }

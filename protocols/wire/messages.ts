@@ -15,6 +15,16 @@ export const MESSAGES = {
   hidden: { code: 5, phase: "output" },
   /** A sampled token id, where the LM head is at the CompNode: CompNode -> client, [1, 1] int32. */
   token: { code: 6, phase: "output" },
+  /** What a party expands to its share of everything dealt: dealer -> SMPC party, once a session, [1, 32] bytes. */
+  seed: { code: 7, phase: "deal" },
+  /** Explicit words of a batch, piece `part`: dealer -> last SMPC party, [1, bytes] bytes. Layer: the segment's first. */
+  dealt: { code: 8, phase: "deal" },
+  /** Additive share of input rows, packed, or the seed of one: client or CompNode -> SMPC party, [1, bytes] bytes. */
+  shares: { code: 9, phase: "share" },
+  /** All openings of one round (`part`): SMPC party -> SMPC party, [1, bytes] bytes. Layer: the segment's first. */
+  opened: { code: 10, phase: "online" },
+  /** Shares of the receiver's rows and of their check words, packed: SMPC party -> CompNode or client, [1, bytes] bytes. Layer: the next one. */
+  handover: { code: 11, phase: "handover" },
 } as const satisfies Record<string, { code: number; phase: string }>;
 
 export type Role = keyof typeof MESSAGES;

@@ -263,10 +263,14 @@ export class PartyEndpoint implements Endpoint {
   }
 
   #receiveTensor(peer: Peer, header: FrameHeader, bytes: Uint8Array): void {
-    const { session, layer, step, role } = header;
+    const { session, layer, part, step, role } = header;
     if (this.#options.onTensorReceived && role !== null) {
       const tensor = unpackPayload(bytes, header.word, header.rows, header.columns);
-      this.#options.onTensorReceived(peer.name, { session, layer, step, role, phase: MESSAGES[role].phase }, tensor);
+      this.#options.onTensorReceived(
+        peer.name,
+        { session, layer, part, step, role, phase: MESSAGES[role].phase },
+        tensor,
+      );
     }
     this.#mailbox.deliver(peer.name, header, bytes);
     if (this.#mailbox.unreadBytes(peer.name) > this.limits.unreadHighWaterBytes) this.#regulate(peer);

@@ -9,13 +9,14 @@ if (endianness() !== "LE")
   throw new Error("weir: expected a little-endian machine, got a big-endian one; it is not supported");
 
 /** The word that `data` travels in when floats travel in `floats`. */
-export function wordOnWire(data: FloatArray | Int32Array, floats: WireWord): FrameWord {
+export function wordOnWire(data: WireTensor["data"], floats: WireWord): FrameWord {
+  if (data instanceof Uint8Array) return "uint8";
   return data instanceof Int32Array ? "int32" : floats;
 }
 
 /** Writes `data`'s elements that make up bytes [fromByte, fromByte + bytes) of the payload behind the header of `frame`. */
 export function packPayload(
-  data: FloatArray | Int32Array,
+  data: WireTensor["data"],
   word: FrameWord,
   frame: Uint8Array,
   fromByte: number,
@@ -26,7 +27,7 @@ export function packPayload(
     return;
   }
   const size = frameWordBytes(word);
-  const part = data.subarray(fromByte / size, (fromByte + bytes) / size);
+  const part = (data as FloatArray).subarray(fromByte / size, (fromByte + bytes) / size);
   const at = frame.byteOffset + HEADER_BYTES;
   if (word === "float16") roundToFloat16(part, new Uint16Array(frame.buffer, at, part.length));
   else if (word === "float32") new Float32Array(frame.buffer, at, part.length).set(part);
@@ -41,6 +42,7 @@ export function unpackPayload(bytes: Uint8Array, word: FrameWord, rows: number, 
   if (word === "float32") return { data: new Float32Array(buffer, byteOffset, length), shape };
   if (word === "float64") return { data: new Float64Array(buffer, byteOffset, length), shape };
   if (word === "int32") return { data: new Int32Array(buffer, byteOffset, length), shape };
+  if (word === "uint8") return { data: new Uint8Array(buffer, byteOffset, length), shape };
   return { data: widenFloat16(new Uint16Array(buffer, byteOffset, length)), shape };
 }
 

@@ -129,6 +129,7 @@ export class PeerChannel {
       role: key.role,
       session: key.session,
       layer: key.layer,
+      part: key.part ?? 0,
       step: key.step,
       round,
       rows: shape[0],
@@ -249,6 +250,7 @@ export class PeerChannel {
       role: null,
       session: 0,
       layer: 0,
+      part: 0,
       step: 0,
       round: 0,
       rows: 0,
@@ -336,7 +338,7 @@ export class PeerChannel {
       return;
     }
     const first = begun.header;
-    for (const field of ["session", "layer", "step", "role", "word", "rows", "columns", "round"] as const) {
+    for (const field of ["session", "layer", "part", "step", "role", "word", "rows", "columns", "round"] as const) {
       if (header[field] !== first[field]) {
         throw new FrameError(
           this.#peer,

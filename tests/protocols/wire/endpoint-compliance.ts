@@ -42,6 +42,28 @@ export function endpointCompliance(setup: TransportSetup): void {
     assert.deepEqual(received.data, data);
   });
 
+  it("carries bytes as they are, in chunks and by part, and counts each once", async () => {
+    const [a, b] = await pair({ word: "float16", limits: { chunkBytes: 64 } });
+    const parts = [0, 1, 5, 64, 65, 1001].map((length, part) => Uint8Array.from({ length }, (_, i) => i * 7 + part));
+    const keyOf = (part: number) => key({ role: "opened", part });
+    const sends = parts.map((data, part) => a.send("b", keyOf(part), { data, shape: [1, data.length] }));
+    for (const part of [5, 4, 3, 2, 1, 0]) {
+      const received = await b.receive("a", keyOf(part), { shape: [1, parts[part].length], word: "uint8" });
+      assert.ok(received.data instanceof Uint8Array);
+      assert.deepEqual([...received.data], [...parts[part]]);
+    }
+    await Promise.all(sends);
+    const [sent] = a.counters.snapshot().tensors;
+    assert.equal(sent.phase, "online");
+    assert.equal(sent.messages, parts.length);
+    assert.equal(sent.payloadBytes, 0 + 1 + 5 + 64 + 65 + 1001);
+    await assert.rejects(
+      b.receive("a", keyOf(3), { shape: [1, 64], word: "uint8" }),
+      (error: unknown) =>
+        error instanceof DuplicateMessageError && /opened of layer 0, step 0, part 3/.test(error.message),
+    );
+  });
+
   it("rounds float64 to float32 where a session says so, and refuses a word that the receiver does not expect", async () => {
     const [a, b] = await pair({ word: "float64" });
     for (const endpoint of [a, b]) endpoint.openSession(2, { word: "float32" });

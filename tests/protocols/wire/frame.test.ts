@@ -25,6 +25,7 @@ const Q_HEADER: FrameHeader = {
   role: "q",
   session: 0xdeadbeef,
   layer: 3,
+  part: 0,
   step: 5,
   round: 7,
   rows: 2,
@@ -34,7 +35,7 @@ const Q_HEADER: FrameHeader = {
   offsetBytes: 0,
   totalBytes: 24,
 };
-const Q_HEX = `57454952 01 01 02 02 efbeadde 03000000 05000000 07000000
+const Q_HEX = `57454952 02 01 02 02 efbeadde 03000000 05000000 07000000
   02000000 03000000 04000000 18000000 00000000 18000000`.replace(/\s/g, "");
 const Q_PAYLOAD = "00".repeat(24);
 
@@ -44,6 +45,7 @@ const IDS_HEADER: FrameHeader = {
   word: "int32",
   role: "ids",
   layer: -1,
+  part: 0,
   step: 0,
   round: 1,
   rows: 1,
@@ -51,11 +53,25 @@ const IDS_HEADER: FrameHeader = {
   payloadBytes: 4,
   totalBytes: 4,
 };
-const IDS_HEX = `57454952 01 01 04 01 efbeadde ffffffff 00000000 01000000
+/** The opening of round 258 in the segment that begins with layer 3: five bytes. */
+const OPENED_HEADER: FrameHeader = {
+  ...Q_HEADER,
+  word: "uint8",
+  role: "opened",
+  part: 258,
+  rows: 1,
+  columns: 5,
+  payloadBytes: 5,
+  totalBytes: 5,
+};
+const OPENED_HEX = `57454952 02 01 05 0a efbeadde 03000201 05000000 07000000
+  01000000 05000000 04000000 05000000 00000000 05000000`.replace(/\s/g, "");
+
+const IDS_HEX = `57454952 02 01 04 01 efbeadde ffff0000 00000000 01000000
   01000000 01000000 04000000 04000000 00000000 04000000`.replace(/\s/g, "");
 
 /** A heartbeat with the largest sequence number. */
-const HEARTBEAT_HEX = `57454952 01 03 00 00 00000000 00000000 00000000 00000000
+const HEARTBEAT_HEX = `57454952 02 03 00 00 00000000 00000000 00000000 00000000
   00000000 00000000 ffffffff 00000000 00000000 00000000`.replace(/\s/g, "");
 
 const frameWith = (changes: Partial<FrameHeader>, payload = 24): Uint8Array => {
@@ -84,11 +100,15 @@ describe("frame header", () => {
     const ids = new Uint8Array(HEADER_BYTES);
     encodeHeader(IDS_HEADER, ids);
     assert.equal(hexOf(ids), IDS_HEX);
+    const opened = new Uint8Array(HEADER_BYTES);
+    encodeHeader(OPENED_HEADER, opened);
+    assert.equal(hexOf(opened), OPENED_HEX);
   });
 
   it("reads these bytes", () => {
     assert.deepEqual(decodeHeader(bytesOf(Q_HEX + Q_PAYLOAD), "a", limits), Q_HEADER);
     assert.deepEqual(decodeHeader(bytesOf(`${IDS_HEX}2a000000`), "a", limits), IDS_HEADER);
+    assert.deepEqual(decodeHeader(bytesOf(`${OPENED_HEX}0102030405`), "a", limits), OPENED_HEADER);
     const heartbeat = decodeHeader(bytesOf(HEARTBEAT_HEX), "a", limits);
     assert.equal(heartbeat.kind, "heartbeat");
     assert.equal(heartbeat.sequence, 0xffffffff);
@@ -108,9 +128,9 @@ const FAULTS: [what: string, frame: Uint8Array, error: typeof WireError, message
   ["nothing", new Uint8Array(0), FrameError, /length: expected at least 48 bytes, got 0/],
   ["half a header", bytesOf(Q_HEX).subarray(0, 24), FrameError, /length: expected at least 48 bytes, got 24/],
   ["another magic", patched(0, 0x58), FrameError, /magic: expected 0x52494557, got 0x52494558/],
-  ["a newer version", patched(4, 2), FrameError, /version: expected 1, got 2/],
+  ["a newer version", patched(4, 3), FrameError, /version: expected 2, got 3/],
   ["an unknown kind", patched(5, 4), FrameError, /kind: expected 1, 2 or 3, got 4/],
-  ["an unknown word", patched(6, 9), FrameError, /word: expected 0 to 4, got 9/],
+  ["an unknown word", patched(6, 9), FrameError, /word: expected 0 to 5, got 9/],
   ["no word", patched(6, 0), FrameError, /word: expected one for a tensor, got 0/],
   ["an unknown role", patched(7, 200), FrameError, /role: expected a code of messages.ts, got 200/],
   ["a layer below -1", frameWith({ layer: -2 }), FrameError, /layer: expected -1 to 99, got -2/],
@@ -179,6 +199,7 @@ const FAULTS: [what: string, frame: Uint8Array, error: typeof WireError, message
         role: null,
         session: 0,
         layer: 0,
+        part: 0,
         step: 0,
         round: 0,
         rows: 0,

@@ -31,6 +31,7 @@ function headerOf({ session, layer, step, role }: MessageKey, round = 1): FrameH
     role,
     session,
     layer,
+    part: 0,
     step,
     round,
     rows: 1,

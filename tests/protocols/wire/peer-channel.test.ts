@@ -65,6 +65,7 @@ function framesOf(tensors: readonly Uint8Array[]): Uint8Array[] {
         role: "q",
         session: 1,
         layer: 0,
+        part: 0,
         step,
         round: 1,
         rows: 1,

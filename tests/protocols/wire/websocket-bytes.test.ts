@@ -21,7 +21,18 @@ function tensorFrame(sequence: number, columns: number): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + columns * 4);
   const shape = { rows: 1, columns, payloadBytes: columns * 4, offsetBytes: 0, totalBytes: columns * 4 };
   encodeHeader(
-    { kind: "tensor", word: "float32", role: "q", session: 1, layer: 0, step: sequence, round: 1, sequence, ...shape },
+    {
+      kind: "tensor",
+      word: "float32",
+      role: "q",
+      session: 1,
+      part: 0,
+      layer: 0,
+      step: sequence,
+      round: 1,
+      sequence,
+      ...shape,
+    },
     bytes,
   );
   new Float32Array(bytes.buffer, HEADER_BYTES).fill(sequence);

@@ -1,0 +1,47 @@
+import { allocate, type Tensor, type Word } from "../../layers/tensor.ts";
+import { handOverBytes, joinRows, type JoinedRows } from "../smpc/hand-over.ts";
+import type { SegmentFormat } from "../smpc/placement.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { smpcName } from "./schedule.ts";
+
+/** How shares enter and leave the SMPC segment that begins with, or ends before, a layer. Throws Error where there is none. */
+export function formatAt({ schedule, smpc }: CascadeSession, edge: "from" | "to", layer: number): SegmentFormat {
+  const at = schedule.segments.filter(({ kind }) => kind === "smpc").findIndex((segment) => segment[edge] === layer);
+  const format = smpc?.formats[at];
+  if (format === undefined) throw new Error(`layer ${layer}: expected a format of an SMPC segment, got none`);
+  return format;
+}
+
+/** The rows at `positions` after the SMPC segment that ends before `layer`: every party's shares of them, added up. */
+export async function receiveRows(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  layer: number,
+  step: number,
+  positions: readonly number[],
+): Promise<JoinedRows> {
+  const format = formatAt(session, "to", layer);
+  const shape = [1, handOverBytes(positions.length, format)] as const;
+  const messages = await Promise.all(
+    Array.from({ length: session.schedule.parties }, (_, party) =>
+      endpoint.receive(smpcName(party), keyOf(session, "handover", layer, step), {
+        shape,
+        word: "uint8",
+        deadlineMs: session.idleDeadlineMs, // the parties compute, and before them a person may think
+      }),
+    ),
+  );
+  return joinRows(
+    messages.map(({ data }) => data as Uint8Array),
+    positions,
+    format,
+  );
+}
+
+/** Real numbers as rows of a word, [rows, values.length / rows]. */
+export function tensorOf(values: Float64Array, rows: number, word: Word): Tensor {
+  const data = allocate(word, values.length);
+  data.set(values);
+  return { data, shape: [rows, values.length / rows] };
+}

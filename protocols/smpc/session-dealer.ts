@@ -1,0 +1,105 @@
+/**
+ * Who deals in a session: seeds when it opens, then one batch a segment and step, a step ahead of the parties.
+ *
+ * Functionality: see dealer-run.ts. Parties: the client or the party "dealer", and the SMPC parties.
+ * Leaks: nothing to the dealer: it receives nothing. Assumes: the dealer colludes with no party.
+ * Cost: `seedCost`; the batches' are in plan-cost.ts. Reference: smpc.md, "Setting". Test: tests/protocols/fusion/smpc-sessions.test.ts
+ */
+import { randomBytes } from "node:crypto";
+import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session.ts";
+import { smpcName } from "../cascade/schedule.ts";
+import type { CostExpressions } from "../cost.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { deal, type DealerKept } from "./dealer-run.ts";
+import { dealtLayout } from "./dealt-layout.ts";
+import { SEED_BYTES } from "./share-rows.ts";
+import type { SmpcProgram } from "./smpc-program.ts";
+
+/** Once a session; n: parties. */
+export const seedCost: CostExpressions = { payloadBytes: "32 * n", messages: "n", rounds: "0", multiplyAdds: "0" };
+
+/** A batch travels in pieces of this size, so that none is held twice. */
+const PIECE_BYTES = 8 * 1024 * 1024;
+
+/** Sizes of the messages that carry a batch of `bytes` bytes. */
+export function pieceSizes(bytes: number): number[] {
+  return Array.from({ length: Math.ceil(bytes / PIECE_BYTES) }, (_, at) =>
+    Math.min(PIECE_BYTES, bytes - at * PIECE_BYTES),
+  );
+}
+
+/** Unique for ever: sessions have random numbers, and their seeds are fresh. */
+export const batchName = (session: number, segment: number, step: number): string => `${session}/${segment}/${step}`;
+
+export class SessionDealer {
+  readonly #session: CascadeSession;
+  readonly #program: SmpcProgram;
+  readonly #endpoint: Endpoint;
+  readonly #seeds: readonly Uint8Array[];
+  readonly #kept: DealerKept = new Map();
+  /** Steps dealt, and to be dealt, in order. */
+  #next = 0;
+  #dealing: Promise<void> = Promise.resolve();
+  #seconds = 0;
+
+  constructor(session: CascadeSession, program: SmpcProgram, endpoint: Endpoint) {
+    this.#session = session;
+    this.#program = program;
+    this.#endpoint = endpoint;
+    this.#seeds = Array.from({ length: session.schedule.parties }, () => randomBytes(SEED_BYTES));
+  }
+
+  /** Gives every party its seed; batches may follow. */
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#seeds.map((data, party) =>
+        this.#endpoint.send(smpcName(party), keyOf(this.#session, "seed", NO_LAYER, 0), {
+          data,
+          shape: [1, data.length],
+        }),
+      ),
+    );
+  }
+
+  /** Deals all steps up to `step` (as far as the session has them); resolves when they are sent. */
+  dealTo(step: number): Promise<void> {
+    const last = Math.min(step, this.#session.schedule.steps - 1);
+    for (; this.#next <= last; this.#next++) {
+      const next = this.#next;
+      this.#dealing = this.#dealing.then(() => this.#deal(next));
+    }
+    return this.#dealing;
+  }
+
+  /** Seconds of computation so far. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  async #deal(step: number): Promise<void> {
+    for (const [index, { from }] of this.#program.segments.entries()) {
+      const startedAt = performance.now();
+      const plan = this.#program.plan(index, step);
+      const pieces = pieceSizes(dealtLayout(plan).totalBytes).map((size) => new Uint8Array(size));
+      let at = 0;
+      const batch = batchName(this.#session.session, index, step);
+      deal(plan, { batch, seeds: this.#seeds, kept: this.#kept }, (bytes) => {
+        for (let done = 0; done < bytes.length;) {
+          const piece = pieces[Math.floor(at / PIECE_BYTES)];
+          const within = at % PIECE_BYTES;
+          const part = bytes.subarray(done, done + piece.length - within);
+          piece.set(part, within);
+          done += part.length;
+          at += part.length;
+        }
+      });
+      this.#seconds += (performance.now() - startedAt) / 1000;
+      const last = smpcName(this.#seeds.length - 1);
+      for (const [part, data] of pieces.entries())
+        await this.#endpoint.send(last, keyOf(this.#session, "dealt", from, step, part), {
+          data,
+          shape: [1, data.length],
+        });
+    }
+  }
+}

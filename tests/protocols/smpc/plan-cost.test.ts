@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { planCost } from "../../../protocols/smpc/plan-cost.ts";
 
 const matrix: MatrixSource = {
@@ -85,6 +86,33 @@ describe("planCost", () => {
       assert.equal(cost.messages, 2 * pairs);
       assert.equal(cost.dealtBytes, 0);
     }
+  });
+
+  it("counts each dealt array in whole bytes", () => {
+    const extended: Plan = {
+      ...plan,
+      values: [...values, share(3, 5)],
+      instructions: [...instructions, { gate: "extend", x: 2, out: 6 }],
+      levels: [...plan.levels, 1],
+    };
+    const info = (id: number): ValueInfo => extended.values[id];
+    const dealt = gates.extend.dealt({ gate: "extend", x: 2, out: 6 }, info);
+    const bits = dealt.map((array) => array.bits * array.count);
+    assert.ok(
+      bits.some((each) => each % 8 !== 0),
+      "an array that ends within a byte",
+    );
+    const { byGate, total, dealtBytes } = planCost(extended, 3);
+    assert.equal(
+      byGate.extend?.dealtBits,
+      bits.reduce((a, b) => a + b),
+    );
+    assert.equal(total.dealtBits, byGate.extend?.dealtBits);
+    assert.equal(
+      dealtBytes,
+      bits.reduce((sum, each) => sum + Math.ceil(each / 8), 0),
+    );
+    assert.equal(total.rounds, 2);
   });
 
   it("refuses fewer than two parties", () => {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { reportFailure } from "./failure.ts";
 import { addBench } from "./bench.ts";
+import { addCalibrate } from "./calibrate.ts";
 import { addNode } from "./node.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
@@ -17,6 +18,7 @@ const program = new Command("weir")
 addRun(program);
 addVerify(program);
 addBench(program);
+addCalibrate(program);
 addNode(program);
 addUp(program);
 addTopology(program);

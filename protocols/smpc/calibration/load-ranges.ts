@@ -4,10 +4,11 @@ import { cacheFolder, writeAtomically } from "../../../layers/cache-folder.ts";
 import { readJsonFile } from "../../../layers/json-file.ts";
 import { ModelFileError } from "../../../layers/model-file-error.ts";
 import type { Model } from "../../../layers/model.ts";
+import { certify, preferCertified } from "../certificates/certify.ts";
 import { modelRanges, type ModelRanges } from "../lowering/ranges.ts";
 import { calibrate, checkSpan } from "./calibrate.ts";
 import { calibrationText } from "./calibration-text.ts";
-import type { LayerSpan } from "./readable-model.ts";
+import { readableModel, type LayerSpan } from "./readable-model.ts";
 
 /** Name of the file of ranges in a model's folder, or beside its .gguf file. */
 export const RANGES_FILE = "smpc-ranges.json";
@@ -41,9 +42,25 @@ export async function loadRanges(
     if (ranges !== null) return ranges;
   }
   onStep(`observing the ranges of layers ${span.from} to ${span.to - 1} on public text, once for this model`);
-  const ranges = await calibrate(model, await calibrationText(model, null), span, onStep);
+  const ranges = await makeRanges(model, null, span, onStep);
   await writeAtomically(cached, rangesJson(ranges));
   return ranges;
+}
+
+/**
+ * Ranges of the layers in `span`: observed on the text in `file` (null: weir's own passages), certified from the weights where that costs
+ * little. Margins are not applied.
+ * @throws ModelFileError where `file` holds no passage, RangeError for layers that the model doesn't have.
+ */
+export async function makeRanges(
+  model: Model,
+  file: string | null,
+  span: LayerSpan,
+  onStep: (text: string) => void = () => {},
+): Promise<ModelRanges> {
+  const observed = await calibrate(model, await calibrationText(model, file), span, onStep);
+  onStep("certifying");
+  return preferCertified(observed, await certify(readableModel(model), span));
 }
 
 /**

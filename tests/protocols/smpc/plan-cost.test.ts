@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/instruction.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { planCost } from "../../../protocols/smpc/plan-cost.ts";
+import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+import { Simulation } from "../../../protocols/smpc/simulation.ts";
 
 const matrix: MatrixSource = {
   weight: "w",
@@ -113,6 +115,28 @@ describe("planCost", () => {
       bits.reduce((sum, each) => sum + Math.ceil(each / 8), 0),
     );
     assert.equal(total.rounds, 2);
+  });
+
+  it("is what a run sends and deals", async () => {
+    const dealing: Plan = {
+      ...plan,
+      values: [...values, share(3, 5)],
+      instructions: [
+        ...instructions,
+        { gate: "extend", x: 2, out: 6 },
+        { gate: "output", x: 6, name: "extended", bits: 40 },
+      ],
+      levels: [...plan.levels, 1, 1],
+    };
+    const data = Float32Array.from({ length: 35 }, (_, i) => (i % 9) / 8 - 0.5);
+    for (const parties of [2, 3, 4]) {
+      const simulation = new Simulation(parties, new ModelFactors(() => ({ data, shape: [5, 7] })));
+      const rows = Float64Array.from({ length: 15 }, (_, i) => (i - 7) / 16);
+      const { outputs, counts } = await simulation.run(dealing, { rows });
+      const { onlineBytes, dealtBytes, total } = planCost(dealing, parties);
+      assert.deepEqual(counts, { onlineBytes, dealtBytes, rounds: total.rounds });
+      assert.deepEqual(outputs.extended, rows);
+    }
   });
 
   it("refuses fewer than two parties", () => {

@@ -18,6 +18,8 @@ import { rowDifference } from "./row-difference.ts";
 import { rowScale } from "./row-scale.ts";
 import { rowSum } from "./row-sum.ts";
 import { scores } from "./scores.ts";
+import { exp } from "./exp.ts";
+import { series } from "./series.ts";
 import { shift } from "./shift.ts";
 import { squares } from "./squares.ts";
 
@@ -32,6 +34,8 @@ export const gates = {
   centre,
   pivot,
   shift,
+  series,
+  exp,
   open,
   append,
   extend,

@@ -14,8 +14,13 @@ import type { SiteRange } from "./ranges.ts";
 
 /** Room, in nats, at each end of an exp's interval: for rounding and for what a coarse rung is off by. */
 const MARGIN = 0.75;
+/** Error of the logarithm: of the rung that normalises the weights, and of the rungs before it. */
+const LAST_LOG_ERROR = 3e-4;
+const COARSE_LOG_ERROR = 0.1;
 /** Dynamic range that the coarse first rung's logarithm covers. */
 const FIRST_RUNG_RANGE = 4096;
+/** Dynamic range that a logarithm of the last rung's error covers. */
+const LAST_RUNG_RANGE = 512;
 
 export interface AttentionPlace {
   readonly layer: number;
@@ -85,11 +90,12 @@ export function lowerAttention(
     const sums = exponentials(at, layout, relative, choice.exps[rung], t / wireScale);
     const sum = builder.share(rows, 1, builder.info(sums).fracBits);
     builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
-    const { from, to, bits, terms } = demands[rung].sum!;
-    const series = rowSeries(`log/${t / wireScale}`, (s) => (t / wireScale) * Math.log(s), {
+    const { from, to, bits, maxError } = demands[rung].sum!;
+    const factor = t / wireScale;
+    const series = rowSeries(`${factor} log(s)`, (s) => factor * Math.log(s), {
       from,
       to,
-      terms,
+      maxError: factor * maxError,
       relative: false,
     });
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
@@ -210,8 +216,10 @@ function exponentials(
 
 /** t_1 > ... > 1, each half of the one before, such that the first rung's sum has a bounded dynamic range. */
 function temperatures(high: number, keyCount: number): number[] {
+  // A single rung must be as exact as the last, which a range of R = 1024 allows and 4096 doesn't.
+  const range = (t: number): number => keyCount * Math.exp(high / t);
   let first = 1;
-  while (keyCount * Math.exp(high / first) > FIRST_RUNG_RANGE) first *= 2;
+  while (range(first) > (first === 1 ? LAST_RUNG_RANGE : FIRST_RUNG_RANGE)) first *= 2;
   const ladder: number[] = [];
   for (let t = first; t >= 1; t /= 2) ladder.push(t);
   return ladder;
@@ -232,7 +240,7 @@ function ladderDemands(
     const bits = last ? precision.softmaxBits : precision.rungBits;
     const before = rung === 0 ? 0 : ladder[rung - 1];
     const [from, to] = rung === 0 ? [0.9, keyCount * Math.exp(high / t) * 1.05] : [0.85 / keyCount, 1.25];
-    const terms = last ? (to / from > 256 ? 512 : 256) : to / from > 1024 ? 128 : 96;
+    const maxError = last ? LAST_LOG_ERROR : COARSE_LOG_ERROR;
     const inputFracBits = bits - Math.floor(Math.log2(from));
     return {
       temperature: t,
@@ -242,7 +250,7 @@ function ladderDemands(
       relativeBits: bits,
       // Period of at most twice the interval, cut at inputFracBits.
       opened: { fracBits: inputFracBits, bits: Math.ceil(Math.log2(2 * to)) + inputFracBits },
-      sum: { from, to, bits, terms },
+      sum: { from, to, bits, maxError },
     };
   });
   const { weightFracBits } = precision;

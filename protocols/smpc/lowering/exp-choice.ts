@@ -13,7 +13,12 @@ export interface ExpDemand {
   /** The wire that its result (or the sum of a row) goes into. */
   readonly opened: { readonly fracBits: number; readonly bits: number };
   /** Interval, precision and series of a rung's sum; null for the weights. */
-  readonly sum: { readonly from: number; readonly to: number; readonly bits: number; readonly terms: number } | null;
+  readonly sum: {
+    readonly from: number;
+    readonly to: number;
+    readonly bits: number;
+    readonly maxError: number;
+  } | null;
 }
 
 /** Parameters of one exp gate. `from` is in the units of the wire. */

@@ -7,16 +7,6 @@ import { seriesPrecision } from "../fit/series-precision.ts";
 import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
 import type { SiteRange } from "./ranges.ts";
 
-/** Terms of the rsqrt series for a dynamic range R (smpc.md, gate 5). */
-const RSQRT_TERMS: readonly (readonly [range: number, terms: number])[] = [
-  [16, 32],
-  [64, 64],
-  [256, 128],
-  [512, 256],
-  [1024, 512],
-  [Infinity, 1024],
-];
-
 /** x / sqrt(mean(x^2) + epsilon) over groups of `width` columns, the gain left pending. */
 export function lowerRmsNorm(at: Lowering, x: Lowered, gain: string, epsilon: number, width: number): Lowered {
   const { site, range } = at.site("norm");
@@ -82,11 +72,11 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
     (square) => Math.max(square, setting.epsilon / 4) * width * multiplier ** 2,
   );
   const epsilon = setting.epsilon * multiplier ** 2;
-  const terms = RSQRT_TERMS.find(([limit]) => hi / lo <= limit)![1];
-  const series = rowSeries("rsqrt", (s) => 1 / Math.sqrt(s / width + epsilon), {
+  const name = `1/sqrt(s/${width} + ${epsilon})`;
+  const series = rowSeries(name, (s) => 1 / Math.sqrt(s / width + epsilon), {
     from: lo,
     to: hi,
-    terms,
+    maxError: 2 ** -(precision.rowBits + 1),
     relative: true,
   });
   const scale = lowerRowFunction(at, squares, series, {

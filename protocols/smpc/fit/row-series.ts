@@ -1,0 +1,82 @@
+import type { Series } from "../instruction.ts";
+import { fitTrigonometric, type TrigonometricFit } from "./trigonometric-fit.ts";
+
+export interface RowFit {
+  /** Interval in which the argument lies, 0 < from < to. */
+  readonly from: number;
+  readonly to: number;
+  /** Largest error: relative to the function's value, or absolute. */
+  readonly maxError: number;
+  readonly relative: boolean;
+}
+
+/** Numbers of harmonics that are tried, fewest first; each harmonic is two dealt words a row. */
+const TERMS = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384] as const;
+/** Ridges, weakest first, and the size of the coefficients (times the largest value of f) that ends the search. */
+const RIDGES = [1e-14, 1e-12, 1e-10, 1e-8, 1e-6] as const;
+const LARGEST_SIZE = 64;
+/** Errors above this are worth a try with few terms. */
+const COARSE = 0.01;
+/** The period leaves this much room above the interval, where the fit is free. */
+const ROOM = 1.2;
+
+const fitted = new Map<string, Series>();
+
+/**
+ * A function of one number a row (rsqrt, log, 1/x) on [from, to] as a trigonometric series of a power-of-two period (smpc.md, gate 5):
+ * the fewest terms whose error is within `maxError`, else the best of the most terms. `name` identifies f: equal names and fits
+ * give the same series.
+ */
+export function rowSeries(name: string, f: (x: number) => number, fit: RowFit): Series {
+  const { from, to, maxError, relative } = fit;
+  if (!(0 < from && from < to && to < Infinity))
+    throw new RangeError(`${name}: expected an interval 0 < from < to, got [${from}, ${to}]`);
+  const key = JSON.stringify([name, from, to, maxError, relative, f(from), f(to)]);
+  let series = fitted.get(key);
+  if (series === undefined) {
+    const periodBits = Math.ceil(Math.log2(to * ROOM));
+    const best = fewestTerms(f, fit, 2 ** periodBits);
+    series = {
+      name,
+      periodBits,
+      constant: best.constant,
+      harmonics: best.cos.map((_, at) => at + 1),
+      cos: best.cos,
+      sin: best.sin,
+      from,
+      to,
+      maxError: best.maxError,
+    };
+    fitted.set(key, series);
+  }
+  return series;
+}
+
+function fewestTerms(
+  f: (x: number) => number,
+  { from, to, maxError, relative }: RowFit,
+  period: number,
+): TrigonometricFit {
+  const largest = Math.max(Math.abs(f(from)), Math.abs(f(to)));
+  const weight = relative ? (x: number): number => 1 / Math.abs(f(x)) : (): number => 1;
+  let best: TrigonometricFit | null = null;
+  for (const terms of TERMS) {
+    // The steep end at `from` needs wavelengths of about its own size; far fewer terms can't reach a fine error.
+    if (maxError < COARSE && terms < period / from / 8 && terms < TERMS[TERMS.length - 1]) continue;
+    for (const ridge of RIDGES) {
+      let candidate: TrigonometricFit;
+      try {
+        candidate = fitTrigonometric({ f, from, to, period, terms, odd: false, weight, ridge });
+      } catch (error) {
+        if (error instanceof RangeError) continue; // not positive definite at this ridge
+        throw error;
+      }
+      if (candidate.size > LARGEST_SIZE * largest) continue;
+      if (best === null || candidate.maxError < best.maxError) best = candidate;
+      break;
+    }
+    if (best !== null && best.maxError <= maxError) break;
+  }
+  if (best === null) throw new RangeError(`series: expected a fit on [${from}, ${to}], got none`);
+  return best;
+}

@@ -1,0 +1,33 @@
+import type { Series } from "../instruction.ts";
+import { fitTrigonometric } from "./trigonometric-fit.ts";
+
+const TERMS = [8, 12, 16, 24, 32, 48, 64] as const;
+/** Error of the series relative to the cap. */
+const MAX_ERROR = 2e-5;
+const RIDGE = 1e-12;
+/** The period is at least this many bounds: beyond them the fit is free to turn round. */
+const ROOM = 3;
+
+const fitted = new Map<string, Series>();
+
+/** cap * tanh(scale * x / cap) on [-bound, bound] as a sum of sines: odd, one opening (smpc.md, gate 4). */
+export function tanhSeries(cap: number, scale: number, bound: number): Series {
+  const key = JSON.stringify([cap, scale, bound]);
+  let series = fitted.get(key);
+  if (series === undefined) {
+    const periodBits = Math.ceil(Math.log2(ROOM * bound));
+    const f = (x: number): number => cap * Math.tanh((scale * x) / cap);
+    let best: ReturnType<typeof fitTrigonometric> | null = null;
+    for (const terms of TERMS) {
+      const setting = { f, from: -bound, to: bound, period: 2 ** periodBits, terms, odd: true, ridge: RIDGE };
+      best = fitTrigonometric({ ...setting, weight: () => 1 });
+      if (best.maxError <= MAX_ERROR * cap) break;
+    }
+    const { cos, sin, maxError } = best!;
+    const harmonics = sin.map((_, at) => at + 1);
+    const name = `${cap} tanh(${scale} x / ${cap})`;
+    series = { name, periodBits, constant: 0, harmonics, cos, sin, from: -bound, to: bound, maxError };
+    fitted.set(key, series);
+  }
+  return series;
+}

@@ -1,0 +1,136 @@
+/** f on [from, to] as a trigonometric sum of a longer period, by regularised least squares. */
+export interface TrigonometricFit {
+  readonly constant: number;
+  /** cos[h - 1], sin[h - 1] of harmonic h = 1, 2, ... */
+  readonly cos: readonly number[];
+  readonly sin: readonly number[];
+  /** Largest weighted error on the interval. */
+  readonly maxError: number;
+  /** Root of the sum of squares of all coefficients. */
+  readonly size: number;
+}
+
+export interface FitProblem {
+  readonly f: (x: number) => number;
+  readonly from: number;
+  readonly to: number;
+  readonly period: number;
+  readonly terms: number;
+  /** Sines alone, no constant: for an odd f on a symmetric interval. */
+  readonly odd: boolean;
+  /** What an error at x is multiplied by. */
+  readonly weight: (x: number) => number;
+  /** Added to the diagonal, relative to its mean. */
+  readonly ridge: number;
+}
+
+/** Half of the points lie evenly, half (where `from` is positive) evenly in log x, because f may be steep there. */
+const POINTS = 3000;
+
+/**
+ * Normal equations from moment sums (the products of cosines are cosines of sums and differences), Cholesky, one refinement.
+ * Deterministic on one machine; other machines may round cosines differently.
+ */
+export function fitTrigonometric(problem: FitProblem): TrigonometricFit {
+  const { f, from, to, period, terms, odd, weight } = problem;
+  const xs = points(from, to);
+  const size = odd ? terms : 2 * terms + 1;
+  const evenMoments = new Float64Array(2 * terms + 1); // sum of w^2 cos(m x)
+  const oddMoments = new Float64Array(2 * terms + 1); // sum of w^2 sin(m x)
+  const right = new Float64Array(size);
+  const cosTurns = new Float64Array(2 * terms + 1);
+  const sinTurns = new Float64Array(2 * terms + 1);
+  for (const x of xs) {
+    const w2 = weight(x) ** 2;
+    const wf = w2 * f(x);
+    const step = (2 * Math.PI * x) / period;
+    turns(step, cosTurns, sinTurns);
+    for (let m = 0; m <= 2 * terms; m++) {
+      const c = cosTurns[m];
+      const s = sinTurns[m];
+      evenMoments[m] += w2 * c;
+      oddMoments[m] += w2 * s;
+      if (m > terms) continue;
+      if (odd) {
+        if (m > 0) right[m - 1] += wf * s;
+      } else {
+        right[m] += wf * c; // 0: constant; 1 ... terms: cosines
+        if (m > 0) right[terms + m] += wf * s;
+      }
+    }
+  }
+  const moment = (table: Float64Array, m: number, sign: number): number => (m < 0 ? sign * table[-m] : table[m]);
+  const entry = (a: number, b: number): number => {
+    const [sineA, sineB] = [odd || a > terms, odd || b > terms];
+    const k = odd ? a + 1 : sineA ? a - terms : a;
+    const j = odd ? b + 1 : sineB ? b - terms : b;
+    if (sineA && sineB) return (moment(evenMoments, k - j, 1) - moment(evenMoments, k + j, 1)) / 2;
+    if (!sineA && !sineB) return (moment(evenMoments, k - j, 1) + moment(evenMoments, k + j, 1)) / 2;
+    const [cosine, sine] = sineA ? [j, k] : [k, j];
+    return (moment(oddMoments, sine + cosine, -1) + moment(oddMoments, sine - cosine, -1)) / 2;
+  };
+  const gram = new Float64Array(size * size);
+  let trace = 0;
+  for (let a = 0; a < size; a++) {
+    for (let b = 0; b <= a; b++) gram[a * size + b] = entry(a, b);
+    trace += gram[a * size + a];
+  }
+  for (let a = 0; a < size; a++) gram[a * size + a] += (problem.ridge * trace) / size;
+  const solution = solvePositive(gram, right, size);
+  const cos = Array.from({ length: terms }, (_, h) => (odd ? 0 : solution[h + 1]));
+  const sin = Array.from({ length: terms }, (_, h) => (odd ? solution[h] : solution[terms + 1 + h]));
+  const constant = odd ? 0 : solution[0];
+  let maxError = 0;
+  for (const x of xs) {
+    let value = constant;
+    const step = (2 * Math.PI * x) / period;
+    turns(step, cosTurns, sinTurns);
+    for (let h = 0; h < terms; h++) value += cos[h] * cosTurns[h + 1] + sin[h] * sinTurns[h + 1];
+    maxError = Math.max(maxError, Math.abs(value - f(x)) * weight(x));
+  }
+  return { constant, cos, sin, maxError, size: Math.hypot(...cos, ...sin) };
+}
+
+/** cos(m step), sin(m step) for m = 0, 1, ..., by rotating; restarted every 32 steps, so that rounding stays below 1e-14. */
+function turns(step: number, cos: Float64Array, sin: Float64Array): void {
+  const [c, s] = [Math.cos(step), Math.sin(step)];
+  for (let m = 0; m < cos.length; m++) {
+    if (m % 32 === 0) {
+      cos[m] = Math.cos(m * step);
+      sin[m] = Math.sin(m * step);
+    } else {
+      cos[m] = cos[m - 1] * c - sin[m - 1] * s;
+      sin[m] = sin[m - 1] * c + cos[m - 1] * s;
+    }
+  }
+}
+
+function points(from: number, to: number): Float64Array {
+  const logarithmic = from > 0;
+  const even = logarithmic ? POINTS / 2 : POINTS;
+  return Float64Array.from({ length: POINTS }, (_, i) =>
+    i < even ? from + ((to - from) * i) / (even - 1) : from * (to / from) ** ((i - even) / (POINTS - even - 1)),
+  );
+}
+
+/** Solves A x = b for a positive definite A (lower triangle given, overwritten by its factor). */
+function solvePositive(a: Float64Array, b: Float64Array, size: number): Float64Array {
+  for (let i = 0; i < size; i++)
+    for (let j = 0; j <= i; j++) {
+      let sum = a[i * size + j];
+      for (let k = 0; k < j; k++) sum -= a[i * size + k] * a[j * size + k];
+      if (i === j && !(sum > 0))
+        throw new RangeError("least squares: expected a positive definite system, got another; raise the ridge");
+      a[i * size + j] = i === j ? Math.sqrt(sum) : sum / a[j * size + j];
+    }
+  const x = Float64Array.from(b);
+  for (let i = 0; i < size; i++) {
+    for (let k = 0; k < i; k++) x[i] -= a[i * size + k] * x[k];
+    x[i] /= a[i * size + i];
+  }
+  for (let i = size - 1; i >= 0; i--) {
+    for (let k = i + 1; k < size; k++) x[i] -= a[k * size + i] * x[k];
+    x[i] /= a[i * size + i];
+  }
+  return x;
+}

@@ -1,0 +1,144 @@
+/**
+ * Exp by windows: the exponential of an opened wire.
+ *
+ * Functionality: <x> mod 2^k -> [exp(x / t)] for x in [from, from + 2^k (1 - 1/W) units). With x' = x - from and X' = X - from mod 2^k:
+ *   the top log2(W) bits of the public X' name a window of s = 2^k / W values; let X' = top - d, top its last value. Then
+ *   x' = (top - r mod 2^k) - d, because x' + d < 2^k. So exp(x / t) = e^(((top - r mod 2^k) + from) / t), one of W dealt words, times the
+ *   public e^(-d / t).
+ * Parties: every party on its own share. Dealer: W words an element, of which each party uses the public X's one.
+ * Leaks: nothing (local).
+ * Assumes: x in its interval (above it, the result is that of x - 2^k: a range miss); tables bit-identical at all parties (hashed).
+ *   Dealt words may exceed the ring: only the product has to fit, and it does where exp(x / t) does.
+ * Cost: `exp.cost`: W dealt words an element. Error bound: half a unit of the word, and of the table times the word (`errorUnits`).
+ * Reference: smpc.md, gate 6. Proof: proofs/lemmas (windows). Test: tests/protocols/smpc/exp.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import { roundToWords } from "../../../shares/table-kernels.ts";
+import type { Words } from "../../../shares/words.ts";
+import type { Gate } from "../gate.ts";
+import type { InstructionOf, ValueInfo } from "../instruction.ts";
+import { shareOf } from "../plan-builder.ts";
+import { take, tiles } from "../tiles.ts";
+import { wireOf } from "../wire-of.ts";
+
+/** The exponential of an opened wire. */
+export const exp: Gate<"exp"> = {
+  name: "exp",
+  cost: { onlineBits: "0", dealtBits: "count * windows * ringBits", rounds: "0", multiplyAdds: "count" },
+  quantities: ({ x, out, windows }, info) => ({
+    count: info(x).rows * info(x).columns,
+    windows,
+    ringBits: shareOf(info(out)).ringBits,
+  }),
+  dealt({ x, out, windows }, info) {
+    const { rows, columns } = info(x);
+    return [{ name: "windows", bits: shareOf(info(out)).ringBits, count: rows * columns * windows }];
+  },
+  party(instruction, walk) {
+    const { windows } = instruction;
+    const geometry = windowsOf(instruction, walk.info(instruction.x));
+    const table = decayTable(instruction, geometry);
+    const { masked } = walk.wire(instruction.x);
+    const X = new Uint32Array(masked.buffer, masked.byteOffset, masked.length * 2);
+    const source = walk.dealt("windows");
+    const out: Words = new BigUint64Array(masked.length);
+    for (const { from, to } of tiles(masked.length, windows)) {
+      const words = take(source, (to - from) * windows);
+      const chosen: Words = new BigUint64Array(to - from);
+      const factors: Words = new BigUint64Array(to - from);
+      const [w, c, f, t] = [words, chosen, factors, table].map((array) => new Uint32Array(array.buffer));
+      for (let i = 0; i < to - from; i++) {
+        const x = (X[2 * (from + i)] - geometry.fromUnits) & geometry.mask;
+        const window = x >>> geometry.lowBits;
+        const below = ((window + 1) << geometry.lowBits) - 1 - x;
+        c[2 * i] = w[2 * (i * windows + window)];
+        c[2 * i + 1] = w[2 * (i * windows + window) + 1];
+        f[2 * i] = t[2 * below];
+        f[2 * i + 1] = t[2 * below + 1];
+      }
+      ring.multiply(out.subarray(from, to), chosen, factors);
+    }
+    walk.setShare(instruction.out, out);
+  },
+  dealer(instruction, walk) {
+    const { windows } = instruction;
+    const geometry = windowsOf(instruction, walk.info(instruction.x));
+    const growth = growthTable(instruction, geometry);
+    const mask = walk.mask(instruction.x);
+    const r = new Uint32Array(mask.buffer, mask.byteOffset, mask.length * 2);
+    for (const { from, to } of tiles(mask.length, windows)) {
+      const words: Words = new BigUint64Array((to - from) * windows);
+      const [o, g] = [new Uint32Array(words.buffer), new Uint32Array(growth.buffer)];
+      let at = 0;
+      for (let i = from; i < to; i++)
+        for (let window = 0; window < windows; window++) {
+          const top = ((window + 1) << geometry.lowBits) - 1;
+          const entry = 2 * ((top - r[2 * i]) & geometry.mask);
+          o[at++] = g[entry];
+          o[at++] = g[entry + 1];
+        }
+      walk.deal("windows", words);
+    }
+  },
+  clear(instruction, walk) {
+    const { fracBits } = walk.info(instruction.x);
+    const x = walk.clear(instruction.x);
+    const real = new Float64Array(x.length);
+    ring.decode(real, x, 64, fracBits);
+    const unit = 2 ** walk.info(instruction.out).fracBits;
+    const out: Words = new BigUint64Array(x.length);
+    roundToWords(
+      out,
+      real.map((value) => unit * Math.exp(value / instruction.temperature)),
+    );
+    walk.setClear(instruction.out, out);
+  },
+  errorUnits(instruction, walk) {
+    const { tableFracBits, wordFracBits, temperature, from, windows } = instruction;
+    const { bits, fracBits } = wireOf(walk.info(instruction.x), "exp");
+    // Half a unit of the word times a table entry of at most 1; half a unit of the table times a word a window above the interval.
+    const highest = Math.exp((from + 2 ** (bits - fracBits)) / temperature);
+    return Math.ceil(0.5 * 2 ** tableFracBits + 0.5 * highest * 2 ** wordFracBits + windows);
+  },
+};
+
+interface WindowGeometry {
+  readonly mask: number;
+  /** log2 of the values of a window. */
+  readonly lowBits: number;
+  /** `from` in units of the wire. */
+  readonly fromUnits: number;
+  readonly bits: number;
+  readonly fracBits: number;
+}
+
+function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): WindowGeometry {
+  const { bits, fracBits } = wireOf(info, "exp");
+  const windowBits = Math.log2(windows);
+  if (!Number.isInteger(windowBits) || bits > 24 || windowBits > bits)
+    throw new Error(`exp: expected a power of two of windows in a wire of at most 24 bits, got ${windows} in ${bits}`);
+  const fromUnits = Math.ceil(from * 2 ** fracBits);
+  return { mask: 2 ** bits - 1, lowBits: bits - windowBits, fromUnits, bits, fracBits };
+}
+
+/** e^(-d / t) for d = 0 ... s - 1 at tableFracBits. */
+function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
+  const { lowBits, fracBits } = geometry;
+  const table: Words = new BigUint64Array(2 ** lowBits);
+  roundToWords(
+    table,
+    Float64Array.from(table, (_, d) => 2 ** tableFracBits * Math.exp(-d / 2 ** fracBits / temperature)),
+  );
+  return table;
+}
+
+/** e^((c + from) / t) for c = 0 ... 2^k - 1 at wordFracBits, mod 2^64. */
+function growthTable({ temperature, wordFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
+  const { bits, fracBits, fromUnits } = geometry;
+  const table: Words = new BigUint64Array(2 ** bits);
+  roundToWords(
+    table,
+    Float64Array.from(table, (_, c) => 2 ** wordFracBits * Math.exp((c + fromUnits) / 2 ** fracBits / temperature)),
+  );
+  return table;
+}

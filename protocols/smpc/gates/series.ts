@@ -1,0 +1,123 @@
+/**
+ * Series: an even, odd or periodic function of an opened wire, without a product of secrets.
+ *
+ * Functionality: <x> mod 2^k -> [f(x)], f(x) = c_0 + sum over h of a_h cos(h w x) + b_h sin(h w x), w = 2 pi / 2^k in units of the wire.
+ *   With x = X - r: f = c_0 + sum cos(h w X) A_h + sin(h w X) B_h, A_h = a_h cos(h w r) - b_h sin(h w r), B_h = a_h sin(h w r) + b_h cos(h w r):
+ *   public table entries times dealt words.
+ * Parties: every party on its own share; party 0 adds c_0. Dealer: [A_h], [B_h] for every element and harmonic.
+ * Leaks: nothing (local).
+ * Assumes: the wire's ring is the period, 2^(bits - fracBits) = 2^periodBits; x in the interval that f was fitted on; table entries
+ *   bit-identical at all parties (their hash is compared when a session opens).
+ * Cost: `series.cost`: 2 dealt words a harmonic. Error bound: the fit's (Series.maxError), and rounding of words and table (`errorUnits`).
+ * Reference: smpc.md, gates 4 and 5. Proof: the addition theorem. Test: tests/protocols/smpc/series.test.ts
+ */
+import { ring } from "../../../shares/ring.ts";
+import { roundToWords, seriesSums } from "../../../shares/table-kernels.ts";
+import type { Words } from "../../../shares/words.ts";
+import type { Gate } from "../gate.ts";
+import type { InstructionOf, ValueInfo } from "../instruction.ts";
+import { shareOf } from "../plan-builder.ts";
+import { take, tiles } from "../tiles.ts";
+import { cosines, integerCosines } from "../turn-table.ts";
+import { wireOf } from "../wire-of.ts";
+
+/** A series of an opened wire. */
+export const series: Gate<"series"> = {
+  name: "series",
+  cost: {
+    onlineBits: "0",
+    dealtBits: "count * 2 * terms * ringBits",
+    rounds: "0",
+    multiplyAdds: "count * 2 * terms",
+  },
+  quantities: ({ x, out, series: { harmonics } }, info) => ({
+    count: info(x).rows * info(x).columns,
+    terms: harmonics.length,
+    ringBits: shareOf(info(out)).ringBits,
+  }),
+  dealt({ x, out, series: { harmonics } }, info) {
+    const { rows, columns } = info(x);
+    return [{ name: "turns", bits: shareOf(info(out)).ringBits, count: rows * columns * 2 * harmonics.length }];
+  },
+  party(instruction, walk) {
+    const { bits } = checkedWire(instruction, walk.info(instruction.x));
+    const { masked } = walk.wire(instruction.x);
+    const harmonics = Int32Array.from(instruction.series.harmonics);
+    const table = integerCosines(bits, instruction.tableFracBits);
+    const source = walk.dealt("turns");
+    const out: Words = new BigUint64Array(masked.length);
+    for (const { from, to } of tiles(masked.length, 2 * harmonics.length)) {
+      const words = take(source, (to - from) * 2 * harmonics.length);
+      const largest = 2 ** instruction.tableFracBits;
+      seriesSums(out.subarray(from, to), masked.subarray(from, to), words, table, harmonics, largest);
+    }
+    if (walk.party === 0) ring.scale(out, out, 1n, constantWord(instruction));
+    walk.setShare(instruction.out, out);
+  },
+  dealer(instruction, walk) {
+    const { bits } = checkedWire(instruction, walk.info(instruction.x));
+    const { harmonics, cos, sin } = instruction.series;
+    const table = cosines(bits);
+    const mask = table.length - 1;
+    const quarter = table.length / 4;
+    const unit = 2 ** instruction.wordFracBits;
+    const masks = new Uint32Array(walk.mask(instruction.x).buffer);
+    for (const { from, to } of tiles(masks.length / 2, 2 * harmonics.length)) {
+      const values = new Float64Array((to - from) * 2 * harmonics.length);
+      let at = 0;
+      for (let i = from; i < to; i++) {
+        const r = masks[2 * i];
+        for (let j = 0; j < harmonics.length; j++) {
+          const angle = Math.imul(harmonics[j], r);
+          const c = table[angle & mask];
+          const s = table[(angle - quarter) & mask];
+          values[at++] = unit * (cos[j] * c - sin[j] * s);
+          values[at++] = unit * (cos[j] * s + sin[j] * c);
+        }
+      }
+      const words: Words = new BigUint64Array(values.length);
+      roundToWords(words, values);
+      walk.deal("turns", words);
+    }
+  },
+  clear(instruction, walk) {
+    const { bits } = checkedWire(instruction, walk.info(instruction.x));
+    const x = walk.clear(instruction.x);
+    const table = cosines(bits);
+    const mask = table.length - 1;
+    const quarter = table.length / 4;
+    const { harmonics, cos, sin, constant } = instruction.series;
+    const { fracBits } = walk.info(instruction.out);
+    const halves = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
+    const values = Float64Array.from({ length: x.length }, (_, i) => {
+      let value = constant;
+      for (let j = 0; j < harmonics.length; j++) {
+        const angle = Math.imul(harmonics[j], halves[2 * i]);
+        value += cos[j] * table[angle & mask] + sin[j] * table[(angle - quarter) & mask];
+      }
+      return value * 2 ** fracBits;
+    });
+    const out: Words = new BigUint64Array(x.length);
+    roundToWords(out, values);
+    walk.setClear(instruction.out, out);
+  },
+  errorUnits({ series: { harmonics, cos, sin }, tableFracBits, wordFracBits }) {
+    // Half a unit of every word times a table entry of at most 1, half a unit of every table entry times its coefficients.
+    const words = 2 * harmonics.length * 0.5 * 2 ** tableFracBits;
+    const entries = harmonics.reduce((sum, _, j) => sum + Math.abs(cos[j]) + Math.abs(sin[j]) + 2 ** -wordFracBits, 0);
+    return Math.ceil(words + entries * 2 ** wordFracBits * Math.SQRT2) + 1;
+  },
+};
+
+function constantWord({ series: { constant }, tableFracBits, wordFracBits }: InstructionOf<"series">): bigint {
+  return BigInt(Math.round(constant * 2 ** (tableFracBits + wordFracBits)));
+}
+
+function checkedWire({ series: { periodBits } }: InstructionOf<"series">, info: ValueInfo): { bits: number } {
+  const { bits, fracBits } = wireOf(info, "series");
+  if (bits - fracBits !== periodBits || bits > 24 || bits < 2)
+    throw new Error(
+      `series: expected a wire of ${periodBits} + fracBits bits, from 2 to 24, got ${bits} with ${fracBits} fractional bits`,
+    );
+  return { bits };
+}

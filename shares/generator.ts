@@ -4,6 +4,8 @@ import type { Words } from "./words.ts";
 
 /** Bytes drawn from the cipher at a time: large enough to amortise the call, small enough for a short draw. */
 const BLOCK_BYTES = 4096;
+/** What is encrypted: as much at a time as stays in the processor's cache. */
+const ZEROS = new Uint8Array(2 ** 16);
 
 /**
  * A seeded stream of uniform words: AES-128-CTR over zeros, keyed by (seed, purpose), so that streams with different purposes are
@@ -11,7 +13,6 @@ const BLOCK_BYTES = 4096;
  */
 export class Generator {
   readonly #cipher: Cipher;
-  readonly #zeros = new Uint8Array(BLOCK_BYTES);
   #block = new DataView(new ArrayBuffer(0));
   #offset = 0;
   /** The last byte that was drawn, and how many of its bits (the high ones) are still to be read. */
@@ -27,7 +28,7 @@ export class Generator {
   /** The next uniform word in [0, 2^32). */
   nextUint32(): number {
     if (this.#offset + 4 > this.#block.byteLength) {
-      const bytes = this.#cipher.update(this.#zeros);
+      const bytes = this.#cipher.update(ZEROS.subarray(0, BLOCK_BYTES));
       this.#block = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       this.#offset = 0;
     }
@@ -45,8 +46,17 @@ export class Generator {
 
   /** The next `length` bytes of the stream. Not to be mixed with the single draws above. */
   bytes(length: number): Uint8Array {
-    const zeros = length <= this.#zeros.length ? this.#zeros.subarray(0, length) : new Uint8Array(length);
-    return this.#cipher.update(zeros);
+    const bytes = new Uint8Array(length);
+    this.fillBytes(bytes);
+    return bytes;
+  }
+
+  /** Fills `out` with the next bytes of the stream. Not to be mixed with other draws. */
+  fillBytes(out: Uint8Array): void {
+    for (let at = 0; at < out.length; at += ZEROS.length) {
+      const end = Math.min(out.length, at + ZEROS.length);
+      out.set(this.#cipher.update(end - at === ZEROS.length ? ZEROS : ZEROS.subarray(0, end - at)), at);
+    }
   }
 
   /**

@@ -206,7 +206,7 @@ export const ring: RingKernels = {
       o[i + 1] = high;
     }
   },
-  encode: ringReference.encode,
+  encode: (out, values, fracBits) => ringReference.encode(out, values, fracBits),
   decode(out, x, ringBits, fracBits) {
     same(out.length, x.length);
     const v = halves(x);

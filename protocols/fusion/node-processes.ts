@@ -1,10 +1,8 @@
-import { nodeNames } from "./deployment.ts";
+import { namesOf, type DeploymentShape } from "./deployment.ts";
 import { bundleNodeProcess } from "./node-bundle.ts";
 import { NodeChild } from "./node-child.ts";
 
-export interface NodeProcessesOptions {
-  readonly alpha: number;
-  readonly beta: number;
+export interface NodeProcessesOptions extends DeploymentShape {
   /** Folder or .gguf file, absolute. */
   readonly model: string;
   readonly viewsFolder: string | null;
@@ -31,9 +29,9 @@ const FEW_ATTN_NODES = 16;
 
 /** Starts every node of a deployment in a process of its own; resolves when all listen. Throws Error naming the node that failed; then none is left. */
 export async function startNodeProcesses(options: NodeProcessesOptions): Promise<NodeProcesses> {
-  const { alpha, beta, model, viewsFolder, head } = options;
+  const { alpha, beta, parties, dealer, model, viewsFolder, head } = options;
   const entry = await bundleNodeProcess();
-  const children = nodeNames(alpha, beta).map((party) => new NodeChild(party, entry, beta ** 2 > FEW_ATTN_NODES));
+  const children = namesOf(options).map((party) => new NodeChild(party, entry, beta ** 2 > FEW_ATTN_NODES));
   const close = async (): Promise<void> => {
     await Promise.all(children.map((child) => child.end()));
   };
@@ -42,7 +40,18 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
     await Promise.all(
       children.map(async (child) => {
         const listen = options.addresses?.[child.party] ?? "ws://127.0.0.1:0";
-        child.order({ order: "start", party: child.party, alpha, beta, model, listen, viewsFolder, head });
+        child.order({
+          order: "start",
+          party: child.party,
+          alpha,
+          beta,
+          parties,
+          dealer,
+          model,
+          listen,
+          viewsFolder,
+          head,
+        });
         addresses[child.party] = (await child.answer("listening")).address;
       }),
     );

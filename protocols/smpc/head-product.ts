@@ -33,16 +33,20 @@ export function sumOfProducts(
   bits: number,
 ): Words {
   const out: Words = new BigUint64Array(rows * columns);
-  const depth = inner * pairs.length;
-  // One product of [a a' ..] with b over b', rows of `depth`.
   if (bits <= SMALL_RING_BITS) {
-    const a = new Int32Array(rows * depth);
-    const b = new Int32Array(columns * depth);
+    // One product of a, a' side by side with b over b'.
+    const depth = inner * pairs.length;
+    const [rowPlaces, columnPlaces] = [Math.ceil(rows / 2) * 2, Math.ceil(columns / 4) * 4];
+    const a = new Int32Array(rowPlaces * depth);
+    const b = new Int32Array(columnPlaces * depth); // transposed
     pairs.forEach(([left, right], pair) => {
       gatherLow(a, pair * inner, depth, left, rows, inner);
       gatherLow(b, pair * inner, depth, transposed(right), columns, inner);
     });
-    multiplySmall(low(out), a, b, depth, columns);
+    const product = multiplySmall(a, b, depth); // [rowPlaces, columnPlaces]
+    const halves = low(out);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) halves[2 * (i * columns + j)] = product[i * columnPlaces + j];
     return out;
   }
   for (const [left, right] of pairs) addLarge(out, left, right, { rows, inner, columns });
@@ -90,34 +94,42 @@ function gatherLow(
   }
 }
 
-/** out (halves of words) [rows, columns] = a [rows, depth] times b [columns, depth] transposed, mod 2^32. */
-function multiplySmall(out: Int32Array, a: Int32Array, b: Int32Array, depth: number, columns: number): void {
-  const rows = a.length / depth;
-  for (let i = 0; i < rows; i++) {
-    const aAt = i * depth;
-    let j = 0;
-    for (; j + 4 <= columns; j += 4) {
+/** a [rows, depth] times b [columns, depth] transposed, mod 2^32: [rows, columns]; rows even, columns a multiple of 4. */
+function multiplySmall(a: Int32Array, b: Int32Array, depth: number): Int32Array {
+  const [rows, columns] = [a.length / depth, b.length / depth];
+  const out = new Int32Array(rows * columns);
+  for (let i = 0; i < rows; i += 2)
+    for (let j = 0; j < columns; j += 4) {
+      const [a0, a1] = [i * depth, (i + 1) * depth];
       const [b0, b1, b2, b3] = [j * depth, (j + 1) * depth, (j + 2) * depth, (j + 3) * depth];
-      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      let [s00, s01, s02, s03, s10, s11, s12, s13] = [0, 0, 0, 0, 0, 0, 0, 0];
       for (let t = 0; t < depth; t++) {
-        const x = a[aAt + t];
-        s0 = (s0 + Math.imul(x, b[b0 + t])) | 0;
-        s1 = (s1 + Math.imul(x, b[b1 + t])) | 0;
-        s2 = (s2 + Math.imul(x, b[b2 + t])) | 0;
-        s3 = (s3 + Math.imul(x, b[b3 + t])) | 0;
+        const x0 = a[a0 + t];
+        const x1 = a[a1 + t];
+        const y0 = b[b0 + t];
+        const y1 = b[b1 + t];
+        const y2 = b[b2 + t];
+        const y3 = b[b3 + t];
+        s00 = (s00 + Math.imul(x0, y0)) | 0;
+        s01 = (s01 + Math.imul(x0, y1)) | 0;
+        s02 = (s02 + Math.imul(x0, y2)) | 0;
+        s03 = (s03 + Math.imul(x0, y3)) | 0;
+        s10 = (s10 + Math.imul(x1, y0)) | 0;
+        s11 = (s11 + Math.imul(x1, y1)) | 0;
+        s12 = (s12 + Math.imul(x1, y2)) | 0;
+        s13 = (s13 + Math.imul(x1, y3)) | 0;
       }
-      const to = 2 * (i * columns + j);
-      out[to] = s0;
-      out[to + 2] = s1;
-      out[to + 4] = s2;
-      out[to + 6] = s3;
+      const [to, next] = [i * columns + j, (i + 1) * columns + j];
+      out[to] = s00;
+      out[to + 1] = s01;
+      out[to + 2] = s02;
+      out[to + 3] = s03;
+      out[next] = s10;
+      out[next + 1] = s11;
+      out[next + 2] = s12;
+      out[next + 3] = s13;
     }
-    for (; j < columns; j++) {
-      let sum = 0;
-      for (let t = 0; t < depth; t++) sum = (sum + Math.imul(a[aAt + t], b[j * depth + t])) | 0;
-      out[2 * (i * columns + j)] = sum;
-    }
-  }
+  return out;
 }
 
 /** out += a b mod 2^64, slowly: no plan opens attention operands this wide. */

@@ -11,7 +11,7 @@
  * Test: tests/protocols/smpc/mix.test.ts
  */
 import { ring } from "../../../shares/ring.ts";
-import { MAX_RING_BITS, type Words } from "../../../shares/words.ts";
+import type { Words } from "../../../shares/words.ts";
 import { keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../attention-layout.ts";
 import type { Gate } from "../gate.ts";
 import { productPairs, sumOfProducts, type Block } from "../head-product.ts";
@@ -19,6 +19,7 @@ import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../inst
 import { shareOf } from "../plan-builder.ts";
 import { take } from "../tiles.ts";
 import { wireOf } from "../wire-of.ts";
+import { signed } from "./open.ts";
 
 /** p v over visible entries. */
 export const mix: Gate<"mix"> = {
@@ -48,8 +49,10 @@ export const mix: Gate<"mix"> = {
     const pair = [walk.mask(instruction.p), walk.mask(instruction.v)] as const;
     walk.deal("mask mask", products(instruction.layout, [pair], ringBitsOf(instruction, walk.info)));
   },
-  clear({ p, v, out, layout }, walk) {
-    walk.setClear(out, products(layout, [[walk.clear(p), walk.clear(v)]], MAX_RING_BITS));
+  clear(instruction, walk) {
+    const ringBits = ringBitsOf(instruction, walk.info);
+    const pair = [walk.clear(instruction.p), walk.clear(instruction.v)] as const;
+    walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
   },
   errorUnits: () => 0,
 };

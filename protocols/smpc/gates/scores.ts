@@ -11,7 +11,7 @@
  * Test: tests/protocols/smpc/scores.test.ts
  */
 import { ring } from "../../../shares/ring.ts";
-import { MAX_RING_BITS, type Words } from "../../../shares/words.ts";
+import type { Words } from "../../../shares/words.ts";
 import { entryCount, keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../attention-layout.ts";
 import type { Gate } from "../gate.ts";
 import { productPairs, sumOfProducts, type Block } from "../head-product.ts";
@@ -19,6 +19,7 @@ import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../inst
 import { shareOf } from "../plan-builder.ts";
 import { take } from "../tiles.ts";
 import { wireOf } from "../wire-of.ts";
+import { signed } from "./open.ts";
 
 /** q k' of visible entries. */
 export const scores: Gate<"scores"> = {
@@ -49,8 +50,10 @@ export const scores: Gate<"scores"> = {
     const pair = [walk.mask(instruction.q), walk.mask(instruction.k)] as const;
     walk.deal("mask mask", products(instruction.layout, [pair], ringBitsOf(instruction, walk.info)));
   },
-  clear({ q, k, out, layout }, walk) {
-    walk.setClear(out, products(layout, [[walk.clear(q), walk.clear(k)]], MAX_RING_BITS));
+  clear(instruction, walk) {
+    const ringBits = ringBitsOf(instruction, walk.info);
+    const pair = [walk.clear(instruction.q), walk.clear(instruction.k)] as const;
+    walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
   },
   errorUnits: () => 0,
 };

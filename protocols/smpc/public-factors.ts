@@ -3,10 +3,13 @@ import { ring } from "../../shares/ring.ts";
 import type { Words } from "../../shares/words.ts";
 import { CombinedMatrix } from "./combined-matrix.ts";
 import type { PublicFactors } from "./gate.ts";
+import { expTable } from "./gates/exp.ts";
 import type { InstructionOf, MatrixSource, Plan } from "./instruction.ts";
 import { MAX_MATRIX_INTEGER } from "./matrix-precision.ts";
 import type { ParameterSource } from "./parameter-statistics.ts";
 import { rotaryTable } from "./rotary-table.ts";
+import { integerCosines } from "./turn-table.ts";
+import { wireOf } from "./wire-of.ts";
 
 interface IntegerMatrix {
   readonly integers: Int32Array;
@@ -86,11 +89,20 @@ export class ModelFactors implements PublicFactors {
         if (bias !== null) this.vector(bias, 1, fracBits, columns);
       } else if (instruction.gate === "rotate") {
         this.#addRotary(instruction, values[instruction.x].rows);
+      } else if (instruction.gate === "series") {
+        const wire = wireOf(values[instruction.x], "series");
+        const key = `cosines ${wire.bits} ${instruction.tableFracBits}`;
+        if (!this.#digests.has(key)) this.#note(key, integerCosines(wire.bits, instruction.tableFracBits));
+      } else if (instruction.gate === "exp") {
+        const wire = wireOf(values[instruction.x], "exp");
+        const { temperature, from, windows, tableFracBits } = instruction;
+        const key = `exp ${wire.bits} ${wire.fracBits} ${temperature} ${from} ${windows} ${tableFracBits}`;
+        if (!this.#digests.has(key)) this.#note(key, expTable(instruction, wire));
       }
     }
   }
 
-  /** Notes a table of another gate (made with functions that machines may round differently) under a name of its own. */
+  /** Notes a table that isn't the plan's under a name of its own. */
   addTable(name: string, words: Words): void {
     this.#note(`table ${name}`, words);
   }

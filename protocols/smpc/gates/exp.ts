@@ -121,6 +121,10 @@ function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): Wi
   return { mask: 2 ** bits - 1, lowBits: bits - windowBits, fromUnits, bits, fracBits };
 }
 
+/** The public factors of an instruction, which parties compare by hash. `info` is of its operand. */
+export const expTable = (instruction: InstructionOf<"exp">, info: ValueInfo): Words =>
+  decayTable(instruction, windowsOf(instruction, info));
+
 /** e^(-d / t) for d = 0 ... s - 1 at tableFracBits. */
 function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
   const { lowBits, fracBits } = geometry;

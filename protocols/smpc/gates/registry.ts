@@ -5,6 +5,7 @@ import { centre } from "./centre.ts";
 import { columns } from "./columns.ts";
 import { combine } from "./combine.ts";
 import { diagonal } from "./diagonal.ts";
+import { exp } from "./exp.ts";
 import { extend } from "./extend.ts";
 import { input } from "./input.ts";
 import { linear } from "./linear.ts";
@@ -18,13 +19,12 @@ import { rowDifference } from "./row-difference.ts";
 import { rowScale } from "./row-scale.ts";
 import { rowSum } from "./row-sum.ts";
 import { scores } from "./scores.ts";
-import { exp } from "./exp.ts";
 import { series } from "./series.ts";
 import { shift } from "./shift.ts";
 import { squares } from "./squares.ts";
 
 /** Every gate by its name. */
-export const gates = {
+export const gates: { readonly [G in GateName]: Gate<G> } = {
   input,
   output,
   linear,
@@ -47,4 +47,4 @@ export const gates = {
   "row-sum": rowSum,
   "row-difference": rowDifference,
   diagonal,
-} as { readonly [G in GateName]: Gate<G> };
+};

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CombinedMatrix } from "../../../protocols/smpc/combined-matrix.ts";
-import type { MatrixSource, Plan } from "../../../protocols/smpc/instruction.ts";
+import type { Instruction, MatrixSource, Plan } from "../../../protocols/smpc/instruction.ts";
 import { matrixFracBits, MAX_MATRIX_INTEGER } from "../../../protocols/smpc/matrix-precision.ts";
 import type { ParameterSource } from "../../../protocols/smpc/parameter-statistics.ts";
 import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
@@ -193,6 +193,42 @@ describe("public factors", () => {
       ),
     ];
     assert.equal(new Set([first, ...others]).size, 5);
+  });
+
+  it("cover the tables of series and exponentials, which machines may round differently", () => {
+    const wire = { kind: "wire", rows: 1, columns: 1, fracBits: 4, bits: 8 } as const;
+    const series = { periodBits: 4, constant: 0, harmonics: [1], cos: [1], sin: [0], maxError: 0, from: 0, to: 1 };
+    const evaluated: Instruction = {
+      gate: "series",
+      x: 0,
+      out: 1,
+      series: { ...series, name: "" },
+      tableFracBits: 9,
+      wordFracBits: 1,
+    };
+    const raised: Instruction = {
+      gate: "exp",
+      x: 0,
+      out: 1,
+      temperature: 1,
+      from: -8,
+      windows: 4,
+      tableFracBits: 9,
+      wordFracBits: 1,
+    };
+    const hashes = [
+      [],
+      [evaluated],
+      [{ ...evaluated, tableFracBits: 10 }],
+      [raised],
+      [{ ...raised, temperature: 2 }],
+      [evaluated, raised],
+    ].map((instructions) => {
+      const factors = new ModelFactors(parameter);
+      factors.prepare({ ...plan, instructions, values: [wire, plan.values[0]] });
+      return factors.hash();
+    });
+    assert.equal(new Set(hashes).size, 6);
   });
 
   it("make all that a plan multiplies by ahead of it", () => {

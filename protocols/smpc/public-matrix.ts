@@ -1,0 +1,88 @@
+/**
+ * Ring words times a public matrix of integers, exact mod 2^ringBits, in float64 products of ONNX Runtime: words are cut into limbs
+ * so narrow that no sum leaves the integers that float64 holds. Test: tests/protocols/smpc/public-matrix.test.ts
+ */
+import type { Float64Product } from "../../layers/onnx/float64-product.ts";
+import { joinLimbs, limbsFor, splitLimbs, type Limbs } from "../../shares/limbs.ts";
+import type { Words } from "../../shares/words.ts";
+
+/** Blocks of inputs whose products are summed apart: more of them allow wider limbs, at the cost of joining more sums. */
+const BLOCK_COUNTS = [1, 2, 4, 8, 16];
+
+/** A public matrix [inputs, outputs] of integers below 2^31 in magnitude. */
+export class PublicMatrix {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly #integers: Int32Array;
+  readonly #product: Float64Product;
+  /** Largest sum of magnitudes in a block of a column, by number of blocks. */
+  readonly #columnSums = new Map<number, number>();
+  readonly #plans = new Map<number, { limbs: Limbs; blocks: number }>();
+
+  /** `integers` [inputs, outputs] is kept, not copied. Throws RangeError if its length doesn't fit. */
+  constructor(integers: Int32Array, inputs: number, outputs: number, product: Float64Product) {
+    if (integers.length !== inputs * outputs)
+      throw new RangeError(`public matrix: expected ${inputs} * ${outputs} integers, got ${integers.length}`);
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.#integers = integers;
+    this.#product = product;
+  }
+
+  /**
+   * x [rows, inputs] times the matrix: right mod 2^ringBits in `out` [rows, outputs], garbage above. Throws RangeError for operands of
+   * other lengths.
+   */
+  async multiply(x: Words, rows: number, ringBits: number, out: Words): Promise<void> {
+    const { inputs, outputs } = this;
+    if (x.length !== rows * inputs || out.length !== rows * outputs)
+      throw new RangeError(
+        `public matrix: expected ${rows} * ${inputs} words in and ${rows} * ${outputs} out, got ${x.length} and ${out.length}`,
+      );
+    out.fill(0n);
+    const { limbs, blocks } = this.#plan(ringBits);
+    for (const { from, to } of cut(inputs, blocks)) {
+      const width = to - from;
+      const pieces = new Float64Array(limbs.limbs * rows * width);
+      splitLimbs(pieces, x, inputs, { from, width }, ringBits, limbs);
+      const data = Float64Array.from(this.#integers.subarray(from * outputs, to * outputs));
+      const sums = await this.#product.times(pieces, width, { data, shape: [width, outputs], transposed: false });
+      joinLimbs(out, sums, limbs);
+    }
+  }
+
+  /** The fewest limbs, and then the fewest blocks. */
+  #plan(ringBits: number): { limbs: Limbs; blocks: number } {
+    let plan = this.#plans.get(ringBits);
+    for (const blocks of plan === undefined ? BLOCK_COUNTS : []) {
+      if (blocks > 1 && blocks * 2 > this.inputs) break;
+      const limbs = limbsFor(ringBits, this.#columnSum(blocks));
+      if (plan === undefined || limbs.limbs < plan.limbs.limbs) plan = { limbs, blocks };
+    }
+    this.#plans.set(ringBits, plan!);
+    return plan!;
+  }
+
+  #columnSum(blocks: number): number {
+    let largest = this.#columnSums.get(blocks);
+    if (largest !== undefined) return largest;
+    largest = 0;
+    const sums = new Float64Array(this.outputs);
+    for (const { from, to } of cut(this.inputs, blocks)) {
+      sums.fill(0);
+      for (let i = from; i < to; i++)
+        for (let j = 0; j < this.outputs; j++) sums[j] += Math.abs(this.#integers[i * this.outputs + j]);
+      for (const sum of sums) largest = Math.max(largest, sum);
+    }
+    this.#columnSums.set(blocks, largest);
+    return largest;
+  }
+}
+
+/** `length` in `blocks` pieces that differ by at most one. */
+function cut(length: number, blocks: number): { from: number; to: number }[] {
+  return Array.from({ length: blocks }, (_, block) => ({
+    from: Math.floor((length * block) / blocks),
+    to: Math.floor((length * (block + 1)) / blocks),
+  }));
+}

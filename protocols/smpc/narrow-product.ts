@@ -57,6 +57,12 @@ export function dealtForProduct(product: NarrowProduct): DealtWords[] {
   ].filter(({ bits }) => bits > 0);
 }
 
+/** out [rows, width] = x [rows, width] * factors [rows] */
+function multiplyRows(out: Words, x: Words, factors: Words, width: number): void {
+  if (width === 1) ring.multiply(out, x, factors);
+  else ring.multiplySegments(out, x, factors, width);
+}
+
 /** A party's share of the product [rows * width]; right mod 2^ringBits. */
 export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
   const { rows, width, aBits, bBits } = product;
@@ -79,14 +85,14 @@ export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
 
     if (walk.party === 0) ring.subtract(S, B, S);
     else ring.scale(S, S, -1n, 0n);
-    ring.multiplySegments(tile, A, S, width);
-    ring.multiplySegments(R, R, B, width);
+    multiplyRows(tile, A, S, width);
+    multiplyRows(R, R, B, width);
     ring.subtract(tile, tile, R);
 
     ring.add(tile, tile, next("mask-a mask-b", length));
     if (ofB > 0) {
       const maskTop = next("mask-a top-b", length);
-      ring.multiplySegments(maskTop, maskTop, v, width);
+      multiplyRows(maskTop, maskTop, v, width);
       ring.addScaled(tile, tile, maskTop, -(1n << BigInt(bBits)));
     }
     if (ofA > 0) {
@@ -94,7 +100,7 @@ export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
       if (ofBoth > 0) {
         // u m s - 2^l u v m n = u (m s - 2^l v m n)
         const topTop = next("top-a top-b", length);
-        ring.multiplySegments(topTop, topTop, v, width);
+        multiplyRows(topTop, topTop, v, width);
         ring.addScaled(topMask, topMask, topTop, -(1n << BigInt(bBits)));
       }
       ring.multiply(topMask, topMask, u);
@@ -117,7 +123,7 @@ export function dealProduct(product: NarrowProduct, walk: DealerWalk): void {
     const [m, n] = [topBits(rTile, aBits), topBits(sTile, bBits)];
     const scaled = (x: Words, factors: Words): Words => {
       const scaledTile: Words = new BigUint64Array(x.length);
-      ring.multiplySegments(scaledTile, x, factors, width);
+      multiplyRows(scaledTile, x, factors, width);
       return scaledTile;
     };
     if (carryA !== null) {

@@ -67,6 +67,8 @@ const placeholder = (key: string): string =>
     s: "json",
     wire: "word",
     head: "where",
+    smpcLayers: "layers",
+    dealer: "where",
     place: "where",
     topology: "file",
     views: "folder",

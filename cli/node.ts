@@ -28,12 +28,14 @@ export function addNode(program: Command): void {
     .option("--threads <n>", "threads of each computation", positiveInteger, 1);
   addNetworkFlags(command).action(async (flags: NodeFlags) => {
     const topology = await readTopology(flags.topology);
-    checkNodeName(flags.party, topology.alpha, topology.beta);
+    checkNodeName(flags.party, topology.alpha, topology.beta, topology.parties, topology.dealer);
     const model = await openModel(flags.model);
     const node = await Node.start({
       party: flags.party,
       alpha: topology.alpha,
       beta: topology.beta,
+      parties: topology.parties,
+      dealer: topology.dealer,
       model,
       listen: topology.nodes[flags.party],
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),

@@ -25,6 +25,8 @@ export function addUp(program: Command): void {
       const processes = await startNodeProcesses({
         alpha: topology.alpha,
         beta: topology.beta,
+        parties: topology.parties,
+        dealer: topology.dealer,
         model: path.resolve(flags.model),
         viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
         head: true,

@@ -19,7 +19,7 @@ export function describeSession(
     promptLength,
     maxNewTokens: config.maxTokens,
     wire: config.wire,
-    head: config.head,
+    head: config.head === "compnode" ? "compnode" : "client",
     output: "last",
     sampling: config.head === "compnode" ? samplingOf(config) : null,
     views: config.views !== undefined,

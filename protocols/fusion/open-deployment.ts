@@ -6,10 +6,11 @@ import { onnxEngine } from "../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import { shardingFrom } from "../cascade/sharding.ts";
 import { inProcessDeployment } from "./in-process-deployment.ts";
-import type { Deployment } from "./deployment.ts";
+import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { startLocalProcesses } from "./local-processes.ts";
 import { joinTopology } from "./remote-deployment.ts";
 import { shardingsOf, type RunConfig } from "./run-config.ts";
+import { chosenLayers } from "./smpc-choice.ts";
 
 /** The model that runs where none is named. */
 export const DEFAULT_MODEL = fileURLToPath(new URL("../../models/default", import.meta.url));
@@ -20,8 +21,12 @@ export interface OpenedDeployment {
   readonly modelPath: string;
   readonly deployment: Deployment;
   readonly shape: { readonly alpha: number; readonly beta: number };
+  /** Layers under SMPC, ascending. */
+  readonly smpcLayers: readonly number[];
   /** The LM head at the client; null where the CompNodes have it. */
   readonly head: StageEngine | null;
+  /** Embeds ids at the client where layer 0 is under SMPC, else null. */
+  readonly embedding: StageEngine | null;
   close(): Promise<void>;
 }
 
@@ -45,25 +50,45 @@ export async function openDeployment(
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
+    const smpcLayers = chosenLayers(config.smpcLayers, model.spec.layers);
     await check(model, modelPath);
-    const nodeCount = shape.alpha + shape.beta ** 2;
+    const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
+    const nodeCount = namesOf(whole).length;
     report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
-    const { deployment, head } = await openParties(config, model, modelPath, shape, closers);
+    const { deployment, engine } = await openParties(config, model, modelPath, whole, smpcLayers, closers);
     closers.push(() => deployment.close());
-    return { model, modelPath, deployment, shape, head, close };
+    const head = config.head === "compnode" || engine === null ? null : engine;
+    const embedding = smpcLayers[0] === 0 ? engine : null;
+    return { model, modelPath, deployment, shape, smpcLayers, head, embedding, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
+/** The nodes that a run starts: SMPC parties where layers are theirs, and no Cascade nodes where all layers are. */
+function smpcShape(
+  config: RunConfig,
+  { alpha, beta }: { readonly alpha: number; readonly beta: number },
+  smpcLayers: readonly number[],
+  layers: number,
+): DeploymentShape {
+  if (smpcLayers.length === 0) return { alpha, beta };
+  const secret = { parties: config.parties, dealer: config.dealer === "dealer" };
+  return smpcLayers.length === layers && config.head !== "compnode"
+    ? { alpha: 0, beta: 0, ...secret }
+    : { alpha, beta, ...secret };
+}
+
+/** The parties, and the client's own engine; null where the client computes nothing but samples. */
 async function openParties(
   config: RunConfig,
   model: Model,
   modelPath: string,
-  shape: { alpha: number; beta: number },
+  shape: DeploymentShape,
+  smpcLayers: readonly number[],
   closers: (() => Promise<void>)[],
-): Promise<{ deployment: Deployment; head: StageEngine | null }> {
+): Promise<{ deployment: Deployment; engine: StageEngine | null }> {
   const viewsFolder = config.views === undefined ? null : path.resolve(config.views);
   const keep = (engine: StageEngine): StageEngine => {
     closers.push(() => engine.close());
@@ -75,7 +100,7 @@ async function openParties(
       sockets: config.place === "sockets",
       viewsFolder,
     });
-    return { deployment, head: engine };
+    return { deployment, engine };
   }
   const starting =
     config.topology === undefined
@@ -88,7 +113,11 @@ async function openParties(
         })
       : joinTopology(config, shape, model.fingerprint);
   starting.catch(() => {}); // awaited below
-  if (config.head === "compnode") return { deployment: await starting, head: null };
-  const head = keep(await onnxEngine(model, { threads: 1, stages: ["head"] }));
-  return { deployment: await starting, head };
+  const stages = [
+    ...(smpcLayers[0] === 0 ? (["embed"] as const) : []),
+    ...(config.head === "client" ? (["head"] as const) : []),
+  ];
+  if (stages.length === 0) return { deployment: await starting, engine: null };
+  const engine = keep(await onnxEngine(model, { threads: 1, stages }));
+  return { deployment: await starting, engine };
 }

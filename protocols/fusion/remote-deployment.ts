@@ -1,33 +1,65 @@
 import { readFile } from "node:fs/promises";
 import type { Certificates } from "../wire/websocket-transport.ts";
-import { nodeNames, type Deployment } from "./deployment.ts";
+import { networkInterfaces, hostname } from "node:os";
+import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { linkClient } from "./local-processes.ts";
 import type { RunConfig } from "./run-config.ts";
-import { readTopology } from "./topology.ts";
+import { CLIENT } from "../cascade/comp-node.ts";
+import { isLoopback } from "../wire/websocket-address.ts";
+import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
+import { readTopology, type Topology } from "./topology.ts";
 
 /** Links the client to the nodes of a topology file, which run already. Throws Error naming the file, or a node that can't be reached. */
 export async function joinTopology(
   config: RunConfig,
-  shape: { readonly alpha: number; readonly beta: number },
+  shape: DeploymentShape,
   fingerprint: string,
 ): Promise<Deployment> {
   const topology = await readTopology(config.topology!);
   for (const side of ["alpha", "beta"] as const) {
-    if (topology[side] !== shape[side])
+    // A run with all layers under SMPC needs none of them.
+    if (topology[side] !== shape[side] && shape[side] !== 0)
       throw new Error(
         `${side}: expected ${topology[side]} (${config.topology}), got ${shape[side]}; give the shardings that the nodes were started for`,
       );
   }
+  const { alpha, beta, parties, dealer } = topology;
+  if (shape.parties !== undefined) {
+    if ((parties ?? 0) < shape.parties)
+      throw new Error(`parties: expected at most ${parties ?? 0} (${config.topology}), got ${shape.parties}`);
+    if ((dealer ?? false) !== shape.dealer)
+      throw new Error(
+        `dealer: expected ${dealer === true ? "dealer" : "client"} (${config.topology}), got ${config.dealer}`,
+      );
+    checkMachines(withClient(topology, config), `topology ${config.topology}`);
+  }
+  const whole = { alpha, beta, parties, dealer };
   const client = await linkClient(
     {
-      ...shape,
+      ...whole,
       fingerprint,
       certificates: await readCertificates(config),
       insecurePlaintext: config.insecurePlaintext,
     },
     topology.nodes,
   );
-  return { client, nodes: nodeNames(shape.alpha, shape.beta), close: () => client.close() };
+  return { client, nodes: namesOf(whole), close: () => client.close() };
+}
+
+/** The placement with the client's machine in it: its label, or that of a party whose address is this machine's. */
+function withClient(topology: Topology, { insecureColocation }: RunConfig): PlacedParties {
+  const own = new Set([
+    hostname(),
+    ...Object.values(networkInterfaces()).flatMap((all = []) => all.map((at) => at.address)),
+  ]);
+  const here = Object.entries(topology.nodes).find(([, address]) => {
+    const host = new URL(address).hostname.replace(/^\[|\]$/g, "");
+    return isLoopback(host) || own.has(host);
+  });
+  const machines = { ...topology.machines };
+  const machine = here === undefined ? null : machineOf(here[0], topology);
+  if (machines[CLIENT] === undefined && machine !== null) machines[CLIENT] = machine;
+  return { ...topology, machines, insecureColocation: topology.insecureColocation === true || insecureColocation };
 }
 
 /** The PEM files that wss:// needs. Throws Error naming a file that can't be read. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { SamplingRule } from "../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../cascade/sharding.ts";
 import { schemaFaults } from "./schema-faults.ts";
+import { SMPC_LAYERS } from "./smpc-choice.ts";
 
 /** Of CompNodes, and of shards of the AttnNodes, which are its square. */
 const MOST_PARTS = 64;
@@ -21,7 +22,22 @@ export const runConfig = z.strictObject({
   r: shardingRule.optional().describe("any R-sharding, instead of alpha and c"),
   s: shardingRule.optional().describe("any S-sharding, instead of m and beta"),
   wire: z.enum(["float32", "float16"]).default("float32").describe("word of the tensors on the wire"),
-  head: z.enum(["client", "compnode"]).default("client").describe("who turns the last row into a token"),
+  head: z
+    .enum(["client", "compnode", "smpc"])
+    .default("client")
+    .describe(
+      "who turns the last row into a token; smpc: logits come out of the SMPC parties, needs the last layer there",
+    ),
+  smpcLayers: z
+    .string()
+    .regex(SMPC_LAYERS, "expected none, all, first:K, last:K or a list such as 0,3")
+    .default("none")
+    .describe("layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3"),
+  parties: z.int().min(2).max(8).default(2).describe("SMPC parties, where layers run under SMPC"),
+  dealer: z
+    .enum(["client", "dealer"])
+    .default("client")
+    .describe("who deals correlations to the SMPC parties: the client, or a party of its own"),
   maxTokens: z.int().min(1).max(100_000).default(48).describe("most tokens to generate"),
   temperature: z.number().min(0).max(100).default(0).describe("0: greedy"),
   topK: z.int().min(0).default(0).describe("sample among the k most likely tokens; 0: all"),
@@ -39,6 +55,10 @@ export const runConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe("allow ws:// between machines: anyone on the way reads and alters all"),
+  insecureColocation: z
+    .boolean()
+    .default(false)
+    .describe("allow a topology in which one machine can open the shares of the SMPC parties: it then reads all"),
   views: z.string().optional().describe("folder in which every party keeps the tensors that it sees"),
   idleDeadlineMs: z.int().min(1).default(600_000).describe("how long nodes wait for a step to begin"),
 });

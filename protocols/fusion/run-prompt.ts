@@ -11,6 +11,8 @@ import { totalCpuSeconds } from "./party-report.ts";
 import { samplingOf, type RunConfig } from "./run-config.ts";
 import type { RunRecord } from "./run-record.ts";
 import { sessionCosts } from "./session-costs.ts";
+import { chosenLayers, placementOf, rangesOf } from "./smpc-choice.ts";
+import { failureText, smpcRecord } from "./smpc-record.ts";
 import type { SessionDescription } from "./session-description.ts";
 
 export interface Prompt {
@@ -45,7 +47,7 @@ interface EncodedPrompt {
 export async function openRun(config: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
   let encoded: EncodedPrompt;
   const opened = await openDeployment(config, report, async (model, modelPath) => {
-    encoded = await encodePrompt(config, model, modelPath, prompt);
+    encoded = await encodePrompt(config, model, modelPath, prompt, report);
   });
   return {
     generate: (options) => generateOnce(opened, encoded, config, options),
@@ -58,6 +60,7 @@ async function encodePrompt(
   model: Model,
   modelPath: string,
   { text, chat }: Prompt,
+  report: (doing: string) => void,
 ): Promise<EncodedPrompt> {
   if (model.program.logits === null)
     throw new Error(
@@ -69,7 +72,17 @@ async function encodePrompt(
         addSpecial: false,
       })
     : tokenizer.encode(text, { addSpecial: true });
-  return { tokenizer, promptIds, description: describeSession(config, model, promptIds.length) };
+  const description = describeSession(config, model, promptIds.length);
+  const layers = chosenLayers(config.smpcLayers, model.spec.layers);
+  if (layers.length === 0) {
+    if (config.head === "smpc")
+      throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
+    return { tokenizer, promptIds, description };
+  }
+  const choice = { layers, parties: config.parties, dealer: config.dealer, head: config.head === "smpc" };
+  report("planning the layers under SMPC");
+  const smpc = await placementOf(description, model, choice, await rangesOf(model, choice, report));
+  return { tokenizer, promptIds, description: { ...description, smpc } };
 }
 
 async function generateOnce(
@@ -80,7 +93,7 @@ async function generateOnce(
 ): Promise<RunRecord> {
   const { model, deployment, head } = opened;
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
-  const client = new Client(deployment.client, model, deployment.nodes);
+  const client = new Client(deployment.client, model, deployment.nodes, opened.embedding);
   const session = await client.open(description);
   const openedAt = performance.now();
   const generatedIds: number[] = [];
@@ -106,6 +119,9 @@ async function generateOnce(
   const clientCpuSeconds = session.cpuSeconds;
   const reports = await session.close();
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
+  const costs = await sessionCosts(deployment, session, reports, model, generatedIds.length);
+  const smpc = smpcRecord(session, reports, costs);
+  if (smpc !== null && smpc.failedRows.length > 0) process.stderr.write(`warning: ${failureText(smpc.failedRows)}\n`);
   return {
     text,
     promptIds: [...promptIds],
@@ -115,7 +131,8 @@ async function generateOnce(
     firstTokenSeconds: (firstTokenAt - openedAt) / 1000,
     startupSeconds: (openedAt - options.startedAt) / 1000,
     cpuSeconds: totalCpuSeconds([...reports, { pid: process.pid, host: hostname(), cpuSeconds: clientCpuSeconds }]),
-    ...(await sessionCosts(deployment, session, reports, model, generatedIds.length)),
+    ...costs,
+    smpc,
     parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
     model: { name: model.name, fingerprint: model.fingerprint },
     config: { ...config },

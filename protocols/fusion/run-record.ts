@@ -30,6 +30,26 @@ export const runRecord = z.strictObject({
       expectedMessages: z.int(),
     }),
   ),
+  smpc: z
+    .strictObject({
+      layers: z.array(z.int().min(0)),
+      parties: z.int(),
+      dealer: z.enum(["client", "dealer"]),
+      machines: z
+        .int()
+        .describe("different hosts among the parties; 1: a simulation, secret from nobody on that machine"),
+      onlineBytes: bytes.describe("openings, all SMPC parties summed"),
+      dealtBytes: bytes.describe("seeds and explicit words, a step ahead included"),
+      sharedBytes: bytes.describe("shares of rows into the SMPC parties"),
+      handoverBytes: bytes.describe("shares of rows out of them, check words included"),
+      rounds: z.int().describe("openings that follow one another, all steps"),
+      dealerSeconds: z.number(),
+      failedRows: z
+        .array(z.strictObject({ position: z.int(), site: z.string() }))
+        .describe("rows whose values left the range of a site: they, and what follows from them, are wrong"),
+    })
+    .nullable()
+    .describe("the layers under SMPC; null: none"),
   parties: z.record(
     z.string(),
     z.strictObject({

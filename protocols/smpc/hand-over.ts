@@ -9,6 +9,7 @@
  * Reference: smpc.md, "Hand-over to Cascade". Proof: additive sharing. Test: tests/protocols/smpc/hand-over.test.ts
  */
 import { ring } from "../../shares/ring.ts";
+import { joinShares } from "../../shares/sharing.ts";
 import type { Words } from "../../shares/words.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { SegmentFormat } from "./placement.ts";
@@ -75,15 +76,14 @@ export function joinRows(
   let at = 0;
   const next = (count: number, bits: number, fracBits: number): Float64Array => {
     const bytes = packedBytes(count, bits);
-    const sum: Words = new BigUint64Array(count);
-    const share: Words = new BigUint64Array(count);
-    for (const message of messages) {
+    const shares = messages.map((message) => {
+      const share: Words = new BigUint64Array(count);
       ring.unpack(share, message.subarray(at, at + bytes), bits, 0);
-      ring.add(sum, sum, share);
-    }
+      return share;
+    });
     at += bytes;
     const values = new Float64Array(count);
-    ring.decode(values, sum, bits, fracBits);
+    ring.decode(values, joinShares(shares, bits), bits, fracBits);
     return values;
   };
   const joined: Record<string, Float64Array> = {};

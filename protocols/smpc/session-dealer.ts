@@ -66,7 +66,7 @@ export class SessionDealer {
     const last = Math.min(step, this.#session.schedule.steps - 1);
     for (; this.#next <= last; this.#next++) {
       const next = this.#next;
-      this.#dealing = this.#dealing.then(() => this.#deal(next));
+      this.#dealing = this.#after(this.#dealing, next);
     }
     return this.#dealing;
   }
@@ -74,6 +74,11 @@ export class SessionDealer {
   /** Seconds of computation so far. */
   get seconds(): number {
     return this.#seconds;
+  }
+
+  async #after(before: Promise<void>, step: number): Promise<void> {
+    await before;
+    await this.#deal(step);
   }
 
   async #deal(step: number): Promise<void> {

@@ -11,6 +11,7 @@
 import { randomBytes } from "node:crypto";
 import { Generator } from "../../shares/generator.ts";
 import { ring } from "../../shares/ring.ts";
+import { splitWords } from "../../shares/sharing.ts";
 import type { Words } from "../../shares/words.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { SegmentFormat } from "./placement.ts";
@@ -33,17 +34,17 @@ export const packedBytes = (words: number, bits: number): number => Math.ceil((w
 /** The message of each of the `parties`: seeds, and for the last one packed words. `values` are real numbers, [rows * d]. */
 export function shareRows(values: ArrayLike<number>, parties: number, format: SegmentFormat): Uint8Array[] {
   const { inputBits, inputFracBits } = format;
-  const rest: Words = new BigUint64Array(values.length);
-  ring.encode(rest, values, inputFracBits);
-  const share: Words = new BigUint64Array(values.length);
+  const words: Words = new BigUint64Array(values.length);
+  ring.encode(words, values, inputFracBits);
   const messages: Uint8Array[] = [];
-  for (let party = 0; party < parties - 1; party++) {
-    const seed = randomBytes(SEED_BYTES);
-    new Generator(seed, PURPOSE).fillWords(share, inputBits);
-    ring.subtract(rest, rest, share);
-    messages.push(seed);
-  }
-  messages.push(ring.pack(rest, inputBits));
+  const shares = splitWords(words, inputBits, parties, {
+    fillWords(out, bits) {
+      const seed = randomBytes(SEED_BYTES);
+      new Generator(seed, PURPOSE).fillWords(out, bits);
+      messages.push(seed);
+    },
+  });
+  messages.push(ring.pack(shares[parties - 1], inputBits));
   return messages;
 }
 

@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto";
 import type { Schedule } from "../cascade/schedule.ts";
 import type { Segment } from "../cascade/segments.ts";
+import { rangeOfSite } from "./calibration/margins.ts";
 import type { Plan } from "./instruction.ts";
 import { LayerWeights, type WeightedModel } from "./layer-weights.ts";
 import { lowerLayers } from "./lowering/lower-layers.ts";
-import type { ModelRanges } from "./lowering/ranges.ts";
 import type { SegmentFormat, SmpcPlacement } from "./placement.ts";
 import { planFormat } from "./plan-format.ts";
 import { ModelFactors } from "./public-factors.ts";
@@ -122,7 +122,7 @@ export class SmpcProgram {
       spec,
       program,
       statistics: this.#weights.statistics,
-      ranges: rangesBySite(ranges),
+      ranges: rangeOfSite(ranges),
       from,
       to,
       head: head && to === spec.layers,
@@ -131,13 +131,4 @@ export class SmpcProgram {
       sequenceLimit: this.#schedule.length,
     });
   }
-}
-
-/** Range of a site by its name. Throws Error naming a site that has none. */
-function rangesBySite({ sites, source }: ModelRanges) {
-  return (site: string) => {
-    const range = sites[site];
-    if (range === undefined) throw new Error(`range of ${site}: expected one in the ranges (${source}), got none`);
-    return range;
-  };
 }

@@ -1,0 +1,73 @@
+/** Sessions with layers under SMPC, in one process, beside the plain model. */
+import type { Model } from "../../../layers/model.ts";
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
+import { Client, type ClientSession } from "../../../protocols/fusion/client.ts";
+import type { Deployment } from "../../../protocols/fusion/deployment.ts";
+import { generate } from "../../../protocols/fusion/generation.ts";
+import { inProcessDeployment, type InProcessOptions } from "../../../protocols/fusion/in-process-deployment.ts";
+import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
+import { placementOf, rangesOf, type SmpcChoice } from "../../../protocols/fusion/smpc-choice.ts";
+import type { SessionDescription } from "../../../protocols/fusion/session-description.ts";
+import { GREEDY } from "../../../layers/sampling.ts";
+import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
+import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
+import { describeSession } from "../cascade/whole-model.ts";
+
+export interface HybridSetting {
+  readonly model: Model;
+  readonly engine: StageEngine;
+  readonly r: ShardingRule;
+  readonly s: ShardingRule;
+  readonly layers: readonly number[];
+  readonly parties?: number;
+  readonly dealer?: "client" | "dealer";
+  readonly head?: boolean;
+  readonly ranges?: ModelRanges;
+  readonly more?: Partial<SessionDescription>;
+  readonly options?: InProcessOptions;
+}
+
+/** Ranges of all layers and the head, observed on random tokens. */
+export const rangesOfAll = (model: Model): Promise<ModelRanges> =>
+  makeRanges(model, null, { from: 0, to: model.spec.layers, head: true });
+
+/** Opens a session with these layers under SMPC, gives it to `use`, and closes everything. */
+export async function withHybrid<T>(
+  setting: HybridSetting,
+  promptLength: number,
+  use: (session: ClientSession, deployment: Deployment) => Promise<T>,
+): Promise<T> {
+  const { model, engine, r, s, layers, parties = 2, dealer = "client", head = false, more = {}, options } = setting;
+  const plain = describeSession(model, { r, s }, promptLength, { wire: engine.word, ...more });
+  const choice: SmpcChoice = { layers: [...layers], parties, dealer, head };
+  const ranges = setting.ranges ?? (await rangesOf(model, choice, () => {}));
+  const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, ranges);
+  const shape = {
+    alpha: shardingFrom(r).parts,
+    beta: shardingFrom(s).parts,
+    parties,
+    dealer: dealer === "dealer",
+  };
+  const deployment = await inProcessDeployment(model, engine, shape, options);
+  try {
+    const client = new Client(deployment.client, model, deployment.nodes, engine);
+    return await use(await client.open({ ...plain, smpc }), deployment);
+  } finally {
+    await deployment.close();
+  }
+}
+
+/** Greedy tokens after a prompt. */
+export async function hybridGreedy(
+  setting: HybridSetting,
+  ids: readonly number[],
+  steps: number,
+): Promise<{ tokens: number[]; reports: readonly PartyReport[]; session: ClientSession }> {
+  const more = { maxNewTokens: steps, ...setting.more };
+  return withHybrid({ ...setting, more }, ids.length, async (session) => {
+    const tokens: number[] = [];
+    for await (const token of generate(session, setting.engine, ids, GREEDY, new Set())) tokens.push(token);
+    return { tokens, reports: await session.close(), session };
+  });
+}

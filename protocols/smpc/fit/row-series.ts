@@ -12,8 +12,9 @@ export interface RowFit {
 
 /** Numbers of harmonics that are tried, fewest first; each harmonic is two dealt words a row. */
 const TERMS = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384] as const;
-/** Ridges, weakest first, and the size of the coefficients (times the largest value of f) that ends the search. */
-const RIDGES = [1e-14, 1e-12, 1e-10, 1e-8, 1e-6] as const;
+/** Ridges, strongest first: small coefficients need fewer bits in the public table. */
+const RIDGES = [1e-8, 1e-11, 1e-14] as const;
+/** Of all coefficients together, times the largest value of f: beyond it rounding costs more than the fit gains. */
 const LARGEST_SIZE = 64;
 /** Errors above this are worth a try with few terms. */
 const COARSE = 0.01;
@@ -71,11 +72,10 @@ function fewestTerms(
         if (error instanceof RangeError) continue; // not positive definite at this ridge
         throw error;
       }
-      if (candidate.size > LARGEST_SIZE * largest) continue;
+      if (candidate.size > LARGEST_SIZE * largest) break; // weaker ridges only make it larger
       if (best === null || candidate.maxError < best.maxError) best = candidate;
-      break;
+      if (best.maxError <= maxError) return best;
     }
-    if (best !== null && best.maxError <= maxError) break;
   }
   if (best === null) throw new RangeError(`series: expected a fit on [${from}, ${to}], got none`);
   return best;

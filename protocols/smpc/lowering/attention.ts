@@ -101,6 +101,7 @@ export function lowerAttention(
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
       inputFracBits: bits - Math.floor(Math.log2(from)),
       outputFracBits: fracBits + 2,
+      error: Math.max((factor * maxError) / 2, 2 ** -(fracBits + 3)),
     });
     levels.push(at.atFracBits(share, outputFracBits));
     const level = at.open(at.combine(levels), fracBits, wireBits);

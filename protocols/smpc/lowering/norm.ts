@@ -79,10 +79,12 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
     maxError: 2 ** -(precision.rowBits + 1),
     relative: true,
   });
+  // The largest row has the smallest factor, and it needs its bits too.
+  const outputFracBits = precision.rowBits + Math.max(0, bitsAbove(Math.sqrt(hi / width))) + 1;
   const scale = lowerRowFunction(at, squares, series, {
     inputFracBits: precision.rowBits - Math.floor(Math.log2(lo)),
-    // The largest row has the smallest factor, and it needs its bits too.
-    outputFracBits: precision.rowBits + Math.max(0, bitsAbove(Math.sqrt(hi / width))) + 1,
+    outputFracBits,
+    error: 2 ** -(outputFracBits + 1),
   });
   const { fracBits: scaleFracBits } = builder.info(scale.share);
   // The share has what is left of 64 bits after the shift to the wire's fraction; the wire is as wide as the product needs.
@@ -95,18 +97,22 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   return at.value(out);
 }
 
-/** A row function of a share: opened over the whole period of the series, which is evaluated on the wire. */
+/**
+ * A row function of a share: opened over the whole period of the series, which is evaluated on the wire. `error`: root mean square that
+ * the rounding of table and words may add.
+ */
 export function lowerRowFunction(
   at: Lowering,
   x: ValueId,
   series: ReturnType<typeof rowSeries>,
-  { inputFracBits, outputFracBits }: { inputFracBits: number; outputFracBits: number },
+  setting: { readonly inputFracBits: number; readonly outputFracBits: number; readonly error: number },
 ): { share: ValueId; outputFracBits: number } {
   const { builder } = at;
+  const { inputFracBits, outputFracBits, error } = setting;
   const bits = series.periodBits + inputFracBits;
   const wire = at.open(x, inputFracBits, bits);
   const { rows, columns } = builder.info(wire);
-  const { tableFracBits, wordFracBits } = seriesPrecision(series, 2 ** -(outputFracBits + 1));
+  const { tableFracBits, wordFracBits } = seriesPrecision(series, error);
   const out = builder.share(rows, columns, tableFracBits + wordFracBits);
   builder.emit({ gate: "series", x: wire, out, series, tableFracBits, wordFracBits });
   return { share: out, outputFracBits: Math.min(outputFracBits, tableFracBits + wordFracBits) };

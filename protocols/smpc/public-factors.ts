@@ -11,11 +11,15 @@ import { rotaryTable } from "./rotary-table.ts";
 import { integerCosines } from "./turn-table.ts";
 import { wireOf } from "./wire-of.ts";
 
-interface IntegerMatrix {
-  readonly integers: Int32Array;
+/** Words times one public matrix: x [rows, inputs] -> out [rows, outputs], right mod 2^ringBits, garbage above. */
+export interface MatrixProduct {
   readonly inputs: number;
   readonly outputs: number;
+  multiply(x: Words, rows: number, ringBits: number, out: Words): Promise<void>;
 }
+
+/** Makes the product by `integers` [inputs, outputs], magnitudes of at most MAX_MATRIX_INTEGER. */
+export type MakeProduct = (integers: Int32Array, inputs: number, outputs: number) => MatrixProduct;
 
 /**
  * The public integers of a model's plans, made from its parameters when they are first asked for and kept: matrices, biases, column
@@ -23,14 +27,17 @@ interface IntegerMatrix {
  */
 export class ModelFactors implements PublicFactors {
   readonly #parameter: ParameterSource;
-  readonly #matrices = new Map<string, IntegerMatrix>();
+  readonly #makeProduct: MakeProduct;
+  readonly #matrices = new Map<string, MatrixProduct>();
   readonly #vectors = new Map<string, Words>();
   readonly #biases = new Map<string, Words | null>();
   /** SHA-256 (hex) of each table by its name. */
   readonly #digests = new Map<string, string>();
 
-  constructor(parameter: ParameterSource) {
+  /** `makeProduct`: a PublicMatrix where speed matters; without it plain loops, at 0.25 G multiply-adds a second and limb. */
+  constructor(parameter: ParameterSource, makeProduct: MakeProduct = plainProduct) {
     this.#parameter = parameter;
+    this.#makeProduct = makeProduct;
   }
 
   /** As declared by PublicFactors; throws RangeError naming an entry that is too large, Error for a wrong number of words. */
@@ -42,12 +49,13 @@ export class ModelFactors implements PublicFactors {
     ringBits: number,
     out: Words,
   ): Promise<void> {
-    const { inputs, outputs } = this.#matrix(source, matrixFracBits);
+    const product = this.#matrix(source, matrixFracBits);
+    const { inputs, outputs } = product;
     if (x.length !== rows * inputs || out.length !== rows * outputs)
       throw new Error(
         `${source.weight}: expected ${rows} * ${inputs} words in and ${rows} * ${outputs} out, got ${x.length} and ${out.length}`,
       );
-    multiplyIntegers(this.#matrix(source, matrixFracBits), x, rows, ringBits, out);
+    await product.multiply(x, rows, ringBits, out);
   }
 
   bias(source: MatrixSource, fracBits: number): Words | null {
@@ -114,15 +122,17 @@ export class ModelFactors implements PublicFactors {
     return whole.digest("hex");
   }
 
-  #matrix(source: MatrixSource, fracBits: number): IntegerMatrix {
+  #matrix(source: MatrixSource, fracBits: number): MatrixProduct {
     const key = `matrix ${fracBits} ${identity(source)}`;
-    let matrix = this.#matrices.get(key);
-    if (matrix === undefined) {
-      matrix = integerMatrix(source, fracBits, this.#parameter);
-      this.#note(key, matrix.integers);
-      this.#matrices.set(key, matrix);
+    let product = this.#matrices.get(key);
+    if (product === undefined) {
+      const matrix = new CombinedMatrix(source, this.#parameter);
+      const integers = rounded(matrix, fracBits, source.weight);
+      this.#note(key, integers);
+      product = this.#makeProduct(integers, matrix.inputs, matrix.outputs);
+      this.#matrices.set(key, product);
     }
-    return matrix;
+    return product;
   }
 
   #encoded(key: string, values: Float64Array, fracBits: number): Words {
@@ -152,9 +162,8 @@ export class ModelFactors implements PublicFactors {
 /** 1.5 * 2^52: adding and subtracting it rounds a float64 below 2^51 to the nearest integer, ties to even. */
 const ROUNDER = 1.5 * 2 ** 52;
 
-/** The combined matrix at `fracBits`, [inputs, outputs], every entry rounded to the nearest integer, ties to even. */
-function integerMatrix(source: MatrixSource, fracBits: number, parameter: ParameterSource): IntegerMatrix {
-  const matrix = new CombinedMatrix(source, parameter);
+/** The matrix at `fracBits`, [inputs, outputs], every entry rounded to the nearest integer, ties to even. */
+function rounded(matrix: CombinedMatrix, fracBits: number, name: string): Int32Array {
   const { inputs, outputs } = matrix;
   const integers = new Int32Array(inputs * outputs);
   const row = new Float64Array(outputs);
@@ -164,21 +173,34 @@ function integerMatrix(source: MatrixSource, fracBits: number, parameter: Parame
       const scaled = row[j] * 2 ** fracBits;
       if (!(Math.abs(scaled) <= MAX_MATRIX_INTEGER))
         throw new RangeError(
-          `${source.weight} [${i}, ${j}]: expected a magnitude of at most 2^20 at ${fracBits} fractional bits, got ${scaled}`,
+          `${name} [${i}, ${j}]: expected a magnitude of at most 2^20 at ${fracBits} fractional bits, got ${scaled}`,
         );
       integers[i * outputs + j] = scaled + ROUNDER - ROUNDER;
     }
   }
-  return { integers, inputs, outputs };
+  return integers;
 }
 
 /** Bits of a word that are multiplied at a time, and inputs whose products are summed: 22 + 20 + 11 bits are exact in float64. */
 const LIMB_BITS = 22;
 const BLOCK_INPUTS = 2 ** 11;
 
-/** x [rows, inputs] times the matrix, mod 2^64 in the low ringBits bits; the bits above are garbage. */
-function multiplyIntegers(matrix: IntegerMatrix, x: Words, rows: number, ringBits: number, out: Words): void {
-  const { integers, inputs, outputs } = matrix;
+/** The product in plain loops. */
+const plainProduct: MakeProduct = (integers, inputs, outputs) => ({
+  inputs,
+  outputs,
+  async multiply(x, rows, ringBits, out) {
+    multiplyIntegers({ integers, inputs, outputs }, x, rows, ringBits, out);
+  },
+});
+
+function multiplyIntegers(
+  { integers, inputs, outputs }: { integers: Int32Array; inputs: number; outputs: number },
+  x: Words,
+  rows: number,
+  ringBits: number,
+  out: Words,
+): void {
   const halves = new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
   const sums = new Float64Array(outputs);
   out.fill(0n);

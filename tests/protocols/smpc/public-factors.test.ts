@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { CombinedMatrix } from "../../../protocols/smpc/combined-matrix.ts";
 import type { Instruction, MatrixSource, Plan } from "../../../protocols/smpc/instruction.ts";
 import { matrixFracBits, MAX_MATRIX_INTEGER } from "../../../protocols/smpc/matrix-precision.ts";
 import type { ParameterSource } from "../../../protocols/smpc/parameter-statistics.ts";
 import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+import { PublicMatrix } from "../../../protocols/smpc/public-matrix.ts";
 
 const [INPUTS, OUTPUTS] = [6, 4];
 
@@ -132,6 +134,30 @@ describe("public factors", () => {
       const out = new BigUint64Array(1);
       await factors.multiply(plain, 0, x, 1, 64, out);
       assert.equal(out[0], BigInt.asUintN(64, -BigInt(inputs) * BigInt(entry)));
+    }
+  });
+
+  it("are the same through ONNX Runtime as in plain loops", async () => {
+    const product = await Float64Product.open(1);
+    try {
+      const [inputs, outputs, rows] = [70, 9, 3];
+      const data = Float32Array.from({ length: inputs * outputs }, (_, i) => Math.sin(i) * 0.3);
+      const source: ParameterSource = () => ({ data, shape: [inputs, outputs] });
+      const fast = new ModelFactors(source, (integers, m, n) => new PublicMatrix(integers, m, n, product));
+      const slow = new ModelFactors(source);
+      const x = BigUint64Array.from({ length: rows * inputs }, (_, i) => BigInt(i + 1) * 0x9e3779b97f4a7c15n);
+      for (const ringBits of [22, 44, 64]) {
+        const [a, b] = [new BigUint64Array(rows * outputs), new BigUint64Array(rows * outputs)];
+        await fast.multiply(plain, 13, x, rows, ringBits, a);
+        await slow.multiply(plain, 13, x, rows, ringBits, b);
+        assert.deepEqual(
+          a.map((word) => BigInt.asUintN(ringBits, word)),
+          b.map((word) => BigInt.asUintN(ringBits, word)),
+        );
+      }
+      assert.equal(fast.hash(), slow.hash());
+    } finally {
+      await product.close();
     }
   });
 

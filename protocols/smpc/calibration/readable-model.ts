@@ -27,6 +27,13 @@ export interface LayerSpan {
   readonly head: boolean;
 }
 
+/** The span from the first to the last of some layers. */
+export const spanOf = (layers: readonly number[], head: boolean): LayerSpan => ({
+  from: Math.min(...layers),
+  to: Math.max(...layers) + 1,
+  head,
+});
+
 /** A part of a program, as far as its parameters go; `input` stands for all that it takes. */
 export type ProgramPart = <V>(algebra: Algebra<V>, input: V) => unknown;
 

@@ -1,7 +1,8 @@
 /**
- * Dense products of one attention head, on blocks of larger arrays: mod 2^64, or mod 2^32 where that is enough, which is several times
- * faster. Test: tests/protocols/smpc/scores.test.ts, mix.test.ts
+ * Dense products of one attention head, on blocks of larger arrays: in 32-bit integers where the ring fits them, in float64 limbs
+ * where it is wider. Test: tests/protocols/smpc/head-product.test.ts
  */
+import { joinLimbs, splitLimbs } from "../../shares/limbs.ts";
 import { ring } from "../../shares/ring.ts";
 import type { Words } from "../../shares/words.ts";
 import type { PartyWire } from "./gate.ts";
@@ -49,7 +50,7 @@ export function sumOfProducts(
       for (let j = 0; j < columns; j++) halves[2 * (i * columns + j)] = product[i * columnPlaces + j];
     return out;
   }
-  for (const [left, right] of pairs) addLarge(out, left, right, { rows, inner, columns });
+  for (const [left, right] of pairs) addLarge(out, left, right, { rows, inner, columns }, bits);
   return out;
 }
 
@@ -132,15 +133,54 @@ function multiplySmall(a: Int32Array, b: Int32Array, depth: number): Int32Array 
   return out;
 }
 
-/** out += a b mod 2^64, slowly: no plan opens attention operands this wide. */
-function addLarge(out: Words, a: Block, b: Block, { rows, inner, columns }: ProductShape): void {
+/** Limbs of wider rings; sums of three products of balanced limbs over `LIMB_DEPTH` are exact in float64: 3 * 2^(42 + 9) < 2^53. */
+const LIMB_BITS = 22;
+const LIMB_DEPTH = 512;
+
+/** out += a b mod 2^bits, in float64 limbs. */
+function addLarge(out: Words, a: Block, b: Block, { rows, inner, columns }: ProductShape, bits: number): void {
+  const cut = { limbBits: LIMB_BITS, limbs: Math.ceil(bits / LIMB_BITS) };
+  const [x, y] = [gathered(a, rows, inner), gathered(transposed(b), columns, inner)];
+  for (let from = 0; from < inner; from += LIMB_DEPTH) {
+    const width = Math.min(LIMB_DEPTH, inner - from);
+    const xLimbs = new Float64Array(cut.limbs * rows * width);
+    const yLimbs = new Float64Array(cut.limbs * columns * width);
+    splitLimbs(xLimbs, x, inner, { from, width }, bits, cut);
+    splitLimbs(yLimbs, y, inner, { from, width }, bits, cut);
+    const sums = new Float64Array(cut.limbs * out.length);
+    // Limbs i and j weigh 2^((i + j) limbBits), which is 0 in the ring from i + j = limbs on.
+    for (let i = 0; i < cut.limbs; i++)
+      for (let j = 0; i + j < cut.limbs; j++)
+        addExact(
+          sums.subarray((i + j) * out.length, (i + j + 1) * out.length),
+          xLimbs.subarray(i * rows * width, (i + 1) * rows * width),
+          yLimbs.subarray(j * columns * width, (j + 1) * columns * width),
+          width,
+        );
+    joinLimbs(out, sums, cut);
+  }
+}
+
+/** The words of a block, row-major. */
+function gathered({ words, offset, rowStride, columnStride }: Block, rows: number, columns: number): Words {
+  const out: Words = new BigUint64Array(rows * columns);
+  const [to, from] = [low(out), low(words)];
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) {
-      let sum = out[i * columns + j];
-      for (let t = 0; t < inner; t++)
-        sum +=
-          a.words[a.offset + i * a.rowStride + t * a.columnStride] *
-          b.words[b.offset + t * b.rowStride + j * b.columnStride];
-      out[i * columns + j] = BigInt.asUintN(64, sum);
+      const [at, place] = [2 * (i * columns + j), 2 * (offset + i * rowStride + j * columnStride)];
+      to[at] = from[place];
+      to[at + 1] = from[place + 1];
+    }
+  return out;
+}
+
+/** out [rows, columns] += a [rows, depth] times b [columns, depth] transposed. */
+function addExact(out: Float64Array, a: Float64Array, b: Float64Array, depth: number): void {
+  const columns = b.length / depth;
+  for (let i = 0; i * depth < a.length; i++)
+    for (let j = 0; j < columns; j++) {
+      let sum = 0;
+      for (let t = 0; t < depth; t++) sum += a[i * depth + t] * b[j * depth + t];
+      out[i * columns + j] += sum;
     }
 }

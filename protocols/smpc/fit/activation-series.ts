@@ -4,9 +4,6 @@ import { erf } from "../../../layers/reference/erf.ts";
 /** Points of the trapezoid rule on [0, B]: the integrands are smooth and end flat or at a corner of the reflection. */
 const POINTS = 1 << 13;
 
-/** Error of the series that the default number of terms stays below. */
-export const DEFAULT_SERIES_ERROR = 4e-4;
-
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
   geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
@@ -20,11 +17,7 @@ const fitted = new Map<string, Series>();
  * of period 4 * bound are all it has (smpc.md, gate 4). Takes the fewest terms whose largest error is at most `maxError`.
  * `bound` is a power of two (RangeError).
  */
-export function activationSeries(
-  kind: SeriesActivation,
-  bound: number,
-  maxError: number = DEFAULT_SERIES_ERROR,
-): Series {
+export function activationSeries(kind: SeriesActivation, bound: number, maxError: number): Series {
   const periodBits = Math.log2(4 * bound);
   if (!Number.isInteger(periodBits)) throw new RangeError(`${kind}: expected a power of two as bound, got ${bound}`);
   const key = `${kind} ${bound} ${maxError}`;

@@ -81,16 +81,17 @@ export const exp: Gate<"exp"> = {
     }
   },
   clear(instruction, walk) {
-    const { fracBits } = walk.info(instruction.x);
+    const { mask, fromUnits, fracBits } = windowsOf(instruction, walk.info(instruction.x));
     const x = walk.clear(instruction.x);
-    const real = new Float64Array(x.length);
-    ring.decode(real, x, 64, fracBits);
+    const units = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
     const unit = 2 ** walk.info(instruction.out).fracBits;
+    // The interval isn't centred on 0: the word stands for its one residue in it.
+    const values = Float64Array.from(x, (_, i) => {
+      const real = (((units[2 * i] - fromUnits) & mask) + fromUnits) / 2 ** fracBits;
+      return unit * Math.exp(real / instruction.temperature);
+    });
     const out: Words = new BigUint64Array(x.length);
-    roundToWords(
-      out,
-      real.map((value) => unit * Math.exp(value / instruction.temperature)),
-    );
+    roundToWords(out, values);
     walk.setClear(instruction.out, out);
   },
   errorUnits(instruction, walk) {

@@ -16,7 +16,7 @@ export function lowerActivation(at: Lowering, x: Lowered, kind: Activation): Low
   const { activationFracBits } = at.precision;
   const wire = at.openNarrow(at.settle(x), activationFracBits, bound, site, range.range);
   const half = at.rescaled(at.extend(wire), -1);
-  return at.value(at.combine([half, evaluate(at, wire, activationSeries(kind, bound))]));
+  return at.value(at.combine([half, evaluate(at, wire, activationSeries(kind, bound, at.precision.activationError))]));
 }
 
 /** cap * tanh(x / cap) of an opened wire. */

@@ -14,8 +14,7 @@ import type { SiteRange } from "./ranges.ts";
 
 /** Room, in nats, at each end of an exp's interval: for rounding and for what a coarse rung is off by. */
 const MARGIN = 0.75;
-/** Error of the logarithm: of the rung that normalises the weights, and of the rungs before it. */
-const LAST_LOG_ERROR = 3e-4;
+/** Error of the logarithm in the rungs before the one that normalises the weights. */
 const COARSE_LOG_ERROR = 0.1;
 /** Dynamic range that the coarse first rung's logarithm covers. */
 const FIRST_RUNG_RANGE = 4096;
@@ -241,7 +240,7 @@ function ladderDemands(
     const bits = last ? precision.softmaxBits : precision.rungBits;
     const before = rung === 0 ? 0 : ladder[rung - 1];
     const [from, to] = rung === 0 ? [0.9, keyCount * Math.exp(high / t) * 1.05] : [0.85 / keyCount, 1.25];
-    const maxError = last ? LAST_LOG_ERROR : COARSE_LOG_ERROR;
+    const maxError = last ? 2 ** -(precision.softmaxBits + 1) : COARSE_LOG_ERROR;
     const inputFracBits = bits - Math.floor(Math.log2(from));
     return {
       temperature: t,

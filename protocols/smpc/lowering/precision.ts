@@ -17,6 +17,8 @@ export interface Precision {
   readonly activationFracBits: number;
   readonly activationTableFracBits: number;
   readonly activationWordFracBits: number;
+  /** Largest error of an activation's series. */
+  readonly activationError: number;
   /** Fractional bits of each operand of an elementwise product. */
   readonly operandFracBits: number;
   /** Significant bits of a public matrix's entries (of their root mean square), of rotary tables, of column gains. */
@@ -28,6 +30,11 @@ export interface Precision {
   /** Relative bits of the sum that normalises a softmax row, and of the sums of the rungs before. */
   readonly softmaxBits: number;
   readonly rungBits: number;
+  /**
+   * Opens a normed row once more, at this many fractional bits, before the matrices behind it: one round and the row's bytes for the
+   * ring bits that the norm's own fraction takes. Null: not.
+   */
+  readonly normedFracBits: number | null;
   /** Fractional bits of rows that leave the parties. */
   readonly outputFracBits: number;
 }
@@ -43,6 +50,7 @@ export const DEFAULT_PRECISION: Precision = {
   activationFracBits: 10,
   activationTableFracBits: 13,
   activationWordFracBits: 12,
+  activationError: 4e-4,
   operandFracBits: 11,
   matrixBits: 10,
   rotaryFracBits: 12,
@@ -50,8 +58,40 @@ export const DEFAULT_PRECISION: Precision = {
   rowBits: 11,
   softmaxBits: 11,
   rungBits: 5,
+  normedFracBits: null,
   outputFracBits: 16,
 };
+
+/**
+ * About eight times as exact, for models whose values are large or whose layers are many: some 40 % more bytes, two more rounds a layer.
+ */
+export const FINE_PRECISION: Precision = {
+  normBits: 15,
+  queryFracBits: 14,
+  keyFracBits: 12,
+  logitFracBits: 12,
+  weightFracBits: 15,
+  valueFracBits: 11,
+  attendedFracBits: 13,
+  activationFracBits: 13,
+  activationTableFracBits: 15,
+  activationWordFracBits: 15,
+  activationError: 5e-5,
+  operandFracBits: 14,
+  matrixBits: 13,
+  rotaryFracBits: 14,
+  columnFracBits: 14,
+  rowBits: 14,
+  softmaxBits: 13,
+  rungBits: 6,
+  normedFracBits: 15,
+  outputFracBits: 18,
+};
+
+/** The named precisions of a run. */
+export const PRECISIONS = { default: DEFAULT_PRECISION, fine: FINE_PRECISION } as const;
+
+export type PrecisionName = keyof typeof PRECISIONS;
 
 /**
  * The same with less ring budget: what the lowering tries, in order, where a plan does not fit into 64 bits. Matrices and rotary

@@ -13,19 +13,20 @@ const BLOCK_COUNTS = [1, 2, 4, 8, 16];
 export class PublicMatrix {
   readonly inputs: number;
   readonly outputs: number;
-  readonly #integers: Int32Array;
+  /** In float64, so that no product has to convert them: twice the memory of the integers. */
+  readonly #entries: Float64Array;
   readonly #product: Float64Product;
   /** Largest sum of magnitudes in a block of a column, by number of blocks. */
   readonly #columnSums = new Map<number, number>();
   readonly #plans = new Map<number, { limbs: Limbs; blocks: number }>();
 
-  /** `integers` [inputs, outputs] is kept, not copied. Throws RangeError if its length doesn't fit. */
+  /** Of `integers` [inputs, outputs], which are copied. Throws RangeError if their number doesn't fit. */
   constructor(integers: Int32Array, inputs: number, outputs: number, product: Float64Product) {
     if (integers.length !== inputs * outputs)
       throw new RangeError(`public matrix: expected ${inputs} * ${outputs} integers, got ${integers.length}`);
     this.inputs = inputs;
     this.outputs = outputs;
-    this.#integers = integers;
+    this.#entries = new Float64Array(integers);
     this.#product = product;
   }
 
@@ -45,7 +46,7 @@ export class PublicMatrix {
       const width = to - from;
       const pieces = new Float64Array(limbs.limbs * rows * width);
       splitLimbs(pieces, x, inputs, { from, width }, ringBits, limbs);
-      const data = Float64Array.from(this.#integers.subarray(from * outputs, to * outputs));
+      const data = this.#entries.subarray(from * outputs, to * outputs);
       const sums = await this.#product.times(pieces, width, { data, shape: [width, outputs], transposed: false });
       joinLimbs(out, sums, limbs);
     }
@@ -71,7 +72,7 @@ export class PublicMatrix {
     for (const { from, to } of cut(this.inputs, blocks)) {
       sums.fill(0);
       for (let i = from; i < to; i++)
-        for (let j = 0; j < this.outputs; j++) sums[j] += Math.abs(this.#integers[i * this.outputs + j]);
+        for (let j = 0; j < this.outputs; j++) sums[j] += Math.abs(this.#entries[i * this.outputs + j]);
       for (const sum of sums) largest = Math.max(largest, sum);
     }
     this.#columnSums.set(blocks, largest);

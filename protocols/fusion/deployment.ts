@@ -5,6 +5,8 @@ import { attnName, compName, DEALER, smpcName } from "../cascade/schedule.ts";
 export interface Deployment {
   readonly client: Endpoint;
   readonly nodes: readonly string[];
+  /** Party (also the client, where known) to its machine; absent where all are on this one. */
+  readonly machines?: Readonly<Record<string, string>>;
   /** Ends what the deployment started. */
   close(): Promise<void>;
 }

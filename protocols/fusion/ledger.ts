@@ -12,7 +12,7 @@ import type { MessageKey } from "../wire/endpoint.ts";
 export type ExposureKind = "id" | ComputedKind | "partial" | "summed" | "revealed" | "share" | "masked" | "unscheduled";
 
 /** Kinds that show a position's own tensors; the gap and the cluster are computed on them. */
-const DIRECT: ReadonlySet<ExposureKind> = new Set(["id", "row", "q", "k", "v", "attended", "logits", "token"]);
+export const DIRECT: ReadonlySet<ExposureKind> = new Set(["id", "row", "q", "k", "v", "attended", "logits", "token"]);
 
 export interface Exposure {
   /** Positions seen directly, ascending. */

@@ -4,11 +4,26 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Plugin } from "esbuild";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
+
+/** What reads the compiled kernels from beside their source; the bundle lies elsewhere, and has them in it. */
+const READING = "readFileSync(KERNELS)";
+const embeddedKernels: Plugin = {
+  name: "embedded kernels",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]shares[\\/]kernel-memory\.ts$/ }, async ({ path: file }) => {
+      const source = await readFile(file, "utf8");
+      if (!source.includes(READING)) throw new Error(`${file}: expected ${READING}, got a source without it`);
+      const kernels = await readFile(path.join(path.dirname(file), "kernels", "kernels.wasm"), "base64");
+      return { contents: source.replace(READING, `Buffer.from("${kernels}", "base64")`), loader: "ts" };
+    });
+  },
+};
 
 /**
  * Bundles node-process.ts and returns the file: one for each content, kept beside the packages. Packages are in it too (reading one
@@ -28,6 +43,7 @@ export async function bundleNodeProcess(): Promise<string> {
     // ws is CommonJS and asks for Node's own modules by require.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     write: false,
+    plugins: [embeddedKernels],
   });
   const code = result.outputFiles[0].contents;
   const name = `node-${createHash("sha256").update(code).digest("hex").slice(0, 16)}.mjs`;

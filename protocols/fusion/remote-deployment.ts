@@ -24,6 +24,7 @@ export async function joinTopology(
       );
   }
   const { alpha, beta, parties, dealer } = topology;
+  const placed = withClient(topology, config);
   if (shape.parties !== undefined) {
     if ((parties ?? 0) < shape.parties)
       throw new Error(`parties: expected at most ${parties ?? 0} (${config.topology}), got ${shape.parties}`);
@@ -31,7 +32,7 @@ export async function joinTopology(
       throw new Error(
         `dealer: expected ${dealer === true ? "dealer" : "client"} (${config.topology}), got ${config.dealer}`,
       );
-    checkMachines(withClient(topology, config), `topology ${config.topology}`);
+    checkMachines(placed, `topology ${config.topology}`);
   }
   const whole = { alpha, beta, parties, dealer };
   const client = await linkClient(
@@ -43,7 +44,9 @@ export async function joinTopology(
     },
     topology.nodes,
   );
-  return { client, nodes: namesOf(whole), close: () => client.close() };
+  const located = [CLIENT, ...namesOf(whole)].map((party) => [party, machineOf(party, placed)] as const);
+  const machines = Object.fromEntries(located.filter((entry): entry is [string, string] => entry[1] !== null));
+  return { client, nodes: namesOf(whole), machines, close: () => client.close() };
 }
 
 /** The placement with the client's machine in it: its label, or that of a party whose address is this machine's. */

@@ -6,6 +6,7 @@ import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
 import { Client } from "./client.ts";
 import { describeSession } from "./describe-session.ts";
 import { generate } from "./generation.ts";
+import { machineExposures } from "./join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "./open-deployment.ts";
 import { totalCpuSeconds } from "./party-report.ts";
 import { samplingOf, type RunConfig } from "./run-config.ts";
@@ -134,6 +135,11 @@ async function generateOnce(
     ...costs,
     smpc,
     parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
+    machines: machineExposures(
+      reports,
+      deployment.machines ?? {},
+      description.smpc?.parties ?? 0,
+    ) as RunRecord["machines"],
     model: { name: model.name, fingerprint: model.fingerprint },
     config: { ...config },
   };

@@ -3,6 +3,15 @@ import { z } from "zod";
 const bytes = z.int().min(0);
 const positions = z.array(z.int().min(0));
 
+const exposure = z.strictObject({
+  positions: positions.describe("positions whose own tensors the party saw"),
+  kinds: z.record(z.string(), z.strictObject({ layers: z.array(z.int()), positions })),
+  minGap: z.int().nullable().describe("smallest gap between clusters of those positions; null: no gap"),
+  maxCluster: z.int().describe("longest run of consecutive positions"),
+  minGapWithRevealed: z.int().nullable().describe("the same, with positions whose V row a partial result gave away"),
+  maxClusterWithRevealed: z.int(),
+});
+
 /** What a run cost and what its parties saw: the JSON of `weir run --json`. */
 export const runRecord = z.strictObject({
   text: z.string().describe("generated text, without special tokens"),
@@ -50,20 +59,10 @@ export const runRecord = z.strictObject({
     })
     .nullable()
     .describe("the layers under SMPC; null: none"),
-  parties: z.record(
-    z.string(),
-    z.strictObject({
-      positions: positions.describe("positions whose own tensors the party saw"),
-      kinds: z.record(z.string(), z.strictObject({ layers: z.array(z.int()), positions })),
-      minGap: z.int().nullable().describe("smallest gap between clusters of those positions; null: no gap"),
-      maxCluster: z.int().describe("longest run of consecutive positions"),
-      minGapWithRevealed: z
-        .int()
-        .nullable()
-        .describe("the same, with positions whose V row a partial result gave away"),
-      maxClusterWithRevealed: z.int(),
-    }),
-  ),
+  parties: z.record(z.string(), exposure),
+  machines: z
+    .record(z.string(), exposure.extend({ parties: z.array(z.string()) }))
+    .describe("a topology's machines that have several parties: their views joined"),
   model: z.strictObject({ name: z.string(), fingerprint: z.string() }),
   config: z.record(z.string(), z.unknown()),
 });

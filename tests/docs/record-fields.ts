@@ -4,6 +4,7 @@ interface Schema {
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: Schema | boolean;
+  readonly anyOf?: readonly Schema[];
 }
 
 /** Every field of a record as a path to its leaf: `phases[].messages`, `parties.*.positions`; `*` stands for any name. */
@@ -12,6 +13,8 @@ export function recordFields(schema: z.ZodType): string[] {
 }
 
 function leaves(schema: Schema, at: string): string[] {
+  const object = schema.anyOf?.find(({ properties }) => properties !== undefined); // or null
+  if (object !== undefined) return leaves(object, at);
   if (schema.properties !== undefined)
     return Object.entries(schema.properties).flatMap(([name, inner]) =>
       leaves(inner, at === "" ? name : `${at}.${name}`),

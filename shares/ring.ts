@@ -1,237 +1,154 @@
 /**
- * The ring kernels that the engine computes with: 64-bit words as two unsigned halves, exact in float64 and 32-bit integer arithmetic.
- * What each means is in ring-reference.ts. No BigInt in a loop: a BigInt an element costs 50 to 100 ns.
+ * The ring kernels that the engine computes with: WebAssembly on tiles of words, plain JavaScript for short arrays. What each means is
+ * in ring-reference.ts; figures are in docs/figures.md ("Ring kernels"). Test: tests/shares/ring.test.ts
  */
+import { kernels, memory, SLOTS, TILE_WORDS } from "./kernel-memory.ts";
+import { ringHalves } from "./ring-halves.ts";
 import type { RingKernels } from "./ring-reference.ts";
-import { ringReference } from "./ring-reference.ts";
-import type { Words } from "./words.ts";
+import { lowBits, type Words } from "./words.ts";
 
-const TWO_32 = 2 ** 32;
+/** Below this many words, copying into the kernels' memory costs more than it saves. */
+const FEW_WORDS = 64;
 
-/** The 32-bit halves of words, low half first. */
-const halves = (words: Words): Uint32Array => new Uint32Array(words.buffer, words.byteOffset, words.length * 2);
+const [FIRST, SECOND] = SLOTS;
+const FIRST_WORD = FIRST / 8;
+const SECOND_WORD = SECOND / 8;
 
 function same(...lengths: number[]): void {
   if (lengths.some((length) => length !== lengths[0]))
     throw new RangeError(`ring kernel: expected operands of one length, got ${lengths.join(", ")}`);
 }
 
-/** Low and high half of a BigInt mod 2^64. */
-function split(value: bigint): [low: number, high: number] {
-  const word = BigInt.asUintN(64, value);
-  return [Number(word & 0xffffffffn), Number(word >> 32n)];
+/** Copies words [from, to) to the memory, `at` in words. */
+function load(words: Words, from: number, to: number, at: number): void {
+  memory.words.set(from === 0 && to === words.length ? words : words.subarray(from, to), at);
 }
 
-/** High half of the 64-bit product of two unsigned 32-bit numbers; the low half is Math.imul's. */
-function productHigh(a: number, b: number): number {
-  const a0 = a & 0xffff;
-  const a1 = a >>> 16;
-  const b0 = b & 0xffff;
-  const b1 = b >>> 16;
-  const middle = a1 * b0 + ((a0 * b0) >>> 16); // < 2^32
-  const cross = a0 * b1 + (middle & 0xffff); // < 2^32
-  return a1 * b1 + (middle >>> 16) + (cross >>> 16);
+/** Copies words from the first slot to [from, to) of `out`. */
+function save(out: Words, from: number, to: number): void {
+  out.set(memory.words.subarray(FIRST_WORD, FIRST_WORD + to - from), from);
 }
 
-/** out[2i], out[2i + 1] = a * b of two words given by halves. */
-function storeProduct(out: Uint32Array, at: number, aLow: number, aHigh: number, bLow: number, bHigh: number): void {
-  out[at] = Math.imul(aLow, bLow);
-  out[at + 1] = productHigh(aLow, bLow) + (Math.imul(aLow, bHigh) >>> 0) + (Math.imul(aHigh, bLow) >>> 0);
+/** Runs `kernel` on tiles of at most `height` units of `width` words of x, from the first slot to the first slot. */
+function onTiles(
+  out: Words,
+  x: Words,
+  width: number,
+  kernel: (firstUnit: number, endUnit: number) => void,
+  keep = width,
+): void {
+  const units = x.length / width;
+  const height = Math.floor(TILE_WORDS / width);
+  for (let from = 0; from < units; from += height) {
+    const to = Math.min(units, from + height);
+    load(x, from * width, to * width, FIRST_WORD);
+    kernel(from, to);
+    save(out, from * keep, to * keep);
+  }
 }
 
+const fits = (width: number): boolean => width > 0 && width <= TILE_WORDS;
+
+/** The ring kernels. */
 export const ring: RingKernels = {
+  ...ringHalves,
   add(out, a, b) {
+    if (out.length < FEW_WORDS) return ringHalves.add(out, a, b);
     same(out.length, a.length, b.length);
-    const [o, x, y] = [halves(out), halves(a), halves(b)];
-    for (let i = 0; i < o.length; i += 2) {
-      const low = x[i] + y[i];
-      o[i + 1] = x[i + 1] + y[i + 1] + (low >= TWO_32 ? 1 : 0);
-      o[i] = low;
-    }
+    onTiles(out, a, 1, (from, to) => {
+      load(b, from, to, SECOND_WORD);
+      kernels.add(FIRST, FIRST, SECOND, to - from);
+    });
   },
   subtract(out, a, b) {
+    if (out.length < FEW_WORDS) return ringHalves.subtract(out, a, b);
     same(out.length, a.length, b.length);
-    const [o, x, y] = [halves(out), halves(a), halves(b)];
-    for (let i = 0; i < o.length; i += 2) {
-      const low = x[i] - y[i];
-      o[i + 1] = x[i + 1] - y[i + 1] - (low < 0 ? 1 : 0);
-      o[i] = low;
-    }
+    onTiles(out, a, 1, (from, to) => {
+      load(b, from, to, SECOND_WORD);
+      kernels.subtract(FIRST, FIRST, SECOND, to - from);
+    });
   },
   addScaled(out, a, b, factor) {
+    if (out.length < FEW_WORDS) return ringHalves.addScaled(out, a, b, factor);
     same(out.length, a.length, b.length);
-    const [o, x, y] = [halves(out), halves(a), halves(b)];
-    const [factorLow, factorHigh] = split(factor);
-    const product = new Uint32Array(2);
-    for (let i = 0; i < o.length; i += 2) {
-      storeProduct(product, 0, y[i], y[i + 1], factorLow, factorHigh);
-      const low = x[i] + product[0];
-      o[i + 1] = x[i + 1] + product[1] + (low >= TWO_32 ? 1 : 0);
-      o[i] = low;
-    }
+    onTiles(out, a, 1, (from, to) => {
+      load(b, from, to, SECOND_WORD);
+      kernels.addScaled(FIRST, FIRST, SECOND, factor, to - from);
+    });
   },
   scale(out, a, factor, addend) {
+    if (out.length < FEW_WORDS) return ringHalves.scale(out, a, factor, addend);
     same(out.length, a.length);
-    const [o, x] = [halves(out), halves(a)];
-    const [factorLow, factorHigh] = split(factor);
-    const [addLow, addHigh] = split(addend);
-    const product = new Uint32Array(2);
-    for (let i = 0; i < o.length; i += 2) {
-      storeProduct(product, 0, x[i], x[i + 1], factorLow, factorHigh);
-      const low = product[0] + addLow;
-      o[i + 1] = product[1] + addHigh + (low >= TWO_32 ? 1 : 0);
-      o[i] = low;
-    }
+    onTiles(out, a, 1, (from, to) => kernels.scale(FIRST, FIRST, factor, addend, to - from));
   },
   multiply(out, a, b) {
+    if (out.length < FEW_WORDS) return ringHalves.multiply(out, a, b);
     same(out.length, a.length, b.length);
-    const [o, x, y] = [halves(out), halves(a), halves(b)];
-    for (let i = 0; i < o.length; i += 2) storeProduct(o, i, x[i], x[i + 1], y[i], y[i + 1]);
+    onTiles(out, a, 1, (from, to) => {
+      load(b, from, to, SECOND_WORD);
+      kernels.multiply(FIRST, FIRST, SECOND, to - from);
+    });
   },
   multiplyColumns(out, x, factors) {
+    const columns = factors.length;
+    if (out.length < FEW_WORDS || !fits(columns)) return ringHalves.multiplyColumns(out, x, factors);
     same(out.length, x.length);
-    const [o, v, f] = [halves(out), halves(x), halves(factors)];
-    for (let row = 0; row < o.length; row += f.length)
-      for (let j = 0; j < f.length; j += 2) storeProduct(o, row + j, v[row + j], v[row + j + 1], f[j], f[j + 1]);
+    load(factors, 0, columns, SECOND_WORD);
+    onTiles(out, x, columns, (from, to) => kernels.multiplyRows(FIRST, FIRST, SECOND, to - from, columns));
   },
   addColumns(out, x, addends) {
+    const columns = addends.length;
+    if (out.length < FEW_WORDS || !fits(columns)) return ringHalves.addColumns(out, x, addends);
     same(out.length, x.length);
-    const [o, v, f] = [halves(out), halves(x), halves(addends)];
-    for (let row = 0; row < o.length; row += f.length)
-      for (let j = 0; j < f.length; j += 2) {
-        const low = v[row + j] + f[j];
-        o[row + j + 1] = v[row + j + 1] + f[j + 1] + (low >= TWO_32 ? 1 : 0);
-        o[row + j] = low;
-      }
+    load(addends, 0, columns, SECOND_WORD);
+    onTiles(out, x, columns, (from, to) => kernels.addRows(FIRST, FIRST, SECOND, to - from, columns));
   },
   multiplySegments(out, x, factors, width) {
+    if (width === 1) return ring.multiply(out, x, factors);
+    if (out.length < FEW_WORDS || !fits(width)) return ringHalves.multiplySegments(out, x, factors, width);
     same(out.length, x.length, factors.length * width);
-    const [o, v, f] = [halves(out), halves(x), halves(factors)];
-    for (let segment = 0; segment < factors.length; segment++) {
-      const [low, high] = [f[2 * segment], f[2 * segment + 1]];
-      for (let i = 2 * segment * width; i < 2 * (segment + 1) * width; i += 2)
-        storeProduct(o, i, v[i], v[i + 1], low, high);
-    }
+    onTiles(out, x, width, (from, to) => {
+      load(factors, from, to, SECOND_WORD);
+      kernels.multiplySegments(FIRST, FIRST, SECOND, to - from, width);
+    });
   },
   sumSegments(out, x, width) {
+    if (x.length < FEW_WORDS || !fits(width)) return ringHalves.sumSegments(out, x, width);
     same(x.length, out.length * width);
-    const [o, v] = [halves(out), halves(x)];
-    for (let segment = 0; segment < out.length; segment++)
-      storeSum(o, segment, v, segment * width, (segment + 1) * width);
-  },
-  sumRagged(out, x, offsets) {
-    same(out.length, offsets.length - 1);
-    const [o, v] = [halves(out), halves(x)];
-    for (let row = 0; row < out.length; row++) storeSum(o, row, v, offsets[row], offsets[row + 1]);
-  },
-  subtractRagged(out, x, values, offsets) {
-    same(out.length, x.length);
-    same(values.length, offsets.length - 1);
-    const [o, v, s] = [halves(out), halves(x), halves(values)];
-    for (let row = 0; row < values.length; row++) {
-      const [sLow, sHigh] = [s[2 * row], s[2 * row + 1]];
-      for (let i = 2 * offsets[row]; i < 2 * offsets[row + 1]; i += 2) {
-        const low = v[i] - sLow;
-        o[i + 1] = v[i + 1] - sHigh - (low < 0 ? 1 : 0);
-        o[i] = low;
-      }
-    }
+    onTiles(out, x, width, (from, to) => kernels.sumSegments(FIRST, FIRST, to - from, width), 1);
   },
   shiftRight(out, x, ringBits, bits, addend) {
+    if (out.length < FEW_WORDS || bits >= 64) return ringHalves.shiftRight(out, x, ringBits, bits, addend);
     same(out.length, x.length);
-    const [o, v] = [halves(out), halves(x)];
-    const [addLow, addHigh] = split(addend);
-    const lowMask = ringBits >= 32 ? 0xffffffff : 2 ** ringBits - 1;
-    const highMask = ringBits >= 64 ? 0xffffffff : ringBits > 32 ? 2 ** (ringBits - 32) - 1 : 0;
-    for (let i = 0; i < o.length; i += 2) {
-      const low = (v[i] & lowMask) >>> 0;
-      const high = (v[i + 1] & highMask) >>> 0;
-      let shiftedLow: number;
-      let shiftedHigh: number;
-      if (bits === 0) {
-        shiftedLow = low;
-        shiftedHigh = high;
-      } else if (bits < 32) {
-        shiftedLow = ((low >>> bits) | (high << (32 - bits))) >>> 0;
-        shiftedHigh = high >>> bits;
-      } else {
-        shiftedLow = bits < 64 ? high >>> (bits - 32) : 0;
-        shiftedHigh = 0;
-      }
-      const sum = shiftedLow + addLow;
-      o[i + 1] = shiftedHigh + addHigh + (sum >= TWO_32 ? 1 : 0);
-      o[i] = sum;
-    }
+    const mask = lowBits(ringBits);
+    onTiles(out, x, 1, (from, to) => kernels.shiftRight(FIRST, FIRST, mask, bits, addend, to - from));
   },
   reduce(out, x, bits) {
     ring.shiftRight(out, x, bits, 0, 0n);
   },
   pack(words, bits) {
-    const v = halves(words);
+    if (words.length < FEW_WORDS || bits === 0) return ringHalves.pack(words, bits);
     const bytes = new Uint8Array(Math.ceil((words.length * bits) / 8));
-    let [pending, held, at] = [0, 0, 0]; // fewer than 8 pending bits
-    for (let i = 0; i < v.length; i += 2)
-      for (let from = 0; from < bits; from += 16) {
-        const take = Math.min(16, bits - from);
-        const half = from < 32 ? v[i] >>> from : v[i + 1] >>> (from - 32);
-        pending |= (half & (2 ** take - 1)) << held; // at most 23 bits
-        held += take;
-        while (held >= 8) {
-          bytes[at++] = pending;
-          pending >>>= 8;
-          held -= 8;
-        }
-      }
-    if (held > 0) bytes[at] = pending;
+    for (let from = 0; from < words.length; from += TILE_WORDS) {
+      const to = Math.min(words.length, from + TILE_WORDS);
+      load(words, from, to, FIRST_WORD);
+      kernels.pack(SECOND, FIRST, bits, to - from);
+      // A whole tile takes whole bytes, whatever the bits.
+      bytes.set(memory.bytes.subarray(SECOND, SECOND + Math.ceil(((to - from) * bits) / 8)), (from * bits) / 8);
+    }
     return bytes;
   },
   unpack(out, bytes, bits, bitOffset) {
+    if (out.length < FEW_WORDS || bits === 0) return ringHalves.unpack(out, bytes, bits, bitOffset);
     if (bitOffset + out.length * bits > bytes.length * 8)
       throw new RangeError(`unpack: expected ${bitOffset + out.length * bits} bits, got ${bytes.length * 8}`);
-    const o = halves(out);
-    let at = bitOffset;
-    for (let i = 0; i < o.length; i += 2) {
-      let [low, high] = [0, 0];
-      for (let got = 0; got < bits; got += 16) {
-        const take = Math.min(16, bits - got);
-        const byte = at >>> 3;
-        // Bytes beyond the end read as 0 and are masked away.
-        const window = bytes[byte] | (bytes[byte + 1] << 8) | (bytes[byte + 2] << 16);
-        const piece = (window >>> (at & 7)) & (2 ** take - 1);
-        if (got < 32) low |= piece << got;
-        else high |= piece << (got - 32);
-        at += take;
-      }
-      o[i] = low;
-      o[i + 1] = high;
-    }
-  },
-  encode: (out, values, fracBits) => ringReference.encode(out, values, fracBits),
-  decode(out, x, ringBits, fracBits) {
-    same(out.length, x.length);
-    const v = halves(x);
-    const unit = 2 ** -fracBits;
-    const [lowBits, highBits] = ringBits > 32 ? [32, ringBits - 32] : [ringBits, 0];
-    for (let i = 0; i < out.length; i++) {
-      const low = lowBits === 32 ? v[2 * i] : v[2 * i] & (2 ** lowBits - 1);
-      if (highBits === 0) {
-        const unsigned = low >>> 0;
-        out[i] = (unsigned >= 2 ** (lowBits - 1) ? unsigned - 2 ** lowBits : unsigned) * unit;
-      } else {
-        const high = highBits === 32 ? v[2 * i + 1] : (v[2 * i + 1] & (2 ** highBits - 1)) >>> 0;
-        out[i] = ((high >= 2 ** (highBits - 1) ? high - 2 ** highBits : high) * TWO_32 + low) * unit;
-      }
+    for (let from = 0; from < out.length; from += TILE_WORDS) {
+      const to = Math.min(out.length, from + TILE_WORDS);
+      const firstBit = bitOffset + from * bits;
+      const firstByte = Math.floor(firstBit / 8);
+      memory.bytes.set(bytes.subarray(firstByte, Math.ceil((bitOffset + to * bits) / 8)), SECOND);
+      kernels.unpack(FIRST, SECOND, bits, firstBit % 8, to - from);
+      save(out, from, to);
     }
   },
 };
-
-/** o[at] = sum of the words [from, to) of v, by halves. */
-function storeSum(o: Uint32Array, at: number, v: Uint32Array, from: number, to: number): void {
-  let [low, high] = [0, 0]; // exact: fewer than 2^21 words
-  for (let i = 2 * from; i < 2 * to; i += 2) {
-    low += v[i];
-    high += v[i + 1];
-  }
-  o[2 * at] = low % TWO_32;
-  o[2 * at + 1] = (high + Math.floor(low / TWO_32)) % TWO_32;
-}

@@ -26,7 +26,7 @@ const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: CHECKOUT, encodin
   .split("\0")
   .filter((file) => file !== "" && existsSync(path.join(CHECKOUT, file)));
 const isText = (file: string): boolean =>
-  !/\.(safetensors|gguf|onnx|png|pem|key)$/.test(file) && !file.endsWith("tokenizer.json");
+  !/\.(safetensors|gguf|onnx|wasm|png|pem|key)$/.test(file) && !file.endsWith("tokenizer.json");
 const SOURCES: Sources = new Map(
   tracked.map((file) => [file, isText(file) ? readFileSync(path.join(CHECKOUT, file), "utf8") : ""]),
 );

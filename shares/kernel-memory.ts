@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import type { Words } from "./words.ts";
+
+/** What shares/kernels exports; addresses are bytes, counts are elements. */
+interface KernelExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  add(out: number, a: number, b: number, count: number): void;
+  subtract(out: number, a: number, b: number, count: number): void;
+  addScaled(out: number, a: number, b: number, factor: bigint, count: number): void;
+  scale(out: number, a: number, factor: bigint, addend: bigint, count: number): void;
+  multiply(out: number, a: number, b: number, count: number): void;
+  shiftRight(out: number, x: number, mask: bigint, bits: number, addend: bigint, count: number): void;
+  multiplyRows(out: number, x: number, factors: number, rows: number, columns: number): void;
+  addRows(out: number, x: number, addends: number, rows: number, columns: number): void;
+  multiplySegments(out: number, x: number, factors: number, segments: number, width: number): void;
+  sumSegments(out: number, x: number, segments: number, width: number): void;
+  unpack(out: number, bytes: number, bits: number, bitOffset: number, count: number): void;
+  subtractPacked(x: number, bytes: number, bits: number, bitOffset: number, count: number): void;
+  pack(bytes: number, words: number, bits: number, count: number): void;
+  multiply32(out: number, a: number, b: number, rows: number, inner: number, columns: number, add: number): void;
+  multiply64(out: number, a: number, b: number, rows: number, inner: number, columns: number, add: number): void;
+  seriesSums(
+    out: number,
+    x: number,
+    count: number,
+    bytes: number,
+    bits: number,
+    bitOffset: number,
+    table: number,
+    mask: number,
+    quarter: number,
+    harmonics: number,
+    terms: number,
+  ): void;
+  seriesWords(
+    out: number,
+    r: number,
+    count: number,
+    table: number,
+    mask: number,
+    quarter: number,
+    harmonics: number,
+    a: number,
+    b: number,
+    terms: number,
+  ): void;
+  pickWords(
+    out: number,
+    choice: number,
+    count: number,
+    width: number,
+    bytes: number,
+    bits: number,
+    bitOffset: number,
+  ): void;
+}
+
+/** Made from shares/kernels by `npm run build:kernels`. */
+const KERNELS = new URL("./kernels/kernels.wasm", import.meta.url);
+
+/** TypeScript has types for it only together with a browser's. */
+const { Instance, Module } = (globalThis as unknown as { WebAssembly: WebAssemblyTypes }).WebAssembly;
+
+interface WebAssemblyTypes {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+}
+
+/** The kernels in WebAssembly (128-bit SIMD). They compute in a memory of their own that never grows: operands are copied in by tiles. */
+export const kernels = new Instance(new Module(readFileSync(KERNELS))).exports as KernelExports;
+
+/** The kernels' memory in views of each kind that it is filled through. */
+export const memory = {
+  words: new BigUint64Array(kernels.memory.buffer) as Words,
+  bytes: new Uint8Array(kernels.memory.buffer),
+  integers: new Int32Array(kernels.memory.buffer),
+  reals: new Float64Array(kernels.memory.buffer),
+};
+
+/** Words in a tile: an operand of 32 KiB, so that three of them stay in the processor's cache. */
+export const TILE_WORDS = 4096;
+
+const SLOT_BYTES = TILE_WORDS * 8 + 64;
+/** Static data of the compiler lie below. */
+const FIRST_SLOT = 1024;
+
+/** Byte addresses of the places for tiles of operands: TILE_WORDS words each, and 64 bytes more. */
+export const SLOTS = [0, 1, 2, 3].map((slot) => FIRST_SLOT + slot * SLOT_BYTES);
+
+/** Byte address of the place for what is larger than a tile: tables, packed words, matrices. */
+export const LARGE = 2 ** 18;
+/** Bytes of that place. */
+export const LARGE_BYTES = kernels.memory.buffer.byteLength - LARGE;

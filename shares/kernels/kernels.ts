@@ -1,0 +1,5 @@
+// AssemblyScript: all that kernels.wasm exports (`npm run build:kernels`).
+export * from "./bit-packing";
+export * from "./elementwise";
+export * from "./matrix-product";
+export * from "./table-sums";

@@ -14,7 +14,7 @@ const MAX_TOKENS = 512;
 /** Every which passage is also shown as the message of a conversation, where the model has a chat template. */
 const CHAT_EVERY = 5;
 /** Tokens of random text, for a model that has no tokenizer. */
-const RANDOM = { sequences: 16, length: 32 } as const;
+const RANDOM = { sequences: 48, length: 48 } as const;
 
 /**
  * The passages of a text file (divided by empty lines, without lines that begin with #) as the model's token ids; `file` null: those

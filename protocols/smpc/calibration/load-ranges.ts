@@ -16,7 +16,7 @@ export const RANGES_FILE = "smpc-ranges.json";
 /** Some kilobytes a layer. */
 const MAX_BYTES = 16 << 20;
 /** Changes whenever the passages or what is recorded change, so that no older cache is taken. */
-const REVISION = "1";
+const REVISION = "2";
 
 /**
  * Ranges of the layers in `span`: those beside the model if they are this model's and hold these layers, else those in the cache, else

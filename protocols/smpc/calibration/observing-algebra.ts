@@ -89,7 +89,10 @@ export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
     },
     activate(x, kind: Activation) {
       const site = names.next("activation");
-      return each(x, ACTIVATE[kind], (block) => noteSize(site, block));
+      return each(x, ACTIVATE[kind], (block) => {
+        const columns = columnSizes(block);
+        statistics.note(site, { maxAbs: maxAbs(columns), columns });
+      });
     },
     async layerNorm(x, gain, bias, epsilon) {
       const site = names.next("norm");
@@ -129,11 +132,22 @@ async function both(
   return { data: a.data.map((element, i) => value(element, b.data[i])), columns: a.columns };
 }
 
+/** Largest magnitude of all elements; NaN or infinite where one of them is. */
 export function maxAbs(data: Float64Array): number {
   let largest = 0;
   // NaN must not be lost in a comparison.
   for (const value of data) if (!(Math.abs(value) <= largest)) largest = Math.abs(value);
   return largest;
+}
+
+/** Largest magnitude of each column, [columns]. */
+function columnSizes({ data, columns }: Block): Float64Array {
+  const sizes = new Float64Array(columns);
+  for (let i = 0, c = 0; i < data.length; i++, c++) {
+    if (c === columns) c = 0;
+    if (!(Math.abs(data[i]) <= sizes[c])) sizes[c] = Math.abs(data[i]);
+  }
+  return sizes;
 }
 
 /** Adds a vector [columns] to every row, in place. */

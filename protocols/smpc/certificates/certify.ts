@@ -69,7 +69,9 @@ export function preferCertified(ranges: ModelRanges, certificates: ReadonlyMap<s
       throw new Error(
         `certificate of ${site}: expected at least the ${observed.maxAbs} observed, got ${certified.maxAbs}`,
       );
-    return [site, isNearlyAsNarrow(site, certified, withMargin(observed)) ? certified : observed];
+    if (!isNearlyAsNarrow(site, certified, withMargin(observed))) return [site, observed];
+    const { columns } = observed;
+    return [site, columns === undefined ? certified : { ...certified, columns }];
   });
   return { ...ranges, sites: Object.fromEntries(sites) };
 }

@@ -15,6 +15,11 @@ export const siteRange = z.strictObject({
   /** Norm inputs: smallest and largest mean square of a row (of a group). */
   minSquare: z.number().optional(),
   maxSquare: z.number().optional(),
+  /** Activation inputs: the largest magnitude observed in each column (neuron), see column-bounds.ts; observed even where `maxAbs` is certified. */
+  columns: z
+    .string()
+    .regex(/^[0-9a-z]+$/)
+    .optional(),
 });
 
 export type SiteRange = z.infer<typeof siteRange>;

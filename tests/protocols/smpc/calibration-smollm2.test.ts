@@ -9,6 +9,7 @@ import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
 import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";
 import { readableModel } from "../../../protocols/smpc/calibration/readable-model.ts";
+import { columnBounds } from "../../../protocols/smpc/lowering/column-bounds.ts";
 import { SMOLLM2_FOLDER, SMOLLM2_MISSING } from "../../layers/smollm2-folder.ts";
 
 test(
@@ -33,6 +34,9 @@ test(
         if (allowed[key] !== undefined) assert.ok(range[key]! <= allowed[key], `${site} ${key}: ${range[key]}`);
       for (const key of ["low", "diagonalLow", "minSquare"] as const)
         if (allowed[key] !== undefined) assert.ok(range[key]! >= allowed[key], `${site} ${key}: ${range[key]}`);
+      if (range.columns === undefined) continue;
+      const [seenColumns, bounds] = [columnBounds(range.columns), columnBounds(allowed.columns!)];
+      seenColumns.forEach((value, c) => assert.ok(value <= bounds[c], `${site}, neuron ${c}: ${value}`));
     }
     await model.close();
   },

@@ -15,6 +15,7 @@ import { rangeOfSite, withMargin } from "../../../protocols/smpc/calibration/mar
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";
 import { readableModel, type LayerSpan } from "../../../protocols/smpc/calibration/readable-model.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
+import { columnBounds, encodeColumns } from "../../../protocols/smpc/lowering/column-bounds.ts";
 import type { ModelRanges, SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
 import { MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
@@ -66,6 +67,11 @@ for (const name of MODEL_NAMES) {
     const ids = golden.ids.slice(0, 12);
     const batch = { ids, lengths: [ids.length], rows: null };
     const sites = (await observeLayers(readableModel(model), [batch], whole(model))).ranges();
+    for (const [site, { maxAbs, columns }] of sites) {
+      if (columns === undefined) continue;
+      const widest = Math.max(...columnBounds(columns));
+      assert.ok(maxAbs <= widest && widest <= Math.max(maxAbs, 1 / 16) * Math.SQRT2, site);
+    }
     const { hidden, logits } = await plainForward(model, ids);
     const engine = await referenceEngine(model);
     for (let layer = 0; layer < spec.layers; layer++) {
@@ -177,6 +183,12 @@ test("a margin widens what was observed and leaves what is certified", () => {
   assert.deepEqual(withMargin({ range: "calibrated", maxAbs: 4 }), { range: "calibrated", maxAbs: 5 });
   const certified: SiteRange = { range: "certified", maxAbs: 8 };
   assert.equal(withMargin(certified), certified);
+  const neurons = encodeColumns(Float64Array.of(0, 0.9, 8, 9, 1e9));
+  assert.deepEqual([...columnBounds(neurons)], [1 / 16, 1, 8, 2 ** 3.5, Infinity]);
+  for (const kind of ["calibrated", "certified"] as const) {
+    const { columns } = withMargin({ range: kind, maxAbs: 9, columns: neurons });
+    assert.deepEqual([...columnBounds(columns!)], [1 / 8, 2, 16, 2 ** 4.5, Infinity]);
+  }
   const ranges: ModelRanges = { model: "", source: "", sites: { "layers.0.out.0": seen } };
   assert.deepEqual(rangeOfSite(ranges)("layers.0.out.0"), wider);
   assert.throws(() => rangeOfSite(ranges)("layers.0.norm.1"), /range of layers\.0\.norm\.1: expected one, got none/);
@@ -201,6 +213,9 @@ test("held-out text stays within the ranges that come with the default model", a
       if (allowed[key] !== undefined) assert.ok(range[key]! <= allowed[key], `${site} ${key}: ${range[key]}`);
     for (const key of ["low", "diagonalLow", "minSquare"] as const)
       if (allowed[key] !== undefined) assert.ok(range[key]! >= allowed[key], `${site} ${key}: ${range[key]}`);
+    if (range.columns === undefined) continue;
+    const [seenColumns, bounds] = [columnBounds(range.columns), columnBounds(allowed.columns!)];
+    seenColumns.forEach((value, c) => assert.ok(value <= bounds[c], `${site}, neuron ${c}: ${value}`));
   }
   await model.close();
 });

@@ -3,6 +3,7 @@
  * client each make it from the public description and the public weights; hashes tell whether they made the same.
  */
 import { createHash } from "node:crypto";
+import { Float64Product } from "../../layers/onnx/float64-product.ts";
 import type { Schedule } from "../cascade/schedule.ts";
 import type { Segment } from "../cascade/segments.ts";
 import { rangeOfSite } from "./calibration/margins.ts";
@@ -12,11 +13,15 @@ import { lowerLayers } from "./lowering/lower-layers.ts";
 import type { SegmentFormat, SmpcPlacement } from "./placement.ts";
 import { planFormat } from "./plan-format.ts";
 import { ModelFactors } from "./public-factors.ts";
+import { PublicMatrix } from "./public-matrix.ts";
 
 /** Plans of the steps of one segment that are kept: those that the parties run, that the dealer deals ahead, and the prompt's. */
 const MOST_PLANS = 4;
 /** Programs that are kept for the other parties of this process, and for the next session of the same shape. */
 const MOST_PROGRAMS = 2;
+
+/** Of a party: the parties of a session share the cores of few machines. */
+const PRODUCT_THREADS = 1;
 
 const programs = new WeakMap<WeightedModel, Map<string, Promise<SmpcProgram>>>();
 
@@ -34,14 +39,23 @@ export class SmpcProgram {
   readonly #plans: readonly Map<number, Plan>[];
   readonly #promptHash: string;
 
-  private constructor(model: WeightedModel, weights: LayerWeights, schedule: Schedule, setting: ProgramSetting) {
+  private constructor(
+    model: WeightedModel,
+    weights: LayerWeights,
+    product: Float64Product,
+    schedule: Schedule,
+    setting: ProgramSetting,
+  ) {
     this.#model = model;
     this.#weights = weights;
     this.#schedule = schedule;
     this.#setting = setting;
     this.segments = schedule.segments.filter(({ kind }) => kind === "smpc");
     this.#plans = this.segments.map(() => new Map());
-    this.factors = new ModelFactors(weights.parameter);
+    this.factors = new ModelFactors(
+      weights.parameter,
+      (integers, inputs, outputs) => new PublicMatrix(integers, inputs, outputs, product),
+    );
     const hash = createHash("sha256");
     for (const index of this.segments.keys()) {
       const plan = this.plan(index, 0);
@@ -64,8 +78,8 @@ export class SmpcProgram {
     const key = JSON.stringify([layers, head, ranges, schedule.stepRange(0)[1], schedule.length]);
     let program = known.get(key);
     if (program === undefined) {
-      program = LayerWeights.open(model, layers, head).then(
-        (weights) => new SmpcProgram(model, weights, schedule, { layers, head, ranges }),
+      program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
+        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, ranges }),
       );
       known.set(key, program);
       const made = known;
@@ -132,3 +146,8 @@ export class SmpcProgram {
     });
   }
 }
+
+let product: Promise<Float64Product> | null = null;
+
+/** One for all programs, kept as long as the process: two graphs of one product each, without weights. */
+const openProduct = (): Promise<Float64Product> => (product ??= Float64Product.open(PRODUCT_THREADS));

@@ -4,22 +4,48 @@ import type { Words } from "./words.ts";
 /** What shares/kernels exports; addresses are bytes, counts are elements. */
 interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer };
-  add(out: number, a: number, b: number, count: number): void;
-  subtract(out: number, a: number, b: number, count: number): void;
-  addScaled(out: number, a: number, b: number, factor: bigint, count: number): void;
-  scale(out: number, a: number, factor: bigint, addend: bigint, count: number): void;
-  multiply(out: number, a: number, b: number, count: number): void;
-  shiftRight(out: number, x: number, mask: bigint, bits: number, addend: bigint, count: number): void;
-  multiplyRows(out: number, x: number, factors: number, rows: number, columns: number): void;
-  addRows(out: number, x: number, addends: number, rows: number, columns: number): void;
-  multiplySegments(out: number, x: number, factors: number, segments: number, width: number): void;
-  sumSegments(out: number, x: number, segments: number, width: number): void;
-  unpack(out: number, bytes: number, bits: number, bitOffset: number, count: number): void;
-  subtractPacked(x: number, bytes: number, bits: number, bitOffset: number, count: number): void;
-  pack(bytes: number, words: number, bits: number, count: number): void;
-  multiply32(out: number, a: number, b: number, rows: number, inner: number, columns: number, add: number): void;
-  multiply64(out: number, a: number, b: number, rows: number, inner: number, columns: number, add: number): void;
-  seriesSums(
+  readonly add: (out: number, a: number, b: number, count: number) => void;
+  readonly subtract: (out: number, a: number, b: number, count: number) => void;
+  readonly addScaled: (out: number, a: number, b: number, factor: bigint, count: number) => void;
+  readonly scale: (out: number, a: number, factor: bigint, addend: bigint, count: number) => void;
+  readonly multiply: (out: number, a: number, b: number, count: number) => void;
+  readonly shiftRight: (out: number, x: number, mask: bigint, bits: number, addend: bigint, count: number) => void;
+  readonly multiplyRows: (out: number, x: number, factors: number, rows: number, columns: number) => void;
+  readonly addRows: (out: number, x: number, addends: number, rows: number, columns: number) => void;
+  readonly multiplySegments: (out: number, x: number, factors: number, segments: number, width: number) => void;
+  readonly sumSegments: (out: number, x: number, segments: number, width: number) => void;
+  readonly unpack: (out: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
+  readonly subtractPacked: (x: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
+  readonly pack: (bytes: number, words: number, bits: number, count: number) => void;
+  readonly multiply32: (
+    out: number,
+    a: number,
+    b: number,
+    rows: number,
+    inner: number,
+    columns: number,
+    add: number,
+  ) => void;
+  readonly multiply64: (
+    out: number,
+    a: number,
+    b: number,
+    rows: number,
+    inner: number,
+    columns: number,
+    add: number,
+  ) => void;
+  readonly splitLimb: (
+    out: number,
+    x: number,
+    bias: bigint,
+    shift: number,
+    mask: bigint,
+    half: number,
+    count: number,
+  ) => void;
+  readonly joinLimb: (out: number, sums: number, shift: number, count: number) => void;
+  readonly seriesSums: (
     out: number,
     x: number,
     count: number,
@@ -31,8 +57,8 @@ interface KernelExports {
     quarter: number,
     harmonics: number,
     terms: number,
-  ): void;
-  seriesWords(
+  ) => void;
+  readonly seriesWords: (
     out: number,
     r: number,
     count: number,
@@ -43,8 +69,8 @@ interface KernelExports {
     a: number,
     b: number,
     terms: number,
-  ): void;
-  pickWords(
+  ) => void;
+  readonly pickWords: (
     out: number,
     choice: number,
     count: number,
@@ -52,7 +78,7 @@ interface KernelExports {
     bytes: number,
     bits: number,
     bitOffset: number,
-  ): void;
+  ) => void;
 }
 
 /** Made from shares/kernels by `npm run build:kernels`. */

@@ -3,12 +3,15 @@
  * x = sum over l of limb_l * 2^(l * limbBits) mod 2^ringBits, -2^(limbBits - 1) <= limb_l < 2^(limbBits - 1).
  * Test: tests/shares/limbs.test.ts
  */
-import type { Words } from "./words.ts";
+import { kernels, memory, SLOTS, TILE_WORDS } from "./kernel-memory.ts";
+import { lowBits, type Words } from "./words.ts";
 
 /** Float64 holds every integer up to here. */
 const EXACT = 2 ** 53;
 /** Wide enough for two limbs a word; a limb never needs more than one half of a word and its neighbour. */
 const MOST_LIMB_BITS = 32;
+
+const [FIRST, SECOND] = SLOTS;
 
 /** How words of a ring are cut. */
 export interface Limbs {
@@ -47,49 +50,37 @@ export function splitLimbs(
   { limbBits, limbs }: Limbs,
 ): void {
   const rows = x.length / columns;
-  const halves = new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
   // Half a limb at every limb makes them balanced without carrying: (x + bias) cut without sign, less half a limb.
   let bias = 0n;
   for (let limb = 0; limb < limbs; limb++)
     bias += 1n << BigInt(limb * limbBits + limbWidth(limb, limbBits, ringBits) - 1);
-  const [biasLow, biasHigh] = [Number(bias & 0xffffffffn), Number((bias >> 32n) & 0xffffffffn)];
   const plane = rows * width;
-  for (let limb = 0; limb < limbs; limb++) {
-    const bits = limbWidth(limb, limbBits, ringBits);
-    const shift = limb * limbBits;
-    const mask = 2 ** bits - 1;
-    const half = 2 ** (bits - 1);
-    for (let row = 0; row < rows; row++) {
-      let at = 2 * (row * columns + from);
-      let to = limb * plane + row * width;
-      for (const end = at + 2 * width; at < end; at += 2, to++) {
-        const low = halves[at] + biasLow;
-        const high = (halves[at + 1] + biasHigh + (low > 0xffffffff ? 1 : 0)) | 0;
-        const piece =
-          shift === 0 ? low : shift < 32 ? ((low | 0) >>> shift) | (high << (32 - shift)) : high >>> (shift - 32);
-        out[to] = ((piece & mask) >>> 0) - half;
+  // Whole rows lie in one piece.
+  const [runs, length] = width === columns ? [1, plane] : [rows, width];
+  for (let run = 0; run < runs; run++)
+    for (let at = 0; at < length; at += TILE_WORDS) {
+      const count = Math.min(TILE_WORDS, length - at);
+      const first = run * columns + from + at;
+      memory.words.set(x.subarray(first, first + count), FIRST / 8);
+      for (let limb = 0; limb < limbs; limb++) {
+        const bits = limbWidth(limb, limbBits, ringBits);
+        kernels.splitLimb(SECOND, FIRST, bias, limb * limbBits, lowBits(bits), 2 ** (bits - 1), count);
+        out.set(memory.reals.subarray(SECOND / 8, SECOND / 8 + count), limb * plane + run * width + at);
       }
     }
-  }
 }
 
 /** Adds the sums of limb * factor, limb by limb [limbs, out.length], to `out` mod 2^64. */
 export function joinLimbs(out: Words, sums: Float64Array, { limbBits, limbs }: Limbs): void {
-  const halves = new Uint32Array(out.buffer, out.byteOffset, 2 * out.length);
-  for (let limb = 0; limb < limbs; limb++) {
-    const shift = limb * limbBits;
-    const from = limb * out.length;
-    for (let i = 0; i < out.length; i++) {
-      const sum = sums[from + i];
-      const sumLow = sum | 0;
-      const sumHigh = Math.floor(sum * 2 ** -32) | 0;
-      let [low, high] = [sumLow, sumHigh];
-      if (shift >= 32) [low, high] = [0, sumLow << (shift - 32)];
-      else if (shift > 0) [low, high] = [sumLow << shift, (sumHigh << shift) | (sumLow >>> (32 - shift))];
-      const total = halves[2 * i] + (low >>> 0);
-      halves[2 * i + 1] += high + (total > 0xffffffff ? 1 : 0);
-      halves[2 * i] = total;
+  for (let from = 0; from < out.length; from += TILE_WORDS) {
+    const tile = out.subarray(from, from + TILE_WORDS);
+    memory.words.set(tile, FIRST / 8);
+    for (let limb = 0; limb < limbs; limb++) {
+      const first = limb * out.length + from;
+      memory.reals.set(sums.subarray(first, first + tile.length), SECOND / 8);
+      kernels.joinLimb(FIRST, SECOND, limb * limbBits, tile.length);
     }
+    tile.set(memory.words.subarray(FIRST / 8, FIRST / 8 + tile.length));
   }
 }
 

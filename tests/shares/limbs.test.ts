@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { Generator } from "../../shares/generator.ts";
+import { TILE_WORDS } from "../../shares/kernel-memory.ts";
 import { joinLimbs, limbsFor, splitLimbs } from "../../shares/limbs.ts";
 import { lowBits } from "../../shares/words.ts";
 
@@ -36,6 +38,30 @@ describe("limbs", () => {
         },
       ),
     );
+  });
+
+  it("come back to the words, for rows and blocks longer than a tile of the kernels", () => {
+    const [rows, columns, ringBits] = [2, TILE_WORDS + 1000, 50];
+    const x = new BigUint64Array(rows * columns);
+    new Generator("limbs", "words").fillWords(x, 64);
+    const cut = limbsFor(ringBits, 2 ** 20);
+    for (const { from, width } of [
+      { from: 0, width: columns },
+      { from: 7, width: TILE_WORDS + 1 },
+      { from: 1, width: TILE_WORDS },
+    ]) {
+      const pieces = new Float64Array(cut.limbs * rows * width);
+      splitLimbs(pieces, x, columns, { from, width }, ringBits, cut);
+      const joined = new BigUint64Array(rows * width);
+      joinLimbs(joined, pieces, cut);
+      const expected = Array.from({ length: rows }, (_, row) => [
+        ...x.subarray(row * columns + from, row * columns + from + width),
+      ]).flat();
+      assert.deepEqual(
+        [...joined].map((each) => each & lowBits(ringBits)),
+        expected.map((each) => each & lowBits(ringBits)),
+      );
+    }
   });
 
   it("are as few as the sums of factors allow", () => {

@@ -25,19 +25,19 @@ export interface Dealing {
   readonly kept: DealerKept;
 }
 
-/** The explicit words of the last party, laid out as dealtLayout says. `emit` gets them piece by piece, in order. */
-export function deal(plan: Plan, dealing: Dealing, emit: (bytes: Uint8Array) => void): void {
-  new DealerRun(plan, dealing).all(emit);
+/** The explicit words of the last party, laid out as dealtLayout says, piece by piece; a caller may do other things in between. */
+export function dealPieces(plan: Plan, dealing: Dealing): Iterable<Uint8Array> {
+  return new DealerRun(plan, dealing).pieces();
 }
 
 /** All explicit words of a plan at once. */
 export function dealAll(plan: Plan, dealing: Dealing): Uint8Array {
   const explicit = new Uint8Array(dealtLayout(plan).totalBytes);
   let at = 0;
-  deal(plan, dealing, (bytes) => {
+  for (const bytes of dealPieces(plan, dealing)) {
     explicit.set(bytes, at);
     at += bytes.length;
-  });
+  }
   return explicit;
 }
 
@@ -55,7 +55,7 @@ class DealerRun {
     this.#uses = new LastUses(plan);
   }
 
-  all(emit: (bytes: Uint8Array) => void): void {
+  *pieces(): Iterable<Uint8Array> {
     const { instructions, levels, rounds } = this.#plan;
     // In the order of the parties' walk, because a wire is read after its opening; what is dealt leaves in the order of the layout.
     const pieces = new Map<number, Uint8Array>();
@@ -74,7 +74,7 @@ class DealerRun {
           this.#uses.release(index, this.#carries);
           if (instruction.gate === "open") pieces.set(index, new Uint8Array(0));
           for (; pieces.has(next); next++) {
-            emit(pieces.get(next)!);
+            yield pieces.get(next)!;
             pieces.delete(next);
           }
         }

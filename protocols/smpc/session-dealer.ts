@@ -6,11 +6,12 @@
  * Cost: `seedCost`; the batches' are in plan-cost.ts. Reference: smpc.md, "Setting". Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session.ts";
 import { smpcName } from "../cascade/schedule.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { deal, type DealerKept } from "./dealer-run.ts";
+import { dealPieces, type DealerKept } from "./dealer-run.ts";
 import { dealtLayout } from "./dealt-layout.ts";
 import { SEED_BYTES } from "./share-rows.ts";
 import type { SmpcProgram } from "./smpc-program.ts";
@@ -83,28 +84,52 @@ export class SessionDealer {
 
   async #deal(step: number): Promise<void> {
     for (const [index, { from }] of this.#program.segments.entries()) {
-      const startedAt = performance.now();
+      let startedAt = performance.now();
       const plan = this.#program.plan(index, step);
-      const pieces = pieceSizes(dealtLayout(plan).totalBytes).map((size) => new Uint8Array(size));
-      let at = 0;
+      const messages = new Pieces(pieceSizes(dealtLayout(plan).totalBytes));
       const batch = batchName(this.#session.session, index, step);
-      deal(plan, { batch, seeds: this.#seeds, kept: this.#kept }, (bytes) => {
-        for (let done = 0; done < bytes.length;) {
-          const piece = pieces[Math.floor(at / PIECE_BYTES)];
-          const within = at % PIECE_BYTES;
-          const part = bytes.subarray(done, done + piece.length - within);
-          piece.set(part, within);
-          done += part.length;
-          at += part.length;
-        }
-      });
-      this.#seconds += (performance.now() - startedAt) / 1000;
-      const last = smpcName(this.#seeds.length - 1);
-      for (const [part, data] of pieces.entries())
-        await this.#endpoint.send(last, keyOf(this.#session, "dealt", from, step, part), {
-          data,
-          shape: [1, data.length],
-        });
+      for (const bytes of dealPieces(plan, { batch, seeds: this.#seeds, kept: this.#kept })) {
+        const full = messages.add(bytes);
+        this.#seconds += (performance.now() - startedAt) / 1000;
+        for (const [part, data] of full) await this.#send(from, step, part, data);
+        await setImmediate(); // the loop answers, and sends what a session sends beside this
+        startedAt = performance.now();
+      }
     }
+  }
+
+  #send(layer: number, step: number, part: number, data: Uint8Array): Promise<void> {
+    const key = keyOf(this.#session, "dealt", layer, step, part);
+    return this.#endpoint.send(smpcName(this.#seeds.length - 1), key, { data, shape: [1, data.length] });
+  }
+}
+
+/** Bytes of any lengths cut into messages of given sizes. */
+class Pieces {
+  readonly #sizes: readonly number[];
+  #part = 0;
+  #piece: Uint8Array;
+  #filled = 0;
+
+  constructor(sizes: readonly number[]) {
+    this.#sizes = sizes;
+    this.#piece = new Uint8Array(sizes[0] ?? 0);
+  }
+
+  /** Takes the next bytes; returns the messages that they complete, with their numbers. */
+  add(bytes: Uint8Array): [part: number, data: Uint8Array][] {
+    const full: [number, Uint8Array][] = [];
+    for (let done = 0; done < bytes.length;) {
+      if (this.#piece.length === 0) throw new RangeError("batch: expected as many bytes as its layout has, got more");
+      const taken = bytes.subarray(done, done + this.#piece.length - this.#filled);
+      this.#piece.set(taken, this.#filled);
+      this.#filled += taken.length;
+      done += taken.length;
+      if (this.#filled < this.#piece.length) continue;
+      full.push([this.#part++, this.#piece]);
+      this.#piece = new Uint8Array(this.#sizes[this.#part] ?? 0);
+      this.#filled = 0;
+    }
+    return full;
   }
 }

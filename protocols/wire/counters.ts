@@ -4,7 +4,8 @@
  * TLS records and TCP are not counted. Control messages and heartbeats are counted apart and are all framing.
  *
  * Rounds are by dependency: a message carries 1 + the largest round that its sender had received in that session (a Lamport
- * depth), so the largest round of a session is the length of its longest chain of messages.
+ * depth), so the largest round of a session is the length of its longest chain of messages. What is dealt to SMPC parties depends on
+ * nothing and carries 1.
  */
 import { MESSAGES, type Phase, type Role } from "./messages.ts";
 

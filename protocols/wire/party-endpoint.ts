@@ -159,8 +159,10 @@ export class PartyEndpoint implements Endpoint {
       }
       const to = this.#usable(peer);
       const { word, depth } = this.#mailbox.open(key.session) as { word: WireWord; depth: number };
-      if (to.channel) return to.channel.sendTensor(key, depth + 1, tensor, word);
-      return this.#later(to, (channel) => channel.sendTensor(key, depth + 1, tensor, word));
+      // What is dealt depends on nothing that was received: it could have been sent before the session.
+      const round = MESSAGES[key.role].phase === "deal" ? 1 : depth + 1;
+      if (to.channel) return to.channel.sendTensor(key, round, tensor, word);
+      return this.#later(to, (channel) => channel.sendTensor(key, round, tensor, word));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,9 +1,11 @@
 import { createCipheriv, createHash, type Cipher } from "node:crypto";
 import { ring } from "./ring.ts";
-import type { Words } from "./words.ts";
+import type { PackedWords, Words } from "./words.ts";
 
 /** Bytes drawn from the cipher at a time: large enough to amortise the call, small enough for a short draw. */
 const BLOCK_BYTES = 4096;
+/** Words that are unpacked at a time. */
+const PIECE_WORDS = 8192;
 /** What is encrypted: as much at a time as stays in the processor's cache. */
 const ZEROS = new Uint8Array(2 ** 16);
 
@@ -64,18 +66,24 @@ export class Generator {
    * whole. Not to be mixed with other draws or other widths.
    */
   fillWords(out: Words, bits: number): void {
-    const needed = out.length * bits - this.#spareBits;
-    const fresh = this.bytes(Math.max(0, Math.ceil(needed / 8)));
-    if (this.#spareBits === 0) {
-      ring.unpack(out, fresh, bits, 0);
-    } else {
-      const joined = new Uint8Array(fresh.length + 1);
-      joined[0] = this.#spareByte;
-      joined.set(fresh, 1);
-      ring.unpack(out, joined, bits, 8 - this.#spareBits);
+    for (let from = 0; from < out.length; from += PIECE_WORDS) {
+      const piece = out.length <= PIECE_WORDS ? out : out.subarray(from, from + PIECE_WORDS);
+      const { bytes, bitOffset } = this.packedWords(piece.length, bits);
+      ring.unpack(piece, bytes, bits, bitOffset);
     }
-    const left = fresh.length * 8 - needed;
-    if (fresh.length > 0) this.#spareByte = fresh[fresh.length - 1];
-    this.#spareBits = left;
+  }
+
+  /** The next `count` words as fillWords would draw them, still packed. */
+  packedWords(count: number, bits: number): PackedWords {
+    const needed = count * bits - this.#spareBits;
+    const spare = this.#spareBits === 0 ? 0 : 1;
+    const fresh = Math.max(0, Math.ceil(needed / 8));
+    const bytes = new Uint8Array(spare + fresh);
+    const bitOffset = spare === 0 ? 0 : 8 - this.#spareBits;
+    if (spare === 1) bytes[0] = this.#spareByte;
+    this.fillBytes(spare === 0 ? bytes : bytes.subarray(1));
+    if (fresh > 0) this.#spareByte = bytes[bytes.length - 1];
+    this.#spareBits = fresh * 8 - needed;
+    return { bytes, bitOffset };
   }
 }

@@ -113,7 +113,25 @@ const FIRST_SLOT = 1024;
 /** Byte addresses of the places for tiles of operands: TILE_WORDS words each, and 64 bytes more. */
 export const SLOTS = [0, 1, 2, 3].map((slot) => FIRST_SLOT + slot * SLOT_BYTES);
 
-/** Byte address of the place for what is larger than a tile: tables, packed words, matrices. */
-export const LARGE = 2 ** 18;
-/** Bytes of that place. */
-export const LARGE_BYTES = kernels.memory.buffer.byteLength - LARGE;
+/** Byte address of the place for tiles of matrices: 1 MiB. */
+export const MATRICES = 2 ** 18;
+
+/** Byte address of the place for packed or dealt words, and its bytes but for 64 more. */
+export const DEALT = 2 ** 21;
+export const DEALT_BYTES = 2 ** 19;
+
+/** Byte address of the place for one table, and its bytes. */
+const TABLE = 2 ** 22;
+export const TABLE_BYTES = 2 ** 23;
+
+let loaded: Int32Array | Float64Array | null = null;
+
+/** Byte address of a table of at most TABLE_BYTES, copied unless it was the last one; a table must not be written to once it was here. */
+export function tableAddress(table: Int32Array | Float64Array): number {
+  if (table !== loaded) {
+    if (table instanceof Int32Array) memory.integers.set(table, TABLE / 4);
+    else memory.reals.set(table, TABLE / 8);
+    loaded = table;
+  }
+  return TABLE;
+}

@@ -1,7 +1,7 @@
 /**
  * Exact products of matrices of ring words, on blocks of larger arrays. Test: tests/shares/secret-product.test.ts
  */
-import { kernels, LARGE, memory } from "./kernel-memory.ts";
+import { kernels, MATRICES, memory } from "./kernel-memory.ts";
 import type { Words } from "./words.ts";
 
 /** A matrix inside an array: element (i, j) is words[offset + i * rowStride + j * columnStride]. */
@@ -42,7 +42,7 @@ export const transposed = (block: WordBlock): WordBlock => ({
 
 /** Tiles of a, b and out: 64 x 256, 256 x 256 and 64 x 256 elements, which stay in the processor's cache. */
 const [TILE_ROWS, TILE_INNER, TILE_COLUMNS] = [64, 256, 256];
-const A_AT = LARGE;
+const A_AT = MATRICES;
 const B_AT = A_AT + TILE_ROWS * TILE_INNER * 8;
 const OUT_AT = B_AT + TILE_INNER * TILE_COLUMNS * 8;
 const NARROW_BITS = 32;

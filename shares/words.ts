@@ -17,6 +17,12 @@ export type MaskWords = Words & { readonly [meaning]: "mask" };
 /** A fixed-point value in the clear. */
 export type ClearWords = Words & { readonly [meaning]: "clear" };
 
+/** Words of some bits, packed without gaps, from bit `bitOffset` of `bytes` on. */
+export interface PackedWords {
+  readonly bytes: Uint8Array;
+  readonly bitOffset: number;
+}
+
 /** The widest ring. */
 export const MAX_RING_BITS = 64;
 

@@ -108,6 +108,12 @@ export function runGateCode<G extends GateName>(
             out.set(words.subarray(at, at + out.length));
             at += out.length;
           },
+          nextPacked(count) {
+            const { bits } = declared.find((array) => array.name === name)!;
+            const bytes = ring.pack(words.subarray(at, at + count), bits);
+            at += count;
+            return { bytes, bitOffset: 0 };
+          },
         };
       },
     };

@@ -7,6 +7,7 @@
  * Cost: dealt bits of plan-cost.ts. Error bound: the gates'. Reference: smpc.md, "Setting". Test: tests/protocols/smpc/plan.test.ts
  */
 import { Generator } from "../../shares/generator.ts";
+import { packedDifference } from "../../shares/packed-difference.ts";
 import { ring } from "../../shares/ring.ts";
 import type { MaskWords, Words } from "../../shares/words.ts";
 import { dealtLayout, gateOf, MASK, streamName, type DealtPlace } from "./dealt-layout.ts";
@@ -138,15 +139,10 @@ class DealtArray {
     const bitOffset = this.#count * bits;
     if (bitOffset % 8 !== 0)
       throw new Error(`dealt ${name}: expected pieces of whole bytes, got ${bitOffset} bits before`);
-    const explicit: Words = new BigUint64Array(values);
-    const share: Words = new BigUint64Array(values.length);
-    for (const generator of this.#generators) {
-      generator.fillWords(share, bits);
-      ring.subtract(explicit, explicit, share);
-    }
     this.#count += values.length;
     if (this.#count > count) throw new RangeError(`dealt ${name}: expected ${count} words, got ${this.#count} or more`);
-    this.#bytes.set(ring.pack(explicit, bits), bitOffset / 8);
+    const shares = this.#generators.map((generator) => generator.packedWords(values.length, bits));
+    this.#bytes.set(packedDifference(values, shares, bits), bitOffset / 8);
   }
 
   finish(): Uint8Array {

@@ -6,7 +6,7 @@
  * their seed, party n-1 gets the explicit word value - (sum of the expanded ones). Masks of opened wires are expanded by all parties.
  */
 import type { Quantities } from "../cost.ts";
-import type { MaskedWords, MaskWords, ShareWords, Words, ClearWords } from "../../shares/words.ts";
+import type { ClearWords, MaskedWords, MaskWords, PackedWords, ShareWords, Words } from "../../shares/words.ts";
 import type { GateName, InstructionOf, MatrixSource, ValueId, ValueInfo } from "./instruction.ts";
 
 /** Words that the dealer shares out for one instruction. */
@@ -29,6 +29,8 @@ export interface PartyWire {
 export interface WordSource {
   /** Fills `out` with the next words (canonical residues mod 2^bits). RangeError beyond `count`. */
   next(out: Words): void;
+  /** The next `count` words as they were packed, for kernels that read them so; not to be written to. */
+  nextPacked(count: number): PackedWords;
 }
 
 /** Public integers of one plan: made once, bit-identical at all parties, compared by hash when a session opens. */

@@ -167,7 +167,10 @@ class PartyRun {
     const { bits } = place;
     if (this.#setting.party < this.#setting.parties - 1) {
       const generator = new Generator(this.#batch.seed, streamName(this.#batch.batch, index, name));
-      return { next: (out) => generator.fillWords(out, bits) };
+      return {
+        next: (out) => generator.fillWords(out, bits),
+        nextPacked: (count) => generator.packedWords(count, bits),
+      };
     }
     const bytes = this.#batch.explicit!.subarray(place.byteOffset, place.byteOffset + place.byteLength);
     let bitOffset = 0;
@@ -175,6 +178,13 @@ class PartyRun {
       next(out) {
         ring.unpack(out, bytes, bits, bitOffset);
         bitOffset += out.length * bits;
+      },
+      nextPacked(count) {
+        const packed = { bytes, bitOffset };
+        bitOffset += count * bits;
+        if (bitOffset > bytes.length * 8)
+          throw new RangeError(`${name}: expected ${bitOffset} dealt bits, got ${bytes.length * 8}`);
+        return packed;
       },
     };
   }

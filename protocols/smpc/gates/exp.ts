@@ -12,13 +12,14 @@
  * Cost: `exp.cost`: W dealt words an element. Error bound: half a unit of the word, and of the table times the word (`errorUnits`).
  * Reference: smpc.md, gate 6. Proof: proofs/lemmas (windows). Test: tests/protocols/smpc/exp.test.ts
  */
+import { pickPackedWords } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../gate.ts";
 import type { InstructionOf, ValueInfo } from "../instruction.ts";
 import { shareOf } from "../plan-builder.ts";
-import { take, tiles } from "../tiles.ts";
+import { tiles } from "../tiles.ts";
 import { wireOf } from "../wire-of.ts";
 
 /** The exponential of an opened wire. */
@@ -37,26 +38,27 @@ export const exp: Gate<"exp"> = {
   party(instruction, walk) {
     const { windows } = instruction;
     const geometry = windowsOf(instruction, walk.info(instruction.x));
+    const { ringBits } = shareOf(walk.info(instruction.out));
     const table = decayTable(instruction, geometry);
     const { masked } = walk.wire(instruction.x);
     const X = new Uint32Array(masked.buffer, masked.byteOffset, masked.length * 2);
     const source = walk.dealt("windows");
     const out: Words = new BigUint64Array(masked.length);
     for (const { from, to } of tiles(masked.length, windows)) {
-      const words = take(source, (to - from) * windows);
-      const chosen: Words = new BigUint64Array(to - from);
+      const chosen = new Uint32Array(to - from);
       const factors: Words = new BigUint64Array(to - from);
-      const [w, c, f, t] = [words, chosen, factors, table].map((array) => new Uint32Array(array.buffer));
+      const [f, t] = [factors, table].map((array) => new Uint32Array(array.buffer));
       for (let i = 0; i < to - from; i++) {
         const x = (X[2 * (from + i)] - geometry.fromUnits) & geometry.mask;
         const window = x >>> geometry.lowBits;
         const below = ((window + 1) << geometry.lowBits) - 1 - x;
-        c[2 * i] = w[2 * (i * windows + window)];
-        c[2 * i + 1] = w[2 * (i * windows + window) + 1];
+        chosen[i] = window;
         f[2 * i] = t[2 * below];
         f[2 * i + 1] = t[2 * below + 1];
       }
-      ring.multiply(out.subarray(from, to), chosen, factors);
+      const words = out.subarray(from, to);
+      pickPackedWords(words, chosen, windows, source.nextPacked((to - from) * windows), ringBits);
+      ring.multiply(words, words, factors);
     }
     walk.setShare(instruction.out, out);
   },
@@ -126,24 +128,43 @@ function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): Wi
 export const expTable = (instruction: InstructionOf<"exp">, info: ValueInfo): Words =>
   decayTable(instruction, windowsOf(instruction, info));
 
+/** Tables that are made once and kept: those of a plan's few exponentials, for its other parties and steps. */
+const tables = new Map<string, Words>();
+const MOST_TABLES = 16;
+
+function kept(key: string, make: () => Words): Words {
+  let table = tables.get(key);
+  if (table === undefined) {
+    tables.set(key, (table = make()));
+    for (const oldest of tables.keys()) {
+      if (tables.size <= MOST_TABLES) break;
+      tables.delete(oldest);
+    }
+  }
+  return table;
+}
+
 /** e^(-d / t) for d = 0 ... s - 1 at tableFracBits. */
 function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
   const { lowBits, fracBits } = geometry;
-  const table: Words = new BigUint64Array(2 ** lowBits);
-  roundToWords(
-    table,
-    Float64Array.from(table, (_, d) => 2 ** tableFracBits * Math.exp(-d / 2 ** fracBits / temperature)),
-  );
-  return table;
+  return kept(`decay ${temperature} ${tableFracBits} ${lowBits} ${fracBits}`, () => {
+    const table: Words = new BigUint64Array(2 ** lowBits);
+    const exact = Float64Array.from(table, (_, d) => 2 ** tableFracBits * Math.exp(-d / 2 ** fracBits / temperature));
+    roundToWords(table, exact);
+    return table;
+  });
 }
 
 /** e^((c + from) / t) for c = 0 ... 2^k - 1 at wordFracBits, mod 2^64. */
 function growthTable({ temperature, wordFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
   const { bits, fracBits, fromUnits } = geometry;
-  const table: Words = new BigUint64Array(2 ** bits);
-  roundToWords(
-    table,
-    Float64Array.from(table, (_, c) => 2 ** wordFracBits * Math.exp((c + fromUnits) / 2 ** fracBits / temperature)),
-  );
-  return table;
+  return kept(`growth ${temperature} ${wordFracBits} ${bits} ${fracBits} ${fromUnits}`, () => {
+    const table: Words = new BigUint64Array(2 ** bits);
+    const grown = (c: number): number => 2 ** wordFracBits * Math.exp((c + fromUnits) / 2 ** fracBits / temperature);
+    roundToWords(
+      table,
+      Float64Array.from(table, (_, c) => grown(c)),
+    );
+    return table;
+  });
 }

@@ -11,6 +11,7 @@
  * Cost: `series.cost`: 2 dealt words a harmonic. Error bound: the fit's (Series.maxError), and rounding of words and table (`errorUnits`).
  * Reference: smpc.md, gates 4 and 5. Proof: the addition theorem. Test: tests/protocols/smpc/series.test.ts
  */
+import { packedSeriesSums, seriesWords, type DealtSeries } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords, seriesSums } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
@@ -20,6 +21,10 @@ import { shareOf } from "../plan-builder.ts";
 import { take, tiles } from "../tiles.ts";
 import { cosines, integerCosines } from "../turn-table.ts";
 import { wireOf } from "../wire-of.ts";
+
+/** What the kernels on packed words take: entries of a table, magnitudes of a dealt word. */
+const LARGEST_TABLE = 2 ** 20;
+const LARGEST_WORD = 2 ** 62;
 
 /** A series of an opened wire. */
 export const series: Gate<"series"> = {
@@ -41,15 +46,20 @@ export const series: Gate<"series"> = {
   },
   party(instruction, walk) {
     const { bits } = checkedWire(instruction, walk.info(instruction.x));
+    const { ringBits } = shareOf(walk.info(instruction.out));
     const { masked } = walk.wire(instruction.x);
     const harmonics = Int32Array.from(instruction.series.harmonics);
     const table = integerCosines(bits, instruction.tableFracBits);
     const source = walk.dealt("turns");
     const out: Words = new BigUint64Array(masked.length);
     for (const { from, to } of tiles(masked.length, 2 * harmonics.length)) {
-      const words = take(source, (to - from) * 2 * harmonics.length);
-      const largest = 2 ** instruction.tableFracBits;
-      seriesSums(out.subarray(from, to), masked.subarray(from, to), words, table, harmonics, largest);
+      const [sums, x] = [out.subarray(from, to), masked.subarray(from, to)];
+      const length = (to - from) * 2 * harmonics.length;
+      if (table.length <= LARGEST_TABLE) {
+        packedSeriesSums(sums, x, source.nextPacked(length), ringBits, table, harmonics);
+      } else {
+        seriesSums(sums, x, take(source, length), table, harmonics, 2 ** instruction.tableFracBits);
+      }
     }
     if (walk.party === 0) ring.scale(out, out, 1n, constantWord(instruction));
     walk.setShare(instruction.out, out);
@@ -58,25 +68,18 @@ export const series: Gate<"series"> = {
     const { bits } = checkedWire(instruction, walk.info(instruction.x));
     const { harmonics, cos, sin } = instruction.series;
     const table = cosines(bits);
-    const mask = table.length - 1;
-    const quarter = table.length / 4;
     const unit = 2 ** instruction.wordFracBits;
-    const masks = new Uint32Array(walk.mask(instruction.x).buffer);
-    for (const { from, to } of tiles(masks.length / 2, 2 * harmonics.length)) {
-      const values = new Float64Array((to - from) * 2 * harmonics.length);
-      let at = 0;
-      for (let i = from; i < to; i++) {
-        const r = masks[2 * i];
-        for (let j = 0; j < harmonics.length; j++) {
-          const angle = Math.imul(harmonics[j], r);
-          const c = table[angle & mask];
-          const s = table[(angle - quarter) & mask];
-          values[at++] = unit * (cos[j] * c - sin[j] * s);
-          values[at++] = unit * (cos[j] * s + sin[j] * c);
-        }
-      }
-      const words: Words = new BigUint64Array(values.length);
-      roundToWords(words, values);
+    const dealt = {
+      harmonics: Int32Array.from(harmonics),
+      cos: Float64Array.from(cos, (value) => unit * value),
+      sin: Float64Array.from(sin, (value) => unit * value),
+    };
+    const largest = cos.reduce((most, a, j) => Math.max(most, unit * (Math.abs(a) + Math.abs(sin[j]))), 0);
+    const make = table.length <= LARGEST_TABLE && largest < LARGEST_WORD ? seriesWords : anySeriesWords;
+    const masks = walk.mask(instruction.x);
+    for (const { from, to } of tiles(masks.length, 2 * harmonics.length)) {
+      const words: Words = new BigUint64Array((to - from) * 2 * harmonics.length);
+      make(words, masks.subarray(from, to), table, dealt);
       walk.deal("turns", words);
     }
   },
@@ -108,6 +111,24 @@ export const series: Gate<"series"> = {
     return Math.ceil(words + entries * 2 ** wordFracBits * Math.SQRT2) + 1;
   },
 };
+
+/** As seriesWords, for tables and words of any size, more slowly. */
+function anySeriesWords(out: Words, masks: Words, table: Float64Array, { harmonics, cos, sin }: DealtSeries): void {
+  const mask = table.length - 1;
+  const quarter = table.length / 4;
+  const r = new Uint32Array(masks.buffer, masks.byteOffset, masks.length * 2);
+  const values = new Float64Array(out.length);
+  let at = 0;
+  for (let i = 0; i < r.length; i += 2)
+    for (let j = 0; j < harmonics.length; j++) {
+      const angle = Math.imul(harmonics[j], r[i]);
+      const c = table[angle & mask];
+      const s = table[(angle - quarter) & mask];
+      values[at++] = cos[j] * c - sin[j] * s;
+      values[at++] = cos[j] * s + sin[j] * c;
+    }
+  roundToWords(out, values);
+}
 
 function constantWord({ series: { constant }, tableFracBits, wordFracBits }: InstructionOf<"series">): bigint {
   return BigInt(Math.round(constant * 2 ** (tableFracBits + wordFracBits)));

@@ -17,7 +17,16 @@ import type {
 } from "../../../protocols/smpc/gate.ts";
 import type { GateName, InstructionOf, ValueId, ValueInfo } from "../../../protocols/smpc/instruction.ts";
 import { Generator } from "../../../shares/generator.ts";
-import type { ClearWords, MaskedWords, MaskWords, ShareWords, Words } from "../../../shares/words.ts";
+import { ring } from "../../../shares/ring.ts";
+import {
+  lowBits,
+  type ClearWords,
+  type MaskedWords,
+  type MaskWords,
+  type PackedWords,
+  type ShareWords,
+  type Words,
+} from "../../../shares/words.ts";
 
 /** Rows that outlive a step (append, pivot): give the same object to the runs of one sequence. */
 export interface KeptRows {
@@ -286,7 +295,15 @@ class DealtArray {
   source(party: number): WordSource {
     assert.ok(!this.#asked.has(party), `dealt ${this.name}: asked for once by party ${party}`);
     this.#asked.add(party);
-    return { next: (out) => this.#next(party, out) };
+    return { next: (out) => this.#next(party, out), nextPacked: (count) => this.#nextPacked(party, count) };
+  }
+
+  /** Packed behind one other word, so that streams start anywhere in a byte. */
+  #nextPacked(party: number, count: number): PackedWords {
+    const { bits } = this.declared;
+    const words: Words = new BigUint64Array(1 + count).fill(lowBits(bits));
+    this.#next(party, words.subarray(1));
+    return { bytes: ring.pack(words, bits), bitOffset: bits };
   }
 
   #next(party: number, out: Words): void {

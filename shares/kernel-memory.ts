@@ -70,6 +70,15 @@ interface KernelExports {
     b: number,
     terms: number,
   ) => void;
+  readonly packedDots: (
+    out: number,
+    entries: number,
+    count: number,
+    width: number,
+    bytes: number,
+    bits: number,
+    bitOffset: number,
+  ) => void;
   readonly pickWords: (
     out: number,
     choice: number,

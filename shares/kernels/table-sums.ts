@@ -93,3 +93,23 @@ export function pickWords(
   for (let i = 0; i < count; i++, out += 8, choice += 4, at += width * bits)
     store<u64>(out, wordAt(bytes, at + load<u32>(choice) * bits, bits, mask));
 }
+
+/** out[i] = sum over j < width of entries[i][j] * w[i][j], where w is packed from bit `bitOffset` on; entries: 32-bit integers. */
+export function packedDots(
+  out: usize,
+  entries: usize,
+  count: i32,
+  width: i32,
+  bytes: usize,
+  bits: u32,
+  bitOffset: u32,
+): void {
+  const mask: u64 = 0xffff_ffff_ffff_ffff >> (64 - bits);
+  let at = bitOffset;
+  for (let i = 0; i < count; i++, out += 8) {
+    let sum: u64 = 0;
+    for (let j = 0; j < width; j++, entries += 4, at += bits)
+      sum += <i64>load<i32>(entries) * wordAt(bytes, at, bits, mask);
+    store<u64>(out, sum);
+  }
+}

@@ -16,6 +16,7 @@ export function runTable(record: RunRecord): string {
       ]),
     ),
     `total ${count(record.payloadBytes)} bytes of payload (formula ${count(record.expectedPayloadBytes)}), framing ${percent(record.framingBytes / record.payloadBytes)}, ${record.rounds} rounds (formula ${record.expectedRounds})`,
+    ...smpcLines(record),
     "",
     "who saw what (positions; gap and cluster of what a party saw directly)",
     ...table(
@@ -32,6 +33,16 @@ export function runTable(record: RunRecord): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** The layers under SMPC: what they cost, and which rows went wrong. */
+function smpcLines({ smpc }: RunRecord): string[] {
+  if (smpc === null) return [];
+  const { layers, parties, dealer, machines, onlineBytes, dealtBytes, rounds, failedRows } = smpc;
+  const where = machines === 1 ? ", all on one machine: a simulation" : "";
+  return [
+    `SMPC: layers ${ranges(layers)}, ${parties} parties${where}; ${dealer} deals; ${count(onlineBytes)} bytes online, ${count(dealtBytes)} dealt, ${rounds} rounds, ${failedRows.length} failed rows`,
+  ];
+}
+
 interface Group {
   readonly names: string;
   readonly kinds: string;
@@ -44,9 +55,9 @@ interface Group {
 function groups(record: RunRecord): Group[] {
   const lines = new Map<string, { names: string[]; parties: RunRecord["parties"][string][] }>();
   for (const [name, party] of Object.entries(record.parties)) {
-    const id = name.startsWith("comp.")
-      ? name
-      : `attn ${party.minGap} ${party.maxCluster} ${party.positions.length > 0}`;
+    const id = name.startsWith("attn.")
+      ? `attn ${party.minGap} ${party.maxCluster} ${party.positions.length > 0}`
+      : name;
     const line = lines.get(id) ?? { names: [], parties: [] };
     line.names.push(name);
     line.parties.push(party);

@@ -30,7 +30,7 @@ export const runConfig = z.strictObject({
     ),
   smpcLayers: z
     .string()
-    .regex(SMPC_LAYERS, "expected none, all, first:K, last:K or a list such as 0,3")
+    .regex(SMPC_LAYERS, "none, all, first:K, last:K or a list such as 0,3")
     .default("none")
     .describe("layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3"),
   parties: z.int().min(2).max(8).default(2).describe("SMPC parties, where layers run under SMPC"),

@@ -61,7 +61,7 @@ export const runRecord = z.strictObject({
     .describe("the layers under SMPC; null: none"),
   parties: z.record(z.string(), exposure),
   machines: z
-    .record(z.string(), exposure.extend({ parties: z.array(z.string()) }))
+    .record(z.string(), z.strictObject({ parties: z.array(z.string()), ...exposure.shape }))
     .describe("a topology's machines that have several parties: their views joined"),
   model: z.strictObject({ name: z.string(), fingerprint: z.string() }),
   config: z.record(z.string(), z.unknown()),

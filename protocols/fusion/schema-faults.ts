@@ -40,6 +40,7 @@ function expected(issue: Issue): string {
     case "invalid_union":
       return "options" in issue ? oneOf(issue.options as readonly unknown[]) : "another form";
     case "invalid_format":
+      if (issue.format === "regex") return issue.message; // what the schema says of it
       return issue.format === "url" ? "an address such as wss://host:port" : `a ${issue.format}`;
     case "too_small":
       if (issue.origin === "string") return "some text";

@@ -76,15 +76,25 @@ export function parseTopology(text: string, file: string): Topology {
   return parsed.data;
 }
 
-/** A topology with ascending ports: nodes are dealt to the hosts in turn, CompNodes first. */
-export function makeTopology(alpha: number, beta: number, hosts: readonly string[], firstPort: number): Topology {
+/**
+ * A topology with ascending ports: nodes are dealt to the hosts in turn, CompNodes first. SMPC parties and a dealer, where there are some,
+ * start again with the first host.
+ */
+export function makeTopology(
+  alpha: number,
+  beta: number,
+  hosts: readonly string[],
+  firstPort: number,
+  secret: { readonly parties: number; readonly dealer: boolean } | null = null,
+): Topology {
   const nodes: Record<string, string> = {};
-  nodeNames(alpha, beta).forEach((name, at) => {
-    const host = hosts[at % hosts.length];
+  const cascade = nodeNames(alpha, beta).length;
+  nodeNames(alpha, beta, secret?.parties, secret?.dealer).forEach((name, at) => {
+    const host = hosts[(at < cascade ? at : at - cascade) % hosts.length];
     const scheme = isLoopback(host) ? "ws" : "wss";
     nodes[name] = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${firstPort + at}`;
   });
-  return { alpha, beta, nodes };
+  return { alpha, beta, ...secret, nodes };
 }
 
 /** What all parties of a deployment must agree on before a session; compared field by field in the handshake. */

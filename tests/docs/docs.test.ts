@@ -6,6 +6,9 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { attentionPassCost } from "../../protocols/cascade/attention-pass.ts";
 import { inputCost, outputCost } from "../../protocols/cascade/edges.ts";
+import { handOverCost } from "../../protocols/smpc/hand-over.ts";
+import { seedCost } from "../../protocols/smpc/session-dealer.ts";
+import { inputShareCost } from "../../protocols/smpc/share-rows.ts";
 import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
 import { DEFAULT_LIMITS } from "../../protocols/wire/limits.ts";
@@ -81,6 +84,9 @@ describe("documentation", () => {
       "attention-pass": attentionPassCost,
       "post-pass": postPassCost,
       output: outputCost,
+      "deal, once a session": seedCost,
+      "share, a run of layers": inputShareCost,
+      "handover, a run of layers": handOverCost,
     };
     const rows = rowsOf("docs/protocol.md");
     for (const [phase, cost] of Object.entries(declared))

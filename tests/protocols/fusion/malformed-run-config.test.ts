@@ -41,7 +41,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   ],
   ["a split into none", { s: { rule: "split", m: 0, of: CLUSTERS } }, "s.m: expected at least 1, got 0"],
   ["another word", { wire: "float64" }, 'wire: expected one of float32, float16, got "float64"'],
-  ["another head", { head: "server" }, 'head: expected one of client, compnode, got "server"'],
+  ["another head", { head: "server" }, 'head: expected one of client, compnode, smpc, got "server"'],
   ["another place", { place: "cloud" }, 'place: expected one of processes, sockets, memory, got "cloud"'],
   ["no tokens", { maxTokens: 0 }, "maxTokens: expected at least 1, got 0"],
   ["tokens without end", { maxTokens: 1e30 }, "maxTokens: expected at most 100000, got 1e+30"],
@@ -55,6 +55,13 @@ const MALFORMED: readonly [string, unknown, string][] = [
   ["a number for a model", { model: 7 }, "model: expected text, got 7"],
   ["a text for a switch", { insecurePlaintext: "no" }, 'insecurePlaintext: expected true or false, got "no"'],
   ["views a switch", { views: true }, "views: expected text, got true"],
+  [
+    "layers of no kind",
+    { smpcLayers: "second:1" },
+    'smpcLayers: expected none, all, first:K, last:K or a list such as 0,3, got "second:1"',
+  ],
+  ["a single SMPC party", { parties: 1 }, "parties: expected at least 2, got 1"],
+  ["an SMPC party that deals", { dealer: "smpc.0" }, 'dealer: expected one of client, dealer, got "smpc.0"'],
   ["no patience", { idleDeadlineMs: 0 }, "idleDeadlineMs: expected at least 1, got 0"],
 ];
 

@@ -1,8 +1,6 @@
 import type { SeriesActivation, Series } from "../instruction.ts";
 import { erf } from "../../../layers/reference/erf.ts";
-
-/** Points of the trapezoid rule on [0, B]: the integrands are smooth and end flat or at a corner of the reflection. */
-const POINTS = 1 << 13;
+import { fitMinimax, type MinimaxFit } from "./least-squares.ts";
 
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
@@ -10,59 +8,120 @@ const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
   silu: (x) => x / (1 + Math.exp(-x)),
 };
 
+/** Full accuracy up to this magnitude, where nearly all inputs are; beyond, the tolerance grows as x does, up to so many times. */
+const MIDDLE = 3;
+const MOST_TOLERANCE = 8;
+/** Opened bits that the period may take beyond four times the range, and what one is worth, in terms: it is sent, not dealt. */
+const MOST_EXTRA_BITS = 2;
+const TERMS_A_BIT = 0.6;
+/** The corner beyond the range needs at least this much room. */
+const LEAST_ROOM = 2;
+const MOST_TERMS = 160;
+const FEWEST_TERMS = 3;
+const STRIDE = 4;
+
 const fitted = new Map<string, Series>();
 
+/** How large an error of the series may be at x, in units of its error in the middle. */
+export const seriesTolerance = (x: number): number => Math.min(MOST_TOLERANCE, Math.max(1, 1 + Math.abs(x) - MIDDLE));
+
 /**
- * g(x) = f(x) - x/2, which is even, on [-bound, bound]: g(x) - g(bound) reflected at +-bound is a smooth triangle wave, so odd cosines
- * of period 4 * bound are all it has (smpc.md, gate 4). Takes the fewest terms whose largest error is at most `maxError`.
- * `bound` is a power of two (RangeError).
+ * g(x) = f(x) - x/2 on [-reach, reach]. g is even: |x| / 2 with a rounded corner at 0. The triangle wave with that corner, and the same
+ * corner upside down half a period away, is made of odd cosines alone, and equals g as far as its second corner: a period of 2 (reach +
+ * 3 or 4) will do (smpc.md, gate 4, reflects at the range instead and has 4 reach, with as many more terms). The wire's period is a power
+ * of two of at least 4 reach, so that x can be extended from it; the wave's is that over an integer, and one or two bits more on the wire
+ * come closer to the best one where they save terms.
+ *
+ * Takes the fewest terms whose error, minimax, is at most `maxError` in the middle and `maxError` times seriesTolerance elsewhere.
+ * Series.maxError is the largest error on the whole range. Beyond the range the series is another function, of the same size.
+ * Throws RangeError for a reach that isn't positive, or too few terms allowed.
  */
-export function activationSeries(kind: SeriesActivation, bound: number, maxError: number): Series {
-  const periodBits = Math.log2(4 * bound);
-  if (!Number.isInteger(periodBits)) throw new RangeError(`${kind}: expected a power of two as bound, got ${bound}`);
-  const key = `${kind} ${bound} ${maxError}`;
+export function activationSeries(kind: SeriesActivation, reach: number, maxError: number): Series {
+  if (!(reach > 0 && reach < 2 ** 20)) throw new RangeError(`${kind}: expected a positive range, got ${reach}`);
+  const covered = reach < 16 ? Math.ceil(2 * reach) / 2 : Math.ceil(reach);
+  const key = `${kind} ${covered} ${maxError}`;
   let series = fitted.get(key);
   if (series === undefined) {
-    series = fit(kind, bound, periodBits, maxError);
+    series = cheapest(kind, covered, maxError);
     fitted.set(key, series);
   }
   return series;
 }
 
-function fit(kind: SeriesActivation, bound: number, periodBits: number, maxError: number): Series {
-  const f = FUNCTIONS[kind];
-  const constant = f(bound) - bound / 2;
-  const rest = Float64Array.from({ length: POINTS + 1 }, (_, i) => {
-    const x = (i / POINTS) * bound;
-    return f(x) - x / 2 - constant;
-  });
-  const harmonics: number[] = [];
-  const cos: number[] = [];
-  let worst = Infinity;
-  // The cosines are orthogonal: each term is the same whatever comes after it.
-  while (worst > maxError && harmonics.length < 4 * bound) {
-    const h = 2 * harmonics.length + 1;
-    let sum = 0;
-    for (let i = 0; i <= POINTS; i++)
-      sum += (i === 0 || i === POINTS ? 0.5 : 1) * rest[i] * Math.cos((h * Math.PI * i) / (2 * POINTS));
-    const coefficient = (2 * sum) / POINTS;
-    harmonics.push(h);
-    cos.push(coefficient);
-    worst = 0;
-    for (let i = 0; i <= POINTS; i++) {
-      rest[i] -= coefficient * Math.cos((h * Math.PI * i) / (2 * POINTS));
-      worst = Math.max(worst, Math.abs(rest[i]));
+function cheapest(kind: SeriesActivation, reach: number, maxError: number): Series {
+  const leastBits = Math.ceil(Math.log2(4 * reach));
+  let best: { series: Series; cost: number } | null = null;
+  const tried = new Set<number>();
+  for (let extraBits = 0; extraBits <= MOST_EXTRA_BITS; extraBits++) {
+    const period = 2 ** (leastBits + extraBits);
+    const most = Math.max(1, Math.floor(period / (2 * (reach + LEAST_ROOM))));
+    // Longer periods first: they always fit, and limit the terms that shorter ones may take.
+    for (const multiple of [most - 2, most - 1, most]) {
+      if (multiple < 1 || tried.has(period / multiple)) continue;
+      tried.add(period / multiple);
+      const limit = best === null ? MOST_TERMS : Math.ceil(best.cost - extraBits * TERMS_A_BIT) - 1;
+      const series = fit(kind, reach, { periodBits: leastBits + extraBits, multiple, maxError, limit });
+      if (series === null) continue;
+      const cost = series.harmonics.length + extraBits * TERMS_A_BIT;
+      if (best === null || cost < best.cost) best = { series, cost };
     }
   }
-  return {
-    name: `${kind}(x) - x/2`,
-    periodBits,
-    constant,
-    harmonics,
-    cos,
-    sin: cos.map(() => 0),
-    from: -bound,
-    to: bound,
-    maxError: worst,
-  };
+  if (best === null)
+    throw new RangeError(
+      `${kind} on +-${reach}: expected an error within reach of ${MOST_TERMS} terms, got ${maxError}`,
+    );
+  return best.series;
+}
+
+interface Setting {
+  readonly periodBits: number;
+  /** Harmonics are odd multiples of this. */
+  readonly multiple: number;
+  readonly maxError: number;
+  /** Most terms. */
+  readonly limit: number;
+}
+
+/** The fewest terms at one period; null if more than the limit. */
+function fit(kind: SeriesActivation, reach: number, { periodBits, multiple, maxError, limit }: Setting): Series | null {
+  const f = FUNCTIONS[kind];
+  const step = (2 * Math.PI * multiple) / 2 ** periodBits;
+  // The error has about one extremum a term, and there are fewer terms than units: 16 points for each.
+  const points = 16 * Math.ceil(reach) + 120;
+  const xs = Float64Array.from({ length: points }, (_, i) => (i / (points - 1)) * reach);
+  const values = xs.map((x) => f(x) - x / 2);
+  const tolerances = xs.map(seriesTolerance);
+  const columns = limit + 1;
+  const basis = new Float64Array(points * columns);
+  xs.forEach((x, i) => {
+    basis[i * columns] = 1;
+    for (let h = 0; h < limit; h++) basis[i * columns + h + 1] = Math.cos((2 * h + 1) * step * x);
+  });
+  const attempt = (terms: number): MinimaxFit =>
+    fitMinimax({ basis, columns, used: terms + 1, values, tolerances }, maxError);
+  // More terms are never worse: stride, then look at what was passed over.
+  let terms = FEWEST_TERMS;
+  while (terms < limit && attempt(terms).worst > maxError) terms = Math.min(limit, terms + STRIDE);
+  for (terms = Math.max(FEWEST_TERMS, terms - STRIDE + 1); terms <= limit; terms++) {
+    const { coefficients, worst } = attempt(terms);
+    if (worst > maxError) continue;
+    let largest = 0;
+    for (let i = 0; i < points; i++) {
+      let error = -values[i];
+      for (let a = 0; a <= terms; a++) error += coefficients[a] * basis[i * columns + a];
+      largest = Math.max(largest, Math.abs(error));
+    }
+    return {
+      name: `${kind}(x) - x/2`,
+      periodBits,
+      constant: coefficients[0],
+      harmonics: Array.from({ length: terms }, (_, h) => (2 * h + 1) * multiple),
+      cos: Array.from(coefficients.subarray(1)),
+      sin: Array.from({ length: terms }, () => 0),
+      from: -reach,
+      to: reach,
+      maxError: largest,
+    };
+  }
+  return null;
 }

@@ -1,3 +1,5 @@
+import { solvePositive } from "./least-squares.ts";
+
 /** f on [from, to] as a trigonometric sum of a longer period, by regularised least squares. */
 export interface TrigonometricFit {
   readonly constant: number;
@@ -111,26 +113,4 @@ function points(from: number, to: number): Float64Array {
   return Float64Array.from({ length: POINTS }, (_, i) =>
     i < even ? from + ((to - from) * i) / (even - 1) : from * (to / from) ** ((i - even) / (POINTS - even - 1)),
   );
-}
-
-/** Solves A x = b for a positive definite A (lower triangle given, overwritten by its factor). */
-function solvePositive(a: Float64Array, b: Float64Array, size: number): Float64Array {
-  for (let i = 0; i < size; i++)
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * size + j];
-      for (let k = 0; k < j; k++) sum -= a[i * size + k] * a[j * size + k];
-      if (i === j && !(sum > 0))
-        throw new RangeError("least squares: expected a positive definite system, got another; raise the ridge");
-      a[i * size + j] = i === j ? Math.sqrt(sum) : sum / a[j * size + j];
-    }
-  const x = Float64Array.from(b);
-  for (let i = 0; i < size; i++) {
-    for (let k = 0; k < i; k++) x[i] -= a[i * size + k] * x[k];
-    x[i] /= a[i * size + i];
-  }
-  for (let i = size - 1; i >= 0; i--) {
-    for (let k = i + 1; k < size; k++) x[i] -= a[k * size + i] * x[k];
-    x[i] /= a[i * size + i];
-  }
-  return x;
 }

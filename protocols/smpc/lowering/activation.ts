@@ -3,7 +3,7 @@ import type { Activation } from "../../../layers/program.ts";
 import { activationSeries } from "../fit/activation-series.ts";
 import { tanhSeries } from "../fit/tanh-series.ts";
 import type { Series, ValueId } from "../instruction.ts";
-import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
+import type { Lowered, Lowering } from "./lowering.ts";
 
 /** The series of an activation covers at least [-4, 4]: below that the fit gains nothing. */
 const SMALLEST_RANGE = 4;
@@ -12,11 +12,13 @@ const SMALLEST_RANGE = 4;
 export function lowerActivation(at: Lowering, x: Lowered, kind: Activation): Lowered {
   if (kind === "relu") throw new Error("activation under SMPC: expected gelu, geluTanh or silu, got relu");
   const { site, range } = at.site("activation");
-  const bound = 2 ** Math.max(Math.log2(SMALLEST_RANGE), bitsAbove(range.maxAbs));
-  const { activationFracBits } = at.precision;
-  const wire = at.openNarrow(at.settle(x), activationFracBits, bound, site, range.range);
+  const { activationFracBits, activationError } = at.precision;
+  const series = activationSeries(kind, Math.max(SMALLEST_RANGE, range.maxAbs), activationError);
+  // The period is at least four times the range: x can be extended from the same wire.
+  const wire = at.open(at.settle(x), activationFracBits, series.periodBits + activationFracBits);
+  at.builder.site({ site, value: wire, bound: series.to, range: range.range });
   const half = at.rescaled(at.extend(wire), -1);
-  return at.value(at.combine([half, evaluate(at, wire, activationSeries(kind, bound, at.precision.activationError))]));
+  return at.value(at.combine([half, evaluate(at, wire, series)]));
 }
 
 /** cap * tanh(x / cap) of an opened wire. */

@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { erf } from "../../../layers/reference/erf.ts";
+import { activationSeries, seriesTolerance } from "../../../protocols/smpc/fit/activation-series.ts";
+import { fitMinimax, solvePositive } from "../../../protocols/smpc/fit/least-squares.ts";
+import { rowSeries } from "../../../protocols/smpc/fit/row-series.ts";
+import { seriesPrecision } from "../../../protocols/smpc/fit/series-precision.ts";
+import { tanhSeries } from "../../../protocols/smpc/fit/tanh-series.ts";
+import type { Series, SeriesActivation } from "../../../protocols/smpc/instruction.ts";
+
+const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
+  gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  silu: (x) => x / (1 + Math.exp(-x)),
+};
+const KINDS = ["gelu", "geluTanh", "silu"] as const;
+
+/** The series at x, from its definition. */
+function evaluate({ constant, harmonics, cos, sin, periodBits }: Series, x: number): number {
+  const w = (2 * Math.PI) / 2 ** periodBits;
+  return harmonics.reduce((sum, h, j) => sum + cos[j] * Math.cos(h * w * x) + sin[j] * Math.sin(h * w * x), constant);
+}
+
+/** `count` points of [from, to], ends included. */
+const grid = (from: number, to: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+
+function largestError(series: Series, f: (x: number) => number, weight: (x: number) => number = () => 1): number {
+  return grid(series.from, series.to, 4001).reduce(
+    (worst, x) => Math.max(worst, Math.abs(evaluate(series, x) - f(x)) * weight(x)),
+    0,
+  );
+}
+
+describe("activationSeries", () => {
+  it("is within its error on the whole range, up to the tolerance beyond the middle, for any range and error", () => {
+    const cases = fc.record({
+      kind: fc.constantFrom(...KINDS),
+      reach: fc.double({ min: 0.5, max: 34, noNaN: true }),
+      maxError: fc.constantFrom(1e-3, 4e-4, 5e-5),
+    });
+    fc.assert(
+      fc.property(cases, ({ kind, reach, maxError }) => {
+        const series = activationSeries(kind, reach, maxError);
+        const g = (x: number): number => FUNCTIONS[kind](x) - x / 2;
+        assert.ok(series.to >= reach && series.from === -series.to);
+        // A hundredth more than asked for: between the points of the fit.
+        assert.ok(largestError(series, g, (x) => 1 / seriesTolerance(x)) <= 1.01 * maxError);
+        assert.ok(largestError(series, g) <= 1.01 * series.maxError);
+        // x is extended from the same wire, which takes a quarter of its ring to each side.
+        assert.ok(2 ** series.periodBits >= 4 * reach);
+        assert.ok(series.sin.every((value) => value === 0) && Math.hypot(...series.cos) < reach + 8);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("needs fewer terms than a wave reflected at the range, which has 9, 17 and 33 (GELU), 7, 14 and 28 (SiLU)", () => {
+    const terms = (kind: SeriesActivation): number[] =>
+      [8, 16, 32].map((reach) => activationSeries(kind, reach, 4e-4).harmonics.length);
+    assert.deepEqual(terms("gelu"), [8, 11, 18]);
+    assert.deepEqual(terms("silu"), [7, 10, 16]);
+  });
+
+  it("refuses a range that isn't positive, and an error that is out of reach", () => {
+    for (const reach of [0, -1, Number.NaN, Infinity])
+      assert.throws(() => activationSeries("gelu", reach, 1e-3), /expected a positive range/);
+    assert.throws(() => activationSeries("gelu", 4, 1e-30), /expected an error within reach/);
+  });
+});
+
+describe("rowSeries", () => {
+  const functions = [
+    { name: "log", f: Math.log, relative: false },
+    { name: "rsqrt", f: (x: number) => 1 / Math.sqrt(x), relative: true },
+    { name: "1/x", f: (x: number) => 1 / x, relative: true },
+    { name: "rsqrt + epsilon", f: (x: number) => 1 / Math.sqrt(x / 768 + 1e-5), relative: true },
+  ];
+
+  it("says its largest error on the interval, which lies within one period", () => {
+    const cases = fc.record({
+      which: fc.constantFrom(...functions),
+      from: fc.double({ min: 0.01, max: 100, noNaN: true }),
+      ratio: fc.double({ min: 1.5, max: 90, noNaN: true }),
+      maxError: fc.constantFrom(0.05, 1e-3),
+    });
+    fc.assert(
+      fc.property(cases, ({ which: { name, f, relative }, from, ratio, maxError }) => {
+        const series = rowSeries(name, f, { from, to: from * ratio, maxError, relative });
+        const weight = relative ? (x: number): number => 1 / f(x) : (): number => 1;
+        assert.ok(largestError(series, f, weight) <= 1.02 * series.maxError);
+        assert.ok(series.to < 2 ** series.periodBits);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it("reaches the errors of the design's table, with at most its terms where a period is full", () => {
+    const reached = (name: string, ratio: number, maxError: number): { terms: number; error: number } => {
+      const { f, relative } = functions.find((each) => each.name === name)!;
+      const series = rowSeries(name, f, { from: 1, to: ratio, maxError, relative });
+      return { terms: series.harmonics.length, error: series.maxError };
+    };
+    for (const name of ["log", "rsqrt"]) {
+      const narrow = reached(name, 64, 1e-4);
+      assert.ok(narrow.terms <= 64 && narrow.error <= 1e-4, `${name} 64: ${JSON.stringify(narrow)}`);
+      const wide = reached(name, 256, 1.5e-4);
+      assert.ok(wide.terms <= 256 && wide.error <= 1.5e-4, `${name} 256: ${JSON.stringify(wide)}`);
+    }
+    const coarse = reached("log", 1024, 0.1);
+    assert.ok(coarse.terms <= 64 && coarse.error <= 0.1, JSON.stringify(coarse));
+  });
+
+  it("refuses an interval that isn't positive", () => {
+    for (const [from, to] of [
+      [0, 1],
+      [2, 2],
+      [3, 1],
+      [-1, 1],
+      [1, Infinity],
+    ] as const)
+      assert.throws(
+        () => rowSeries("log", Math.log, { from, to, maxError: 1e-3, relative: false }),
+        /expected an interval 0 < from < to/,
+      );
+  });
+});
+
+describe("tanhSeries", () => {
+  it("is within a twenty-thousandth of the cap", () => {
+    for (const [cap, scale, bound] of [
+      [50, 1, 100],
+      [30, 0.125, 800],
+    ] as const) {
+      const series = tanhSeries(cap, scale, bound);
+      assert.ok(largestError(series, (x) => cap * Math.tanh((scale * x) / cap)) <= 5e-5 * cap);
+      assert.ok(series.cos.every((value) => value === 0));
+    }
+  });
+});
+
+describe("seriesPrecision", () => {
+  it("rounds to about the root mean square that it promises, never more", () => {
+    for (const error of [1e-3, 2 ** -12]) {
+      const series = activationSeries("gelu", 12, 1e-3);
+      const { tableFracBits, wordFracBits } = seriesPrecision(series, error);
+      const noise = Math.sqrt(
+        (series.harmonics.length * 4 ** -wordFracBits + Math.hypot(...series.cos) ** 2 * 4 ** -tableFracBits) / 12,
+      );
+      assert.ok(noise <= error && noise > error / 4, `${noise} for ${error}`);
+    }
+  });
+});
+
+describe("least squares", () => {
+  it("solves positive definite systems", () => {
+    const entries = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 20, maxLength: 20 });
+    fc.assert(
+      fc.property(entries, (values) => {
+        // A = M M' + I from 4 * 4 entries, b the other four.
+        const a = new Float64Array(16);
+        for (let i = 0; i < 4; i++)
+          for (let j = 0; j < 4; j++)
+            for (let k = 0; k < 4; k++) a[i * 4 + j] += values[i * 4 + k] * values[j * 4 + k] + (i === j ? 0.25 : 0);
+        const b = Float64Array.from(values.slice(16));
+        const x = solvePositive(a.slice(), b, 4);
+        for (let i = 0; i < 4; i++) {
+          const sum = x.reduce((total, value, j) => total + a[i * 4 + j] * value, 0);
+          assert.ok(Math.abs(sum - b[i]) < 1e-12);
+        }
+      }),
+    );
+    assert.throws(() => solvePositive(Float64Array.of(1, 0, 2, 1), Float64Array.of(1, 1), 2), /positive definite/);
+  });
+
+  it("finds the straight line with the least largest error", () => {
+    // x^2 on [0, 1]: x - 1/8, error 1/8 at both ends and the middle.
+    const values = Float64Array.from({ length: 101 }, (_, i) => (i / 100) ** 2);
+    const basis = Float64Array.from({ length: 202 }, (_, at) => (at % 2 === 0 ? 1 : (at - 1) / 200));
+    const tolerances = new Float64Array(101).fill(1);
+    const { coefficients, worst } = fitMinimax({ basis, columns: 2, used: 2, values, tolerances }, 0.126);
+    assert.ok(Math.abs(coefficients[0] + 0.125) < 2e-3 && Math.abs(coefficients[1] - 1) < 2e-3);
+    assert.ok(worst <= 0.126);
+  });
+});

@@ -115,11 +115,17 @@ export function pickPackedWords(
   }
 }
 
-/** A table up to here is copied whatever it is for; a larger one for at least half as many look-ups at once, and if there is room. */
+/** A table up to here is copied whatever it is for; a larger one after half as many look-ups as it has entries, if there is room. */
 const SMALL_TABLE = 2 ** 17;
+/** The table that was asked for last, and the look-ups since it was first: a gate asks for its table tile by tile. */
+let asked: Int32Array | Float64Array | null = null;
+let askedLookUps = 0;
 
-const worthCopying = (table: Int32Array | Float64Array, lookUps: number): boolean =>
-  table.byteLength <= TABLE_BYTES && (table.length <= SMALL_TABLE || table.length <= 2 * lookUps);
+function worthCopying(table: Int32Array | Float64Array, lookUps: number): boolean {
+  askedLookUps = (table === asked ? askedLookUps : 0) + lookUps;
+  asked = table;
+  return table.byteLength <= TABLE_BYTES && (table.length <= SMALL_TABLE || table.length <= 2 * askedLookUps);
+}
 
 /** The table entries of elements [from, to), [to - from, 2 * harmonics], for packedDots. */
 function lookUp(masked: Words, from: number, to: number, table: Int32Array, harmonics: Int32Array): void {

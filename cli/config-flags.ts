@@ -68,6 +68,7 @@ const placeholder = (key: string): string =>
     wire: "word",
     head: "where",
     smpcLayers: "layers",
+    smpcPrecision: "name",
     dealer: "where",
     place: "where",
     topology: "file",

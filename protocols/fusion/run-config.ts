@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { SamplingRule } from "../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../cascade/sharding.ts";
+import { PRECISIONS, type PrecisionName } from "../smpc/lowering/precision.ts";
 import { schemaFaults } from "./schema-faults.ts";
 import { SMPC_LAYERS } from "./smpc-choice.ts";
 
@@ -33,6 +34,10 @@ export const runConfig = z.strictObject({
     .regex(SMPC_LAYERS, "none, all, first:K, last:K or a list such as 0,3")
     .default("none")
     .describe("layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3"),
+  smpcPrecision: z
+    .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
+    .default("fine")
+    .describe("how finely wires under SMPC are cut: fine costs more bytes and is eight times as exact"),
   parties: z.int().min(2).max(8).default(2).describe("SMPC parties, where layers run under SMPC"),
   dealer: z
     .enum(["client", "dealer"])

@@ -80,7 +80,8 @@ async function encodePrompt(
       throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
     return { tokenizer, promptIds, description };
   }
-  const choice = { layers, parties: config.parties, dealer: config.dealer, head: config.head === "smpc" };
+  const { parties, dealer, smpcPrecision: precision } = config;
+  const choice = { layers, parties, dealer, precision, head: config.head === "smpc" };
   report("planning the layers under SMPC");
   const smpc = await placementOf(description, model, choice, await rangesOf(model, choice, report));
   return { tokenizer, promptIds, description: { ...description, smpc } };

@@ -8,7 +8,7 @@ import type { SmpcPlacement } from "../smpc/placement.ts";
 import { SmpcProgram } from "../smpc/smpc-program.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
-export type SmpcChoice = Pick<SmpcPlacement, "layers" | "parties" | "dealer" | "head">;
+export type SmpcChoice = Pick<SmpcPlacement, "layers" | "parties" | "dealer" | "head" | "precision">;
 
 /** What `smpcLayers` of a run config may be. */
 export const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(,\d+)*)$/;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PRECISIONS, type PrecisionName } from "./lowering/precision.ts";
 import { modelRanges } from "./lowering/ranges.ts";
 
 const bits = z.int().min(1).max(64);
@@ -34,6 +35,8 @@ export const smpcPlacement = z.strictObject({
   parties: z.int().min(2).max(8),
   /** Who deals: the client (which owns the prompt, so that this adds no trust), or a process of its own. */
   dealer: z.enum(["client", "dealer"]),
+  /** How finely wires are cut. */
+  precision: z.enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]]),
   /** Final norm and LM head under SMPC too; needs the last layer under SMPC. */
   head: z.boolean(),
   /** Ranges of the sites of these layers, so that every party lowers the same plan. */

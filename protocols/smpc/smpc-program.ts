@@ -10,6 +10,7 @@ import { rangeOfSite } from "./calibration/margins.ts";
 import type { Plan } from "./instruction.ts";
 import { LayerWeights, type WeightedModel } from "./layer-weights.ts";
 import { lowerLayers } from "./lowering/lower-layers.ts";
+import { PRECISIONS } from "./lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "./placement.ts";
 import { planFormat } from "./plan-format.ts";
 import { ModelFactors } from "./public-factors.ts";
@@ -26,7 +27,7 @@ const PRODUCT_THREADS = 1;
 const programs = new WeakMap<WeightedModel, Map<string, Promise<SmpcProgram>>>();
 
 /** What the plans depend on beside the model. */
-export type ProgramSetting = Pick<SmpcPlacement, "layers" | "head" | "ranges">;
+export type ProgramSetting = Pick<SmpcPlacement, "layers" | "head" | "precision" | "ranges">;
 
 export class SmpcProgram {
   /** SMPC segments, in order. */
@@ -69,17 +70,17 @@ export class SmpcProgram {
   static open(
     model: WeightedModel,
     schedule: Schedule,
-    { layers, head, ranges }: ProgramSetting,
+    { layers, head, precision, ranges }: ProgramSetting,
   ): Promise<SmpcProgram> {
     if (ranges.model !== model.fingerprint)
       throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
     let known = programs.get(model);
     if (known === undefined) programs.set(model, (known = new Map()));
-    const key = JSON.stringify([layers, head, ranges, schedule.stepRange(0)[1], schedule.length]);
+    const key = JSON.stringify([layers, head, precision, ranges, schedule.stepRange(0)[1], schedule.length]);
     let program = known.get(key);
     if (program === undefined) {
       program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
-        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, ranges }),
+        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, precision, ranges }),
       );
       known.set(key, program);
       const made = known;
@@ -130,7 +131,7 @@ export class SmpcProgram {
 
   #lower({ from, to }: Segment, step: number): Plan {
     const { spec, program } = this.#model;
-    const { ranges, head } = this.#setting;
+    const { ranges, head, precision } = this.#setting;
     const [past, end] = this.#schedule.stepRange(step);
     return lowerLayers({
       spec,
@@ -143,6 +144,7 @@ export class SmpcProgram {
       rows: end - past,
       past,
       sequenceLimit: this.#schedule.length,
+      precision: PRECISIONS[precision],
     });
   }
 }

@@ -64,7 +64,7 @@ async function open() {
   const model = await openModel(folder);
   const engine = await onnxEngine(model, { threads: 1, stages: ["embed", "head"] });
   const plain = describeSession(model, { r: R, s: { ...R, parts: 1 } }, golden.ids.length, { maxNewTokens: STEPS });
-  const choice = { layers: [0], parties: 2, dealer: "dealer", head: false } as const;
+  const choice = { layers: [0], parties: 2, dealer: "dealer", head: false, precision: "default" } as const;
   const smpc = await placementOf(plain, model, { ...choice, layers: [0] }, await rangesOfAll(model));
   const deployment: LocalProcesses = await startLocalProcesses({
     ...SHAPE,

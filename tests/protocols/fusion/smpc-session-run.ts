@@ -23,6 +23,7 @@ export interface HybridSetting {
   readonly parties?: number;
   readonly dealer?: "client" | "dealer";
   readonly head?: boolean;
+  readonly precision?: SmpcChoice["precision"];
   readonly ranges?: ModelRanges;
   readonly more?: Partial<SessionDescription>;
   readonly options?: InProcessOptions;
@@ -38,9 +39,21 @@ export async function withHybrid<T>(
   promptLength: number,
   use: (session: ClientSession, deployment: Deployment) => Promise<T>,
 ): Promise<T> {
-  const { model, engine, r, s, layers, parties = 2, dealer = "client", head = false, more = {}, options } = setting;
+  const {
+    model,
+    engine,
+    r,
+    s,
+    layers,
+    parties = 2,
+    dealer = "client",
+    head = false,
+    precision = "fine",
+    more = {},
+    options,
+  } = setting;
   const plain = describeSession(model, { r, s }, promptLength, { wire: engine.word, ...more });
-  const choice: SmpcChoice = { layers: [...layers], parties, dealer, head };
+  const choice: SmpcChoice = { layers: [...layers], parties, dealer, head, precision };
   const ranges = setting.ranges ?? (await rangesOf(model, choice, () => {}));
   const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, ranges);
   const shape = {

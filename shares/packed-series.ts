@@ -115,8 +115,10 @@ export function pickPackedWords(
   }
 }
 
-/** A table up to here is copied whatever it is for; a larger one after half as many look-ups as it has entries, if there is room. */
+/** A table up to here is copied whatever it is for; a larger one as soon as there were look-ups that cost as much, if there is room. */
 const SMALL_TABLE = 2 ** 17;
+/** Entries that are copied in the time of a look-up in place. */
+const ENTRIES_A_LOOK_UP = 32;
 /** The table that was asked for last, and the look-ups since it was first: a gate asks for its table tile by tile. */
 let asked: Int32Array | Float64Array | null = null;
 let askedLookUps = 0;
@@ -124,7 +126,9 @@ let askedLookUps = 0;
 function worthCopying(table: Int32Array | Float64Array, lookUps: number): boolean {
   askedLookUps = (table === asked ? askedLookUps : 0) + lookUps;
   asked = table;
-  return table.byteLength <= TABLE_BYTES && (table.length <= SMALL_TABLE || table.length <= 2 * askedLookUps);
+  return (
+    table.byteLength <= TABLE_BYTES && (table.length <= SMALL_TABLE || table.length <= ENTRIES_A_LOOK_UP * askedLookUps)
+  );
 }
 
 /** The table entries of elements [from, to), [to - from, 2 * harmonics], for packedDots. */

@@ -43,7 +43,7 @@ function storeProduct(out: Uint32Array, at: number, aLow: number, aHigh: number,
 }
 
 /** The kernels on 32-bit halves. */
-export const ringHalves: RingKernels = {
+export const ringHalves: Omit<RingKernels, "pack" | "unpack"> = {
   add(out, a, b) {
     same(out.length, a.length, b.length);
     const [o, x, y] = [halves(out), halves(a), halves(b)];
@@ -169,46 +169,6 @@ export const ringHalves: RingKernels = {
   },
   reduce(out, x, bits) {
     ringHalves.shiftRight(out, x, bits, 0, 0n);
-  },
-  pack(words, bits) {
-    const v = halves(words);
-    const bytes = new Uint8Array(Math.ceil((words.length * bits) / 8));
-    let [pending, held, at] = [0, 0, 0]; // fewer than 8 pending bits
-    for (let i = 0; i < v.length; i += 2)
-      for (let from = 0; from < bits; from += 16) {
-        const take = Math.min(16, bits - from);
-        const half = from < 32 ? v[i] >>> from : v[i + 1] >>> (from - 32);
-        pending |= (half & (2 ** take - 1)) << held; // at most 23 bits
-        held += take;
-        while (held >= 8) {
-          bytes[at++] = pending;
-          pending >>>= 8;
-          held -= 8;
-        }
-      }
-    if (held > 0) bytes[at] = pending;
-    return bytes;
-  },
-  unpack(out, bytes, bits, bitOffset) {
-    if (bitOffset + out.length * bits > bytes.length * 8)
-      throw new RangeError(`unpack: expected ${bitOffset + out.length * bits} bits, got ${bytes.length * 8}`);
-    const o = halves(out);
-    let at = bitOffset;
-    for (let i = 0; i < o.length; i += 2) {
-      let [low, high] = [0, 0];
-      for (let got = 0; got < bits; got += 16) {
-        const take = Math.min(16, bits - got);
-        const byte = at >>> 3;
-        // Bytes beyond the end read as 0 and are masked away.
-        const window = bytes[byte] | (bytes[byte + 1] << 8) | (bytes[byte + 2] << 16);
-        const piece = (window >>> (at & 7)) & (2 ** take - 1);
-        if (got < 32) low |= piece << got;
-        else high |= piece << (got - 32);
-        at += take;
-      }
-      o[i] = low;
-      o[i + 1] = high;
-    }
   },
   encode(out, values, fracBits) {
     same(out.length, values.length);

@@ -127,8 +127,8 @@ export const ring: RingKernels = {
     ring.shiftRight(out, x, bits, 0, 0n);
   },
   pack(words, bits) {
-    if (words.length === 0 || bits === 0) return ringHalves.pack(words, bits);
     const bytes = new Uint8Array(Math.ceil((words.length * bits) / 8));
+    if (bits === 0) return bytes;
     for (let from = 0; from < words.length; from += TILE_WORDS) {
       const to = Math.min(words.length, from + TILE_WORDS);
       load(words, from, to, FIRST_WORD);
@@ -139,9 +139,9 @@ export const ring: RingKernels = {
     return bytes;
   },
   unpack(out, bytes, bits, bitOffset) {
-    if (out.length === 0 || bits === 0) return ringHalves.unpack(out, bytes, bits, bitOffset);
     if (bitOffset + out.length * bits > bytes.length * 8)
       throw new RangeError(`unpack: expected ${bitOffset + out.length * bits} bits, got ${bytes.length * 8}`);
+    if (bits === 0) return void out.fill(0n);
     for (let from = 0; from < out.length; from += TILE_WORDS) {
       const to = Math.min(out.length, from + TILE_WORDS);
       const firstBit = bitOffset + from * bits;

@@ -7,19 +7,11 @@ import { entryCount } from "../attention-layout.ts";
 import { rowSeries } from "../fit/row-series.ts";
 import type { AttentionLayout, ValueId } from "../instruction.ts";
 import { softCapped } from "./activation.ts";
-import { chooseExps, type ExpChoice, type ExpDemand } from "./exp-choice.ts";
+import { chooseExps, type ExpChoice } from "./exp-choice.ts";
+import { ladderDemands, ladderTemperatures, logitSpan } from "./ladder.ts";
 import { narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
 import type { SiteRange } from "./ranges.ts";
-
-/** Room, in nats, at each end of an exp's interval: for rounding and for what a coarse rung is off by. */
-const MARGIN = 0.75;
-/** Error of the logarithm in the rungs before the one that normalises the weights. */
-const COARSE_LOG_ERROR = 0.1;
-/** Dynamic range that the coarse first rung's logarithm covers. */
-const FIRST_RUNG_RANGE = 4096;
-/** Dynamic range that a logarithm of the last rung's error covers. */
-const LAST_RUNG_RANGE = 512;
 
 export interface AttentionPlace {
   readonly layer: number;
@@ -44,7 +36,6 @@ export function lowerAttention(
   const [queries, keys] = [unscaled(at, q), unscaled(at, k)];
   const scale = spec.scale * queries.factor * keys.factor; // logit = scale * (q . k) of the words' real numbers
   const capped = spec.softCap !== null;
-  const pivoted = !capped && (window === null || place.sequenceLimit <= window);
 
   // Values first: their wire is as wide as the product with the weights.
   const attendedBits = narrowBits(attended.range.maxAbs, precision.attendedFracBits);
@@ -52,19 +43,19 @@ export function lowerAttention(
   const values = keep(at, at.open(at.settle(v), precision.valueFracBits, mixBits), `layers.${place.layer}.v`);
 
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
-  const { low = -1, high = 1, spread = high - low } = logits.range;
-  const span = { low, high: Math.max(high, 0), spread };
-  const ladder = temperatures(span.high, keyCount);
+  const keyInSight = !capped && (window === null || place.sequenceLimit <= window);
+  const span = logitSpan(logits.range, keyCount, keyInSight);
+  const ladder = ladderTemperatures(span.high, keyCount);
   // A raw logit is q . k; with a soft cap the opened wire holds capped logits, whose scale is 1.
   const wireScale = capped ? 1 : scale;
   const fracBits = precision.logitFracBits + Math.round(Math.log2(wireScale));
-  const demands = ladderDemands(at, span, ladder, keyCount, mixBits);
+  const demands = ladderDemands(precision, span, ladder, keyCount, mixBits);
   const choice = chooseExps(demands, { scale: wireScale, fracBits });
   const wireBits = choice.periodBits + fracBits;
 
   const scores = lowerScores(at, layout, {
     q: queries.id,
-    k: pivoted ? pivot(at, keys.id, place) : keys.id,
+    k: span.keyPivot ? pivot(at, keys.id, place) : keys.id,
     scale,
     key: `layers.${place.layer}.k`,
     opened: capped ? null : { fracBits, bits: wireBits },
@@ -79,7 +70,7 @@ export function lowerAttention(
     bound: 2 ** choice.periodBits * wireScale,
     range: logits.range.range,
   });
-  if (!pivoted) entries = difference(at, layout, entries, diagonal(at, layout, entries));
+  if (!span.keyPivot) entries = difference(at, layout, entries, diagonal(at, layout, entries));
 
   // The ladder: L accumulates t log(sum exp((x - L) / t)), in raw units.
   const rows = heads * at.rows;
@@ -212,58 +203,6 @@ function exponentials(
   const out = at.builder.share(entryCount(layout), 1, tableFracBits + wordFracBits);
   at.builder.emit({ gate: "exp", x, out, temperature, from, windows, tableFracBits, wordFracBits });
   return out;
-}
-
-/** t_1 > ... > 1, each half of the one before, such that the first rung's sum has a bounded dynamic range. */
-function temperatures(high: number, keyCount: number): number[] {
-  // A single rung must be as exact as the last, which a range of R = 1024 allows and 4096 doesn't.
-  const range = (t: number): number => keyCount * Math.exp(high / t);
-  let first = 1;
-  while (range(first) > (first === 1 ? LAST_RUNG_RANGE : FIRST_RUNG_RANGE)) first *= 2;
-  const ladder: number[] = [];
-  for (let t = first; t >= 1; t /= 2) ladder.push(t);
-  return ladder;
-}
-
-/** What each exp must cover and how exact it must be: one a rung, then the weights. */
-function ladderDemands(
-  at: Lowering,
-  { low, high, spread }: { readonly low: number; readonly high: number; readonly spread: number },
-  ladder: readonly number[],
-  keyCount: number,
-  mixBits: number,
-): ExpDemand[] {
-  const { precision } = at;
-  const growth = 0.5 * Math.log2(keyCount); // bits by which the errors of a row's entries add up
-  const demands = ladder.map((t, rung): ExpDemand => {
-    const last = rung === ladder.length - 1;
-    const bits = last ? precision.softmaxBits : precision.rungBits;
-    const before = rung === 0 ? 0 : ladder[rung - 1];
-    const [from, to] = rung === 0 ? [0.9, keyCount * Math.exp(high / t) * 1.05] : [0.85 / keyCount, 1.25];
-    const maxError = last ? 2 ** -(precision.softmaxBits + 1) : COARSE_LOG_ERROR;
-    const inputFracBits = bits - Math.floor(Math.log2(from));
-    return {
-      temperature: t,
-      low: (rung === 0 ? low : -spread - before * Math.log(keyCount)) - MARGIN,
-      high: (rung === 0 ? high : 0) + MARGIN,
-      absoluteBits: Math.ceil(bits - Math.log2(from) + growth - 2),
-      relativeBits: bits,
-      // Period of at most twice the interval, cut at inputFracBits.
-      opened: { fracBits: inputFracBits, bits: Math.ceil(Math.log2(2 * to)) + inputFracBits },
-      sum: { from, to, bits, maxError },
-    };
-  });
-  const { weightFracBits } = precision;
-  demands.push({
-    temperature: 1,
-    low: -spread - Math.log(keyCount) - MARGIN,
-    high: MARGIN,
-    absoluteBits: weightFracBits + 1,
-    relativeBits: precision.softmaxBits,
-    opened: { fracBits: weightFracBits, bits: mixBits },
-    sum: null,
-  });
-  return demands;
 }
 
 /** Fractional bits and ring of a row's sum of weights, as its owner sees it: enough to tell 1 from a row that left its range. */

@@ -72,7 +72,9 @@ function lowerAt(run: LayerRun, precision: Precision): Plan {
   let out: SiteRange | null = null;
   for (let layer = run.from; layer < run.to; layer++) {
     at.names = new SiteNames(`layers.${layer}`);
+    at.normedFracBits = precision.normedFracBits;
     const projections = program.pre(algebra, spec, layer, x);
+    at.normedFracBits = null;
     const attention = program.attention(spec, layer);
     const attended = lowerAttention(at, attention, projections, { layer, past, sequenceLimit });
     x = program.post(algebra, spec, layer, x, attended);

@@ -36,6 +36,8 @@ export class Lowering {
   readonly #statistics: ParameterStatistics;
   readonly #ranges: (site: string) => SiteRange;
   names: SiteNames;
+  /** Precision.normedFracBits where it holds: in front of the attention; null elsewhere. */
+  normedFracBits: number | null = null;
 
   constructor(setting: {
     builder: PlanBuilder;

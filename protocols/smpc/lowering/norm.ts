@@ -94,10 +94,10 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   builder.emit({ gate: "open", x: shifted, out: scaleWire });
   const out = builder.share(rows, columns, fracBits + scale.outputFracBits);
   builder.emit({ gate: "row-scale", x: wire, scale: scaleWire, out, width });
-  if (precision.normedFracBits === null) return at.value(out);
+  if (at.normedFracBits === null) return at.value(out);
   // A normed group has length sqrt(width) at most, and so has each of its entries; a sixteenth more for rounding.
   const bound = Math.sqrt(width) * (1 + 1 / 16);
-  return at.value(at.extend(at.openNarrow(out, precision.normedFracBits, bound, `${site}.normed`, "certified")));
+  return at.value(at.extend(at.openNarrow(out, at.normedFracBits, bound, `${site}.normed`, "certified")));
 }
 
 /**

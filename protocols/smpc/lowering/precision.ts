@@ -31,8 +31,8 @@ export interface Precision {
   readonly softmaxBits: number;
   readonly rungBits: number;
   /**
-   * Opens a normed row once more, at this many fractional bits, before the matrices behind it: one round and the row's bytes for the
-   * ring bits that the norm's own fraction takes. Null: not.
+   * Opens the normed row in front of the attention once more, at this many fractional bits: one round and the row's bytes for the ring
+   * bits that the norm's own fraction takes, and that a rotary table needs. Null: only where nothing else fits.
    */
   readonly normedFracBits: number | null;
   /** Fractional bits of rows that leave the parties. */
@@ -94,10 +94,11 @@ export const PRECISIONS = { default: DEFAULT_PRECISION, fine: FINE_PRECISION } a
 export type PrecisionName = keyof typeof PRECISIONS;
 
 /**
- * The same with less ring budget: what the lowering tries, in order, where a plan does not fit into 64 bits. Matrices and rotary
- * tables give first, because their errors average out.
+ * The same with less ring budget: what the lowering tries, in order, where a plan does not fit into 64 bits. A round is worth more than
+ * accuracy; then matrices and rotary tables give, because their errors average out.
  */
 export function tighter(precision: Precision): Precision | null {
+  if (precision.normedFracBits === null) return { ...precision, normedFracBits: precision.normBits + 1 };
   if (precision.matrixBits <= 7) return null;
   return {
     ...precision,

@@ -1,21 +1,31 @@
 import type { Words } from "../../shares/words.ts";
+import { sineAndCosine } from "./sine-and-cosine.ts";
 
 /** Cosines of all 2^bits angles of one turn: in float64 for the dealer, rounded for the parties. Pure, so kept for the process. */
 const exact = new Map<number, Float64Array>();
 const rounded = new Map<string, Int32Array>();
 
-/** cos(2 pi i / 2^bits), [2^bits]. */
+/** cos(2 pi i / 2^bits), [2^bits], bits >= 2: the same bits on every machine, and exactly symmetric. */
 export function cosines(bits: number): Float64Array {
   let table = exact.get(bits);
   if (table === undefined) {
     const length = 2 ** bits;
-    table = Float64Array.from({ length }, (_, i) => Math.cos((2 * Math.PI * i) / length));
+    table = new Float64Array(length);
+    for (let i = 0; i <= length / 4; i++) {
+      const { cos } = sineAndCosine((2 * Math.PI * i) / length);
+      table[i] = cos;
+      table[(length - i) % length] = cos;
+      table[length / 2 - i] = -cos;
+      table[length / 2 + i] = -cos;
+    }
+    table[length / 4] = 0;
+    table[(3 * length) / 4] = 0;
     exact.set(bits, table);
   }
   return table;
 }
 
-/** The same, rounded to integers at `fracBits`. Public factors of shares: parties compare `wordsOf` it by hash. */
+/** The same, rounded to integers at `fracBits`. Public factors of shares: parties compare it by hash all the same. */
 export function integerCosines(bits: number, fracBits: number): Int32Array {
   const key = `${bits} ${fracBits}`;
   let table = rounded.get(key);

@@ -16,6 +16,7 @@ import { pickPackedWords } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
+import { exponential } from "../exponential.ts";
 import type { Gate } from "../gate.ts";
 import type { InstructionOf, ValueInfo } from "../instruction.ts";
 import { shareOf } from "../plan-builder.ts";
@@ -68,9 +69,12 @@ export const exp: Gate<"exp"> = {
     const growth = growthTable(instruction, geometry);
     const mask = walk.mask(instruction.x);
     const r = new Uint32Array(mask.buffer, mask.byteOffset, mask.length * 2);
-    for (const { from, to } of tiles(mask.length, windows)) {
-      const words: Words = new BigUint64Array((to - from) * windows);
-      const [o, g] = [new Uint32Array(words.buffer), new Uint32Array(growth.buffer)];
+    const g = new Uint32Array(growth.buffer);
+    const cut = tiles(mask.length, windows);
+    const room: Words = new BigUint64Array((cut[0].to - cut[0].from) * windows); // no tile is higher than the first
+    const o = new Uint32Array(room.buffer);
+    for (const { from, to } of cut) {
+      const words = room.subarray(0, (to - from) * windows);
       let at = 0;
       for (let i = from; i < to; i++)
         for (let window = 0; window < windows; window++) {
@@ -128,6 +132,9 @@ function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): Wi
 export const expTable = (instruction: InstructionOf<"exp">, info: ValueInfo): Words =>
   decayTable(instruction, windowsOf(instruction, info));
 
+/** Below this an exponential is 0 in any table. */
+const LEAST_EXPONENT = -100;
+
 /** Tables that are made once and kept: those of a plan's few exponentials, for its other parties and steps. */
 const tables = new Map<string, Words>();
 const MOST_TABLES = 16;
@@ -144,12 +151,15 @@ function kept(key: string, make: () => Words): Words {
   return table;
 }
 
-/** e^(-d / t) for d = 0 ... s - 1 at tableFracBits. */
+/** e^(-d / t) for d = 0 ... s - 1 at tableFracBits: the same bits on every machine. */
 function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
   const { lowBits, fracBits } = geometry;
   return kept(`decay ${temperature} ${tableFracBits} ${lowBits} ${fracBits}`, () => {
     const table: Words = new BigUint64Array(2 ** lowBits);
-    const exact = Float64Array.from(table, (_, d) => 2 ** tableFracBits * Math.exp(-d / 2 ** fracBits / temperature));
+    const exact = Float64Array.from(table, (_, d) => {
+      const exponent = -d / 2 ** fracBits / temperature;
+      return exponent < LEAST_EXPONENT ? 0 : 2 ** tableFracBits * exponential(exponent);
+    });
     roundToWords(table, exact);
     return table;
   });

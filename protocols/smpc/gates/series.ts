@@ -77,8 +77,10 @@ export const series: Gate<"series"> = {
     const largest = cos.reduce((most, a, j) => Math.max(most, unit * (Math.abs(a) + Math.abs(sin[j]))), 0);
     const make = table.length <= LARGEST_TABLE && largest < LARGEST_WORD ? seriesWords : anySeriesWords;
     const masks = walk.mask(instruction.x);
-    for (const { from, to } of tiles(masks.length, 2 * harmonics.length)) {
-      const words: Words = new BigUint64Array((to - from) * 2 * harmonics.length);
+    const cut = tiles(masks.length, 2 * harmonics.length);
+    const room: Words = new BigUint64Array((cut[0].to - cut[0].from) * 2 * harmonics.length); // no tile is higher than the first
+    for (const { from, to } of cut) {
+      const words = room.subarray(0, (to - from) * 2 * harmonics.length);
       make(words, masks.subarray(from, to), table, dealt);
       walk.deal("turns", words);
     }
@@ -105,10 +107,13 @@ export const series: Gate<"series"> = {
     walk.setClear(instruction.out, out);
   },
   errorUnits({ series: { harmonics, cos, sin }, tableFracBits, wordFracBits }) {
-    // Half a unit of every word times a table entry of at most 1, half a unit of every table entry times its coefficients.
-    const words = 2 * harmonics.length * 0.5 * 2 ** tableFracBits;
-    const entries = harmonics.reduce((sum, _, j) => sum + Math.abs(cos[j]) + Math.abs(sin[j]) + 2 ** -wordFracBits, 0);
-    return Math.ceil(words + entries * 2 ** wordFracBits * Math.SQRT2) + 1;
+    // |cos| + |sin| <= sqrt(2): half a unit of both words times the table's entries, and of both entries times the words. Float64 sums
+    // are 2^-48 of their terms.
+    const amplitudes = harmonics.reduce((sum, _, j) => sum + Math.hypot(cos[j], sin[j]), 0);
+    const words = 0.5 * harmonics.length * (2 ** tableFracBits + 1);
+    const entries = 0.5 * amplitudes * 2 ** wordFracBits;
+    const sums = amplitudes * 2 ** (tableFracBits + wordFracBits - 48);
+    return Math.ceil(Math.SQRT2 * (words + entries + sums)) + 2;
   },
 };
 

@@ -20,6 +20,8 @@ export class Generator {
   /** The last byte that was drawn, and how many of its bits (the high ones) are still to be read. */
   #spareByte = 0;
   #spareBits = 0;
+  /** Where packed words lie until the next ones are drawn: fresh memory for all of them would keep the garbage collector busy. */
+  #packed = new Uint8Array(0);
 
   /** `seed` is any string or bytes; `purpose` names the use ("sampling/step 3"). */
   constructor(seed: string | Uint8Array, purpose: string) {
@@ -73,12 +75,13 @@ export class Generator {
     }
   }
 
-  /** The next `count` words as fillWords would draw them, still packed. */
+  /** The next `count` words as fillWords would draw them, still packed: they stay there until the next draw. */
   packedWords(count: number, bits: number): PackedWords {
     const needed = count * bits - this.#spareBits;
     const spare = this.#spareBits === 0 ? 0 : 1;
     const fresh = Math.max(0, Math.ceil(needed / 8));
-    const bytes = new Uint8Array(spare + fresh);
+    if (this.#packed.length < spare + fresh) this.#packed = new Uint8Array(spare + fresh);
+    const bytes = this.#packed.subarray(0, spare + fresh);
     const bitOffset = spare === 0 ? 0 : 8 - this.#spareBits;
     if (spare === 1) bytes[0] = this.#spareByte;
     this.fillBytes(spare === 0 ? bytes : bytes.subarray(1));

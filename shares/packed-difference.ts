@@ -7,16 +7,15 @@ import type { PackedWords, Words } from "./words.ts";
 const [WORDS, PACKED] = SLOTS;
 
 /**
- * words - (the words of all `streams`, element by element) mod 2^bits, packed as ring.pack does: ceil(words.length * bits / 8) bytes.
- * 1 to 64 bits. RangeError for too short a stream.
+ * Writes words - (the words of all `streams`, element by element) mod 2^bits to `out`, packed as ring.pack does:
+ * ceil(words.length * bits / 8) bytes, 1 to 64 bits. RangeError for too short a stream or `out`.
  */
-export function packedDifference(words: Words, streams: readonly PackedWords[], bits: number): Uint8Array {
+export function packDifference(out: Uint8Array, words: Words, streams: readonly PackedWords[], bits: number): void {
   for (const { bytes, bitOffset } of streams)
     if (bitOffset + words.length * bits > bytes.length * 8)
       throw new RangeError(
         `packed difference: expected ${bitOffset + words.length * bits} bits, got ${bytes.length * 8}`,
       );
-  const packed = new Uint8Array(Math.ceil((words.length * bits) / 8));
   for (let from = 0; from < words.length; from += TILE_WORDS) {
     const to = Math.min(words.length, from + TILE_WORDS);
     memory.words.set(words.subarray(from, to), WORDS / 8);
@@ -27,7 +26,6 @@ export function packedDifference(words: Words, streams: readonly PackedWords[], 
     }
     kernels.pack(PACKED, WORDS, bits, to - from);
     // A whole tile takes whole bytes, whatever the bits.
-    packed.set(memory.bytes.subarray(PACKED, PACKED + Math.ceil(((to - from) * bits) / 8)), (from * bits) / 8);
+    out.set(memory.bytes.subarray(PACKED, PACKED + Math.ceil(((to - from) * bits) / 8)), (from * bits) / 8);
   }
-  return packed;
 }

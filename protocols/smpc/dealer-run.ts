@@ -7,7 +7,7 @@
  * Cost: dealt bits of plan-cost.ts. Error bound: the gates'. Reference: smpc.md, "Setting". Test: tests/protocols/smpc/plan.test.ts
  */
 import { Generator } from "../../shares/generator.ts";
-import { packedDifference } from "../../shares/packed-difference.ts";
+import { packDifference } from "../../shares/packed-difference.ts";
 import { ring } from "../../shares/ring.ts";
 import type { MaskWords, Words } from "../../shares/words.ts";
 import { dealtLayout, gateOf, MASK, streamName, type DealtPlace } from "./dealt-layout.ts";
@@ -142,7 +142,7 @@ class DealtArray {
     this.#count += values.length;
     if (this.#count > count) throw new RangeError(`dealt ${name}: expected ${count} words, got ${this.#count} or more`);
     const shares = this.#generators.map((generator) => generator.packedWords(values.length, bits));
-    this.#bytes.set(packedDifference(values, shares, bits), bitOffset / 8);
+    packDifference(this.#bytes.subarray(bitOffset / 8), values, shares, bits);
   }
 
   finish(): Uint8Array {

@@ -29,7 +29,7 @@ export interface PartyWire {
 export interface WordSource {
   /** Fills `out` with the next words (canonical residues mod 2^bits). RangeError beyond `count`. */
   next(out: Words): void;
-  /** The next `count` words as they were packed, for kernels that read them so; not to be written to. */
+  /** The next `count` words as they were packed, for kernels that read them so: not to be written to, and gone with the next ones. */
   nextPacked(count: number): PackedWords;
 }
 
@@ -76,7 +76,7 @@ export interface DealerWalk extends Walk {
   /** floor((r_0 + ... + r_{n-1}) / 2^bits) of the parties' canonical mask shares: only of a wire that `open` made (Error otherwise). */
   carry(id: ValueId): Words;
   setMask(id: ValueId, words: Words): void;
-  /** Deals the next words of the array `name`: `values` mod 2^bits are shared out. */
+  /** Deals the next words of the array `name`: `values` mod 2^bits are shared out, and not needed afterwards. */
   deal(name: string, values: Words): void;
   readonly kept: Map<string, MaskWords>;
 }

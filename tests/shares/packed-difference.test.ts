@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { Generator } from "../../shares/generator.ts";
 import { TILE_WORDS } from "../../shares/kernel-memory.ts";
-import { packedDifference } from "../../shares/packed-difference.ts";
+import { packDifference } from "../../shares/packed-difference.ts";
 import { ringReference } from "../../shares/ring-reference.ts";
 import type { Words } from "../../shares/words.ts";
 
@@ -25,7 +25,9 @@ function check(length: number, bits: number, streams: number, skipped: number): 
     generator.packedWords(skipped, bits);
     return generator.packedWords(length, bits);
   });
-  assert.deepEqual(packedDifference(words, packed, bits), ringReference.pack(expected, bits));
+  const out = new Uint8Array(Math.ceil((length * bits) / 8));
+  packDifference(out, words, packed, bits);
+  assert.deepEqual(out, ringReference.pack(expected, bits));
   assert.deepEqual(words, before);
 }
 
@@ -40,8 +42,10 @@ describe("a packed difference", () => {
       for (const bits of [1, 47, 57, 58, 64]) check(length, bits, 2, 5);
   });
 
-  it("refuses a stream that is too short", () => {
+  it("refuses a stream or a place that is too short", () => {
     const stream = { bytes: new Uint8Array(6), bitOffset: 1 };
-    assert.throws(() => packedDifference(new BigUint64Array(3), [stream], 16), /expected 49 bits, got 48/);
+    const out = new Uint8Array(6);
+    assert.throws(() => packDifference(out, new BigUint64Array(3), [stream], 16), /expected 49 bits, got 48/);
+    assert.throws(() => packDifference(out.subarray(1), new BigUint64Array(3), [], 16), RangeError);
   });
 });

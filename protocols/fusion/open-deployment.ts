@@ -50,7 +50,7 @@ export async function openDeployment(
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
-    const smpcLayers = chosenLayers(config.smpcLayers, model.spec.layers);
+    const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
     const nodeCount = namesOf(whole).length;

@@ -32,8 +32,10 @@ export const runConfig = z.strictObject({
   smpcLayers: z
     .string()
     .regex(SMPC_LAYERS, "none, all, first:K, last:K or a list such as 0,3")
-    .default("none")
-    .describe("layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3"),
+    .optional()
+    .describe(
+      "layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3; default: first:1 on the model that comes with weir, with parties that it starts itself, else none",
+    ),
   smpcPrecision: z
     .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
     .default("fine")

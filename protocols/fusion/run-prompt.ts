@@ -45,7 +45,10 @@ interface EncodedPrompt {
  * Starts or joins the parties that the config asks for; `report` is told what is being done. A prompt that the model can't take is
  * refused before that. Throws Error naming what does not fit.
  */
-export async function openRun(config: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
+export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
+  // The model that comes with weir has its ranges beside it; a topology's parties are what it says.
+  const byDefault = given.model === undefined && given.topology === undefined ? "first:1" : "none";
+  const config = { ...given, smpcLayers: given.smpcLayers ?? byDefault };
   let encoded: EncodedPrompt;
   const opened = await openDeployment(config, report, async (model, modelPath) => {
     encoded = await encodePrompt(config, model, modelPath, prompt, report);
@@ -74,7 +77,7 @@ async function encodePrompt(
       })
     : tokenizer.encode(text, { addSpecial: true });
   const description = describeSession(config, model, promptIds.length);
-  const layers = chosenLayers(config.smpcLayers, model.spec.layers);
+  const layers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
   if (layers.length === 0) {
     if (config.head === "smpc")
       throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");

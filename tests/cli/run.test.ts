@@ -5,7 +5,8 @@ import { runRecord, type RunRecord } from "../../protocols/fusion/run-record.ts"
 import { weir } from "./weir-command.ts";
 
 const PROMPT = "The river ran past the mill, and the";
-const SMALL = ["--alpha", "2", "--max-tokens", "6"];
+const HYBRID = ["--alpha", "2", "--max-tokens", "6"];
+const SMALL = [...HYBRID, "--smpc-layers", "none"];
 
 describe("weir run --json", () => {
   let reference: RunRecord;
@@ -25,12 +26,28 @@ describe("weir run --json", () => {
     [...SMALL, "--place", "sockets"],
     [...SMALL, "--place", "processes"],
     [...SMALL, "--place", "memory", "--head", "compnode"],
-    ["--alpha", "3", "--c", "1", "--m", "2", "--max-tokens", "6", "--place", "memory"],
+    ["--alpha", "3", "--c", "1", "--m", "2", "--max-tokens", "6", "--place", "memory", "--smpc-layers", "none"],
+    [...HYBRID, "--place", "processes", "--parties", "3", "--dealer", "dealer"],
   ]) {
     it(`gives the same ids with ${flags.join(" ")}`, async () => {
       assert.deepEqual((await run(...flags)).generatedIds, reference.generatedIds);
     });
   }
+
+  it("puts layer 0 under SMPC by default: no node sees an id, and the tokens are the same", async () => {
+    const { generatedIds, smpc, parties, payloadBytes, expectedPayloadBytes } = await run(
+      ...HYBRID,
+      "--place",
+      "memory",
+    );
+    assert.deepEqual(generatedIds, reference.generatedIds);
+    assert.deepEqual(smpc?.layers, [0]);
+    assert.equal(smpc?.parties, 2);
+    assert.deepEqual(smpc?.failedRows, []);
+    assert.equal(payloadBytes, expectedPayloadBytes);
+    for (const [party, { kinds }] of Object.entries(parties)) assert.equal(kinds.id, undefined, party);
+    assert.equal(reference.smpc, null);
+  });
 
   it("samples the same ids again from the same seed, and others from another", async () => {
     const sampled = [...SMALL, "--place", "memory", "--temperature", "2", "--seed"];

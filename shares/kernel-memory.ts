@@ -14,6 +14,15 @@ interface KernelExports {
   readonly addRows: (out: number, x: number, addends: number, rows: number, columns: number) => void;
   readonly multiplySegments: (out: number, x: number, factors: number, segments: number, width: number) => void;
   readonly sumSegments: (out: number, x: number, segments: number, width: number) => void;
+  readonly sumRagged: (out: number, x: number, offsets: number, base: number, segments: number) => void;
+  readonly subtractRagged: (
+    out: number,
+    x: number,
+    values: number,
+    offsets: number,
+    base: number,
+    segments: number,
+  ) => void;
   readonly unpack: (out: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
   readonly subtractPacked: (x: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
   readonly pack: (bytes: number, words: number, bits: number, count: number) => void;

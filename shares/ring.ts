@@ -10,7 +10,7 @@ import { lowBits, type Words } from "./words.ts";
 /** Below this many words, copying into the kernels' memory costs more than it saves. */
 const FEW_WORDS = 64;
 
-const [FIRST, SECOND] = SLOTS;
+const [FIRST, SECOND, THIRD] = SLOTS;
 const FIRST_WORD = FIRST / 8;
 const SECOND_WORD = SECOND / 8;
 
@@ -45,6 +45,23 @@ function onTiles(
     kernel(from, to);
     save(out, from * keep, to * keep);
   }
+}
+
+/**
+ * Calls `run` on groups of whole segments of at most a tile, with their offsets in the third slot. False, and nothing run, if a segment is
+ * longer than a tile or offsets don't ascend from 0 to `length`.
+ */
+function onSegments(offsets: Int32Array, length: number, run: (first: number, end: number) => void): boolean {
+  const segments = offsets.length - 1;
+  if (offsets[0] !== 0 || offsets[segments] !== length) return false;
+  for (let i = 0; i < segments; i++)
+    if (!(offsets[i + 1] >= offsets[i] && offsets[i + 1] - offsets[i] <= TILE_WORDS)) return false;
+  for (let first = 0, end = 0; first < segments; first = end) {
+    while (end < segments && end - first < TILE_WORDS && offsets[end + 1] - offsets[first] <= TILE_WORDS) end++;
+    memory.integers.set(offsets.subarray(first, end + 1), THIRD / 4);
+    run(first, end);
+  }
+  return true;
 }
 
 const fits = (width: number): boolean => width > 0 && width <= TILE_WORDS;
@@ -116,6 +133,30 @@ export const ring: RingKernels = {
     if (x.length < FEW_WORDS || !fits(width)) return ringHalves.sumSegments(out, x, width);
     same(x.length, out.length * width);
     onTiles(out, x, width, (from, to) => kernels.sumSegments(FIRST, FIRST, to - from, width), 1);
+  },
+  sumRagged(out, x, offsets) {
+    same(out.length, offsets.length - 1);
+    const done =
+      x.length >= FEW_WORDS &&
+      onSegments(offsets, x.length, (first, end) => {
+        load(x, offsets[first], offsets[end], FIRST_WORD);
+        kernels.sumRagged(SECOND, FIRST, THIRD, offsets[first], end - first);
+        out.set(memory.words.subarray(SECOND_WORD, SECOND_WORD + end - first), first);
+      });
+    if (!done) ringHalves.sumRagged(out, x, offsets);
+  },
+  subtractRagged(out, x, values, offsets) {
+    same(out.length, x.length);
+    same(values.length, offsets.length - 1);
+    const done =
+      x.length >= FEW_WORDS &&
+      onSegments(offsets, x.length, (first, end) => {
+        load(x, offsets[first], offsets[end], FIRST_WORD);
+        load(values, first, end, SECOND_WORD);
+        kernels.subtractRagged(FIRST, FIRST, SECOND, THIRD, offsets[first], end - first);
+        save(out, offsets[first], offsets[end]);
+      });
+    if (!done) ringHalves.subtractRagged(out, x, values, offsets);
   },
   shiftRight(out, x, ringBits, bits, addend) {
     if (out.length < FEW_WORDS || bits >= 64) return ringHalves.shiftRight(out, x, ringBits, bits, addend);

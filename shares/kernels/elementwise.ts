@@ -93,3 +93,21 @@ export function sumSegments(out: usize, x: usize, segments: i32, width: i32): vo
     store<u64>(out, sum);
   }
 }
+
+/** out[i] = sum of x over [offsets[i], offsets[i + 1]) - base; offsets: 32-bit integers */
+export function sumRagged(out: usize, x: usize, offsets: usize, base: i32, segments: i32): void {
+  for (let segment = 0; segment < segments; segment++, out += 8, offsets += 4) {
+    let sum: u64 = 0;
+    const end = x + ((<usize>(load<i32>(offsets, 4) - base)) << 3);
+    for (let at = x + ((<usize>(load<i32>(offsets) - base)) << 3); at < end; at += 8) sum += load<u64>(at);
+    store<u64>(out, sum);
+  }
+}
+
+/** out = x - values[i] over [offsets[i], offsets[i + 1]) - base; offsets: 32-bit integers */
+export function subtractRagged(out: usize, x: usize, values: usize, offsets: usize, base: i32, segments: i32): void {
+  for (let segment = 0; segment < segments; segment++, values += 8, offsets += 4) {
+    const first = (<usize>(load<i32>(offsets) - base)) << 3;
+    scale(out + first, x + first, 1, 0 - load<u64>(values), load<i32>(offsets, 4) - load<i32>(offsets));
+  }
+}

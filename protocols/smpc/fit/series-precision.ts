@@ -2,19 +2,30 @@ import type { Series } from "../instruction.ts";
 
 /** Table entries stay at or below 2^20, so that the sums of their products with halves of words are exact. */
 const MOST_TABLE_BITS = 20;
+const LEAST_TABLE_BITS = 8;
+const LEAST_WORD_BITS = 4;
 
 /**
- * Fractional bits of the public table and of the dealt words such that their rounding adds at most `error` (root mean square) to a
- * series. A rounded number is off by 2^-bits / sqrt(12). Every harmonic adds one word error times a cosine of mean square 1/2, twice;
- * a table error is multiplied by the harmonic's coefficients.
+ * The fewest fractional bits of a series' public table and dealt words, together, such that their rounding adds at most `error` (root
+ * mean square). A rounded number is off by 2^-bits / sqrt(12). Every harmonic has two words, times a cosine and a sine whose squares add
+ * up to 1, and two table entries, times words whose squares add up to those of its coefficients: error^2 = (T 4^-word + size^2 4^-table)
+ * / 12 for T harmonics. Each bit of the two is one more bit of every dealt word. Of equal sums the coarser table.
  */
-export function seriesPrecision(series: Series, error: number): { tableFracBits: number; wordFracBits: number } {
-  const each = (error / Math.SQRT2) * Math.sqrt(12); // both kinds together reach `error`
+export function seriesPrecision(
+  series: Series,
+  error: number,
+): { readonly tableFracBits: number; readonly wordFracBits: number } {
+  const budget = 12 * error ** 2;
   const size = Math.hypot(...series.cos, ...series.sin);
-  const wordFracBits = Math.ceil(Math.log2(Math.sqrt(series.harmonics.length) / each));
-  const tableFracBits = Math.ceil(Math.log2(Math.max(size, 1e-9) / each));
-  return {
-    tableFracBits: Math.min(MOST_TABLE_BITS, Math.max(8, tableFracBits)),
-    wordFracBits: Math.max(4, wordFracBits),
-  };
+  let best: { tableFracBits: number; wordFracBits: number } | null = null;
+  for (let tableFracBits = LEAST_TABLE_BITS; tableFracBits <= MOST_TABLE_BITS; tableFracBits++) {
+    const left = budget - size ** 2 * 4 ** -tableFracBits;
+    // The finest table may miss the error by itself: then words add no more than it does.
+    if (left <= 0 && tableFracBits < MOST_TABLE_BITS) continue;
+    const forWords = left > 0 ? left : size ** 2 * 4 ** -tableFracBits;
+    const wordFracBits = Math.max(LEAST_WORD_BITS, Math.ceil(Math.log2(series.harmonics.length / forWords) / 2));
+    if (best === null || tableFracBits + wordFracBits < best.tableFracBits + best.wordFracBits)
+      best = { tableFracBits, wordFracBits };
+  }
+  return best!;
 }

@@ -1,5 +1,6 @@
 import { MAX_RING_BITS } from "../../../shares/words.ts";
 import { RingBudgetError } from "../plan-builder.ts";
+import { expPrecision, roundingError } from "../fit/exp-precision.ts";
 import { bitsAbove } from "./lowering.ts";
 
 /** What one exp of a softmax must cover, in nats, and how exact it must be. */
@@ -7,7 +8,7 @@ export interface ExpDemand {
   readonly temperature: number;
   readonly low: number;
   readonly high: number;
-  /** Error of an entry: 2^-absoluteBits, or 2^-relativeBits of its value. */
+  /** Root mean square error of an entry: that of rounding it to absoluteBits, or its logarithm (base e) to relativeBits. */
   readonly absoluteBits: number;
   readonly relativeBits: number;
   /** The wire that its result (or the sum of a row) goes into. */
@@ -33,7 +34,7 @@ export interface ExpChoice {
  * The shortest period (log2, in units of the wire) and the fewest windows for each exp that reads it.
  *
  * An exp with W windows covers the share 1 - 1/W of the period. A window of w nats needs w log2(e) bits more in its public table than
- * the relative precision, and W words are dealt an entry: few wide windows cost the fewest bits, as long as the ring holds them.
+ * the relative precision, and W words are dealt an entry: few wide windows cost the fewest bits, as long as the ring holds them (exp-precision.ts).
  * Throws RingBudgetError where no period of up to 2^14 fits.
  */
 export function chooseExps(
@@ -58,8 +59,11 @@ function cheapest(demand: ExpDemand, periodBits: number, scale: number, fracBits
   for (const windows of WINDOWS) {
     const span = period * (1 - 1 / windows);
     if (span < demand.high - demand.low || 2 ** (periodBits + fracBits) < 2 * windows) continue;
-    const tableFracBits = Math.ceil(demand.relativeBits + ((period / windows) * Math.LOG2E) / demand.temperature);
-    const wordFracBits = demand.absoluteBits;
+    const { tableFracBits, wordFracBits } = expPrecision({
+      height: period / windows / demand.temperature,
+      absoluteError: roundingError(demand.absoluteBits),
+      relativeError: roundingError(demand.relativeBits),
+    });
     const ring = demand.opened.bits + tableFracBits + wordFracBits - demand.opened.fracBits;
     if (ring > MAX_RING_BITS || (best !== null && best.dealtBits <= windows * ring)) continue;
     // What is left of the interval is shared between its ends.

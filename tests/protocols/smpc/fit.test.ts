@@ -3,11 +3,15 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { erf } from "../../../layers/reference/erf.ts";
 import { activationSeries, seriesTolerance } from "../../../protocols/smpc/fit/activation-series.ts";
+import { expPrecision, roundingError } from "../../../protocols/smpc/fit/exp-precision.ts";
 import { fitMinimax, solvePositive } from "../../../protocols/smpc/fit/least-squares.ts";
 import { rowSeries } from "../../../protocols/smpc/fit/row-series.ts";
 import { seriesPrecision } from "../../../protocols/smpc/fit/series-precision.ts";
 import { tanhSeries } from "../../../protocols/smpc/fit/tanh-series.ts";
+import { exp } from "../../../protocols/smpc/gates/exp.ts";
+import { series } from "../../../protocols/smpc/gates/series.ts";
 import type { Series, SeriesActivation } from "../../../protocols/smpc/instruction.ts";
+import { runGate, signedMod } from "./gate-bench.ts";
 
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
@@ -25,6 +29,9 @@ function evaluate({ constant, harmonics, cos, sin, periodBits }: Series, x: numb
 /** `count` points of [from, to], ends included. */
 const grid = (from: number, to: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+
+const rootMeanSquare = (values: readonly number[]): number =>
+  Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
 
 function largestError(series: Series, f: (x: number) => number, weight: (x: number) => number = () => 1): number {
   return grid(series.from, series.to, 4001).reduce(
@@ -141,14 +148,84 @@ describe("tanhSeries", () => {
 });
 
 describe("seriesPrecision", () => {
-  it("rounds to about the root mean square that it promises, never more", () => {
-    for (const error of [1e-3, 2 ** -12]) {
-      const series = activationSeries("gelu", 12, 1e-3);
-      const { tableFracBits, wordFracBits } = seriesPrecision(series, error);
-      const noise = Math.sqrt(
-        (series.harmonics.length * 4 ** -wordFracBits + Math.hypot(...series.cos) ** 2 * 4 ** -tableFracBits) / 12,
-      );
-      assert.ok(noise <= error && noise > error / 4, `${noise} for ${error}`);
+  const noise = ({ harmonics, cos, sin }: Series, tableFracBits: number, wordFracBits: number): number =>
+    Math.sqrt((harmonics.length * 4 ** -wordFracBits + Math.hypot(...cos, ...sin) ** 2 * 4 ** -tableFracBits) / 12);
+
+  it("takes the fewest bits in all that keep rounding within the error", () => {
+    for (const error of [1e-3, 2 ** -12, 2 ** -14])
+      for (const reach of [6, 12, 31]) {
+        const series = activationSeries("gelu", reach, 1e-3);
+        const { tableFracBits, wordFracBits } = seriesPrecision(series, error);
+        assert.ok(noise(series, tableFracBits, wordFracBits) <= error);
+        for (let table = 8; table <= 20; table++)
+          assert.ok(noise(series, table, tableFracBits + wordFracBits - 1 - table) > error, `${table} bits`);
+      }
+  });
+
+  it("says what the gate's rounding is", async () => {
+    const f = activationSeries("gelu", 12, 1e-3);
+    const fracBits = 10;
+    const x = Array.from({ length: 20_000 }, (_, i) => BigInt(((i * 7919) % 24_576) - 12_288));
+    const wire = { kind: "wire", rows: 1, columns: x.length, fracBits, bits: f.periodBits + fracBits } as const;
+    const precision = seriesPrecision(f, 3e-4);
+    const outFracBits = precision.tableFracBits + precision.wordFracBits;
+    const share = { kind: "share", rows: 1, columns: x.length, fracBits: outFracBits, ringBits: 44 } as const;
+    const instruction = { gate: "series", x: 0, out: 1, series: f, ...precision } as const;
+    const { out, clear } = await runGate(
+      series,
+      instruction,
+      [wire, share],
+      { 0: x },
+      { parties: 2, seed: "rounding" },
+    );
+    const errors = out.map((value, i) => Number(value - clear[i]) / 2 ** outFracBits);
+    const measured = rootMeanSquare(errors);
+    const said = noise(f, precision.tableFracBits, precision.wordFracBits);
+    assert.ok(measured < 1.2 * said && measured > said / 1.3, `${measured}, said ${said}`);
+  });
+});
+
+describe("expPrecision", () => {
+  it("says what the gate's rounding is, in few wide windows and in many, and no bit more than needed", async () => {
+    for (const [windows, temperature] of [
+      [4, 1],
+      [8, 1],
+      [2, 4],
+    ] as const) {
+      const height = 64 / windows / temperature;
+      const [absoluteError, relativeError] = [roundingError(12), roundingError(11)];
+      const precision = expPrecision({ height, absoluteError, relativeError });
+      const from = -60 * (1 - 1 / windows);
+      // A fine table leaves the words' rounding, fine words leave the table's.
+      for (const [tableFracBits, wordFracBits, wanted] of [
+        [46, precision.wordFracBits, absoluteError],
+        [precision.tableFracBits, 25, relativeError * Math.exp(-0.5 / temperature)],
+      ] as const) {
+        const fracBits = tableFracBits + wordFracBits;
+        const same = Array.from({ length: 4000 }, () => -512n);
+        const values = [
+          { kind: "wire", rows: 1, columns: same.length, fracBits: 10, bits: 16 },
+          { kind: "share", rows: 1, columns: same.length, fracBits, ringBits: 64 },
+        ] as const;
+        const instruction = {
+          gate: "exp",
+          x: 0,
+          out: 1,
+          temperature,
+          from,
+          windows,
+          tableFracBits,
+          wordFracBits,
+        } as const;
+        const setting = { parties: 2, seed: `${windows} ${wordFracBits}` };
+        const { out, clear } = await runGate(exp, instruction, values, { 0: same }, setting);
+        const errors = out.map((value, i) => Number(signedMod(value - clear[i], 64)) / 2 ** fracBits);
+        const measured = rootMeanSquare(errors);
+        assert.ok(
+          measured < 1.15 * wanted && measured > wanted / 2.3,
+          `${windows}, ${wordFracBits}: ${measured}, ${wanted}`,
+        );
+      }
     }
   });
 });

@@ -151,7 +151,10 @@ export class PartyHost {
   /** What an SMPC party or a dealer computes in a session. */
   #program({ schedule, smpc }: CascadeSession): Promise<SmpcProgram> | null {
     if (smpc === null || !(this.#party.startsWith("smpc.") || this.#party === DEALER)) return null;
-    return SmpcProgram.open(this.#model, schedule, smpc);
+    return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
+      program.checkFormats(smpc.formats);
+      return program;
+    });
   }
 
   /** Deals up to a step; the first call gives the parties their seeds. */

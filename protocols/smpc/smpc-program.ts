@@ -119,6 +119,17 @@ export class SmpcProgram {
     });
   }
 
+  /** Throws Error where a description says otherwise how shares enter and leave: rows would come out wrong. */
+  checkFormats(formats: readonly SegmentFormat[]): void {
+    this.formats().forEach((mine, index) => {
+      for (const field of Object.keys(mine) as (keyof SegmentFormat)[]) {
+        const [expected, got] = [JSON.stringify(mine[field]), JSON.stringify(formats[index]?.[field])];
+        if (expected !== got)
+          throw new Error(`smpc formats[${index}].${field}: expected ${expected} (mine), got ${got}`);
+      }
+    });
+  }
+
   /** What parties compare when a session opens: the plans of the prompt, and every public integer in them. */
   hashes(): Record<string, string> {
     return { "smpc plan": this.#promptHash, "smpc public integers": this.factors.hash() };

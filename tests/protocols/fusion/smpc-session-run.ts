@@ -11,6 +11,7 @@ import { placementOf, rangesOf, type SmpcChoice } from "../../../protocols/fusio
 import type { SessionDescription } from "../../../protocols/fusion/session-description.ts";
 import { GREEDY } from "../../../layers/sampling.ts";
 import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
+import type { SmpcPlacement } from "../../../protocols/smpc/placement.ts";
 import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
 import { describeSession } from "../cascade/whole-model.ts";
 
@@ -27,6 +28,8 @@ export interface HybridSetting {
   readonly ranges?: ModelRanges;
   readonly more?: Partial<SessionDescription>;
   readonly options?: InProcessOptions;
+  /** What the client says of the placement in place of the truth. */
+  readonly change?: (smpc: SmpcPlacement) => SmpcPlacement;
 }
 
 /** Ranges of all layers and the head, observed on random tokens. */
@@ -65,7 +68,8 @@ export async function withHybrid<T>(
   const deployment = await inProcessDeployment(model, engine, shape, options);
   try {
     const client = new Client(deployment.client, model, deployment.nodes, engine);
-    return await use(await client.open({ ...plain, smpc }), deployment);
+    const said = smpc === null || setting.change === undefined ? smpc : setting.change(smpc);
+    return await use(await client.open({ ...plain, smpc: said }), deployment);
   } finally {
     await deployment.close();
   }

@@ -7,6 +7,7 @@ import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { sessionCosts } from "../../../protocols/fusion/session-costs.ts";
+import type { SegmentFormat, SmpcPlacement } from "../../../protocols/smpc/placement.ts";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { argmax, maxError, openGolden } from "../../layers/golden-models.ts";
 import { withSend } from "../cascade/endpoint-with-send.ts";
@@ -182,6 +183,30 @@ describe("a session with layers under SMPC", async () => {
       hybridGreedy({ ...common, layers: [0], options: { wrap } }, IDS, 2),
       /^Error: smpc\.1: expected the session description that was sent, got another in smpc public integers$/,
     );
+  });
+
+  it("is refused by SMPC parties where rows would enter or leave otherwise than they plan", async () => {
+    const inFormat = (changes: Partial<SegmentFormat>) => (smpc: SmpcPlacement) => ({
+      ...smpc,
+      formats: smpc.formats.map((format) => ({ ...format, ...changes })),
+    });
+    for (const [change, reason] of [
+      [inFormat({ inputBits: 9 }), /^Error: smpc\.[01]: smpc formats\[0\]\.inputBits: expected \d+ \(mine\), got 9$/],
+      [inFormat({ checks: [] }), /^Error: smpc\.[01]: smpc formats\[0\]\.checks: expected .* \(mine\), got \[\]$/],
+      [
+        (smpc: SmpcPlacement) => ({ ...smpc, formats: [] }),
+        /^Error: smpc formats: expected 1, one a run of layers, got 0$/,
+      ],
+      [
+        (smpc: SmpcPlacement) => ({ ...smpc, layers: [4] }),
+        /^RangeError: smpc layers: expected ascending layers of 0 to 3, got 4$/,
+      ],
+      [
+        (smpc: SmpcPlacement) => ({ ...smpc, parties: 3 }),
+        /^Error: smpc: expected a deployment with smpc\.0, smpc\.1, smpc\.2, got one without smpc\.2/,
+      ],
+    ] as const)
+      await assert.rejects(hybridGreedy({ ...common, layers: [0], parties: 2, change }, IDS, 2), reason);
   });
 
   it("ends with the name of a party whose message is cut short", async () => {

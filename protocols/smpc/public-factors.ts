@@ -169,16 +169,23 @@ function rounded(matrix: CombinedMatrix, fracBits: number, name: string): Int32A
   const row = new Float64Array(outputs);
   for (let i = 0; i < inputs; i++) {
     matrix.row(i, row);
-    for (let j = 0; j < outputs; j++) {
-      const scaled = row[j] * 2 ** fracBits;
-      if (!(Math.abs(scaled) <= MAX_MATRIX_INTEGER))
-        throw new RangeError(
-          `${name} [${i}, ${j}]: expected a magnitude of at most 2^20 at ${fracBits} fractional bits, got ${scaled}`,
-        );
-      integers[i * outputs + j] = scaled + ROUNDER - ROUNDER;
-    }
+    const large = roundRow(integers.subarray(i * outputs, (i + 1) * outputs), row, 2 ** fracBits);
+    if (large >= 0)
+      throw new RangeError(
+        `${name} [${i}, ${large}]: expected a magnitude of at most 2^20 at ${fracBits} fractional bits, got ${row[large] * 2 ** fracBits}`,
+      );
   }
   return integers;
+}
+
+/** out = row * unit, rounded; the first column that is too large, or -1. A function of its own so that it is soon compiled. */
+function roundRow(out: Int32Array, row: Float64Array, unit: number): number {
+  for (let j = 0; j < row.length; j++) {
+    const scaled = row[j] * unit;
+    if (!(Math.abs(scaled) <= MAX_MATRIX_INTEGER)) return j;
+    out[j] = scaled + ROUNDER - ROUNDER;
+  }
+  return -1;
 }
 
 /** Bits of a word that are multiplied at a time, and inputs whose products are summed: 22 + 20 + 11 bits are exact in float64. */

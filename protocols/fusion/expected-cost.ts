@@ -10,6 +10,7 @@ import { prePassCost } from "../cascade/pre-pass.ts";
 import { byOwner, type Schedule } from "../cascade/schedule.ts";
 import { evaluateCosts, type CostFigures, type Quantities } from "../cost.ts";
 import { inputCost, outputCost } from "../cascade/edges.ts";
+import { planCost } from "../smpc/plan-cost.ts";
 import type { SmpcProgram } from "../smpc/smpc-program.ts";
 import type { Phase } from "../wire/messages.ts";
 import { smpcCost, type SmpcPhase } from "./expected-smpc-cost.ts";
@@ -63,9 +64,14 @@ export function expectedCost(
       add(total["post-pass"], evaluateCosts(postPassCost, quantities));
     }
   }
-  if (program !== null)
-    for (const [phase, cost] of Object.entries(smpcCost(description, schedule, program, steps)))
+  if (program !== null) {
+    const planned = {
+      segments: program.segments,
+      cost: (segment: number, step: number) => planCost(program.plan(segment, step), schedule.parties),
+    };
+    for (const [phase, cost] of Object.entries(smpcCost(description, schedule, planned, steps)))
       add(total[phase as SmpcPhase], cost);
+  }
   return total;
 }
 

@@ -1,15 +1,22 @@
 /** What the layers under SMPC must cost in a session: the declared expressions of gates, sharing, hand-over and dealing. */
 import { byOwner, type Schedule } from "../cascade/schedule.ts";
+import type { Segment } from "../cascade/segments.ts";
 import { evaluateCosts, type CostFigures } from "../cost.ts";
 import { handOverBytes, handOverCost } from "../smpc/hand-over.ts";
-import { planCost } from "../smpc/plan-cost.ts";
+import type { PlanCost } from "../smpc/plan-cost.ts";
 import { pieceSizes, seedCost } from "../smpc/session-dealer.ts";
 import { inputShareCost, packedBytes } from "../smpc/share-rows.ts";
 import { receivers } from "../smpc/smpc-party.ts";
-import type { SmpcProgram } from "../smpc/smpc-program.ts";
 import type { SessionDescription } from "./session-description.ts";
 
 export type SmpcPhase = "deal" | "share" | "online" | "handover";
+
+/** What the SMPC segments of a session cost, between its parties, from plans or ahead of them. */
+export interface SegmentCosts {
+  readonly segments: readonly Segment[];
+  /** Of a segment (by its index) in a step. */
+  cost(segment: number, step: number): PlanCost;
+}
 
 /**
  * Cost by phase of the first `steps` steps, of which one more is dealt if the session may have it. Rounds of dealing are none: it is
@@ -18,7 +25,7 @@ export type SmpcPhase = "deal" | "share" | "online" | "handover";
 export function smpcCost(
   description: SessionDescription,
   schedule: Schedule,
-  program: SmpcProgram,
+  planned: SegmentCosts,
   steps: number,
 ): Record<SmpcPhase, CostFigures> {
   const { parties } = schedule;
@@ -29,8 +36,8 @@ export function smpcCost(
   };
   add("deal", evaluateCosts(seedCost, { n: parties }));
   for (let step = 0; step < Math.min(steps + 1, schedule.steps); step++)
-    for (const [index, segment] of program.segments.entries()) {
-      const cost = planCost(program.plan(index, step), parties);
+    for (const [index, segment] of planned.segments.entries()) {
+      const cost = planned.cost(index, step);
       const pieces = pieceSizes(cost.dealtBytes).length;
       add("deal", { payloadBytes: cost.dealtBytes, messages: pieces, rounds: 0, multiplyAdds: 0 });
       if (step >= steps) continue;

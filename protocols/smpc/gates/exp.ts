@@ -2,8 +2,8 @@
  * Exp by windows: the exponential of an opened wire.
  *
  * Functionality: <x> mod 2^k -> [exp(x / t)] for x in [from, from + 2^k (1 - 1/W) units). With x' = x - from and X' = X - from mod 2^k:
- *   the top log2(W) bits of the public X' name a window of s = 2^k / W values; let X' = top - d, top its last value. Then
- *   x' = (top - r mod 2^k) - d, because x' + d < 2^k. So exp(x / t) = e^(((top - r mod 2^k) + from) / t), one of W dealt words, times the
+ *   the public X' lies in one of W windows of s = 2^k / W values (rounded up: the last may be shorter); let X' = top - d, top = s - 1,
+ *   2 s - 1, ... the window's. Then x' = (top - r mod 2^k) - d, because x' + d < 2^k. So exp(x / t) = e^(((top - r mod 2^k) + from) / t), one of W dealt words, times the
  *   public e^(-d / t).
  * Parties: every party on its own share. Dealer: W words an element, of which each party uses the public X's one.
  * Leaks: nothing (local).
@@ -51,8 +51,8 @@ export const exp: Gate<"exp"> = {
       const [f, t] = [factors, table].map((array) => new Uint32Array(array.buffer));
       for (let i = 0; i < to - from; i++) {
         const x = (X[2 * (from + i)] - geometry.fromUnits) & geometry.mask;
-        const window = x >>> geometry.lowBits;
-        const below = ((window + 1) << geometry.lowBits) - 1 - x;
+        const window = Math.floor(x / geometry.height);
+        const below = (window + 1) * geometry.height - 1 - x;
         chosen[i] = window;
         f[2 * i] = t[2 * below];
         f[2 * i + 1] = t[2 * below + 1];
@@ -78,7 +78,7 @@ export const exp: Gate<"exp"> = {
       let at = 0;
       for (let i = from; i < to; i++)
         for (let window = 0; window < windows; window++) {
-          const top = ((window + 1) << geometry.lowBits) - 1;
+          const top = (window + 1) * geometry.height - 1;
           const entry = 2 * ((top - r[2 * i]) & geometry.mask);
           o[at++] = g[entry];
           o[at++] = g[entry + 1];
@@ -111,8 +111,8 @@ export const exp: Gate<"exp"> = {
 
 interface WindowGeometry {
   readonly mask: number;
-  /** log2 of the values of a window. */
-  readonly lowBits: number;
+  /** Values of a window; the last one may have fewer. */
+  readonly height: number;
   /** `from` in units of the wire. */
   readonly fromUnits: number;
   readonly bits: number;
@@ -121,11 +121,11 @@ interface WindowGeometry {
 
 function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): WindowGeometry {
   const { bits, fracBits } = wireOf(info, "exp");
-  const windowBits = Math.log2(windows);
-  if (!Number.isInteger(windowBits) || bits > 24 || windowBits > bits)
-    throw new Error(`exp: expected a power of two of windows in a wire of at most 24 bits, got ${windows} in ${bits}`);
+  const height = Math.ceil(2 ** bits / windows);
+  if (!(Number.isInteger(windows) && windows >= 2 && bits <= 24 && height * (windows - 1) < 2 ** bits))
+    throw new Error(`exp: expected 2 or more windows in a wire of at most 24 bits, got ${windows} in ${bits}`);
   const fromUnits = Math.ceil(from * 2 ** fracBits);
-  return { mask: 2 ** bits - 1, lowBits: bits - windowBits, fromUnits, bits, fracBits };
+  return { mask: 2 ** bits - 1, height, fromUnits, bits, fracBits };
 }
 
 /** The public factors of an instruction, which parties compare by hash. `info` is of its operand. */
@@ -153,9 +153,9 @@ function kept(key: string, make: () => Words): Words {
 
 /** e^(-d / t) for d = 0 ... s - 1 at tableFracBits: the same bits on every machine. */
 function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
-  const { lowBits, fracBits } = geometry;
-  return kept(`decay ${temperature} ${tableFracBits} ${lowBits} ${fracBits}`, () => {
-    const table: Words = new BigUint64Array(2 ** lowBits);
+  const { height, fracBits } = geometry;
+  return kept(`decay ${temperature} ${tableFracBits} ${height} ${fracBits}`, () => {
+    const table: Words = new BigUint64Array(height);
     const exact = Float64Array.from(table, (_, d) => {
       const exponent = -d / 2 ** fracBits / temperature;
       return exponent < LEAST_EXPONENT ? 0 : 2 ** tableFracBits * exponential(exponent);

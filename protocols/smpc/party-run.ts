@@ -33,6 +33,8 @@ export interface PartySetting {
   readonly exchange: Exchange;
   /** Rows that outlive the step. */
   readonly kept: Map<string, PartyWire | ShareWords>;
+  /** Alters this party's mask of an opening. Only for tests, which must see that a fault in a mask is found. */
+  readonly insecureMask?: (mask: Words, bits: number) => void;
 }
 
 /**
@@ -107,6 +109,7 @@ class PartyRun {
       const share = this.#share(x);
       const mask: Words = new BigUint64Array(share.length);
       new Generator(this.#batch.seed, streamName(this.#batch.batch, index, MASK)).fillWords(mask, bits);
+      this.#setting.insecureMask?.(mask, bits);
       const packed = ring.pack(maskedShare(share, mask as ShareWords, bits), bits);
       return { index, out, bits, length: share.length, mask: mask as ShareWords, packed };
     });

@@ -5,7 +5,7 @@ import type { ShareWords, Words } from "../../shares/words.ts";
 import { dealAll, type DealerKept } from "./dealer-run.ts";
 import type { PartyWire, PublicFactors } from "./gate.ts";
 import type { InstructionOf, Plan } from "./instruction.ts";
-import { runParty, type Exchange } from "./party-run.ts";
+import { runParty, type Exchange, type PartySetting } from "./party-run.ts";
 
 /** What a simulated session counted. */
 export interface SimulationCounts {
@@ -22,6 +22,7 @@ export interface SimulationCounts {
  */
 export class Simulation {
   readonly #factors: PublicFactors;
+  readonly #insecureMask: PartySetting["insecureMask"];
   readonly #seeds: readonly Uint8Array[];
   readonly #kept: readonly Map<string, PartyWire | ShareWords>[];
   readonly #dealerKept: DealerKept = new Map();
@@ -29,7 +30,9 @@ export class Simulation {
   readonly opened: Uint8Array[][] = [];
   #steps = 0;
 
-  constructor(parties: number, factors: PublicFactors) {
+  /** `insecureMask`: see PartySetting; it alters the masks of all parties. */
+  constructor(parties: number, factors: PublicFactors, insecureMask?: PartySetting["insecureMask"]) {
+    this.#insecureMask = insecureMask;
     this.#factors = factors;
     this.#seeds = Array.from({ length: parties }, () => randomBytes(32));
     this.#kept = this.#seeds.map(() => new Map());
@@ -64,7 +67,14 @@ export class Simulation {
       this.#seeds.map((seed, party) =>
         runParty(
           plan,
-          { party, parties, factors: this.#factors, exchange: exchange(party), kept: this.#kept[party] },
+          {
+            party,
+            parties,
+            factors: this.#factors,
+            exchange: exchange(party),
+            kept: this.#kept[party],
+            insecureMask: this.#insecureMask,
+          },
           { batch, seed, explicit: party === parties - 1 ? explicit : null },
           shared[party],
         ),

@@ -1,0 +1,100 @@
+/**
+ * Does anything but uniform words leave a party? Marginals only: of every wire that a plan opens, the opened words X = x + r mod 2^k of
+ * many runs on one input are counted in 16 classes, by their top and by their low bits.
+ *
+ * Verdict rule: a chi-square above LIMIT (15 degrees of freedom: one in 10^7 uniform samples) fails; there are about 40 wires and two
+ * counts. Positive controls: masks one bit short, masks of zeros in one wire of the plan (a value opened in the clear), must be found.
+ * Power: with 1500 words a wire, a class that is 1.4 times as likely as it should be is found nearly always. Limits: joint distributions
+ * of several words are not looked at; proofs/secrecy does that exhaustively for the primitives.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ring } from "../../../shares/ring.ts";
+import type { Words } from "../../../shares/words.ts";
+import { sumMasked } from "../../../protocols/smpc/gates/open.ts";
+import type { InstructionOf, Plan, WireInfo } from "../../../protocols/smpc/instruction.ts";
+import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { tinyLayer } from "./tiny-plan.ts";
+
+const CLASSES = 16;
+const LIMIT = 65;
+const ENOUGH_WORDS = 1500;
+/** A wire of few words is counted over at most so many runs. */
+const MOST_RUNS = 120;
+
+/** The opened words of every `open` of a plan from one run's payloads, by instruction index. */
+function openedWords(plan: Plan, payloads: readonly Uint8Array[][]): Map<number, Words> {
+  const opened = new Map<number, Words>();
+  const rounds = [
+    ...new Set(plan.instructions.flatMap(({ gate }, i) => (gate === "open" ? [plan.levels[i]] : []))),
+  ].sort((a, b) => a - b);
+  rounds.forEach((level, round) => {
+    let at = 0;
+    plan.instructions.forEach((instruction, index) => {
+      if (instruction.gate !== "open" || plan.levels[index] !== level) return;
+      const { rows, columns, bits } = plan.values[instruction.out] as WireInfo;
+      const length = Math.ceil((rows * columns * bits) / 8);
+      const parts = payloads[round].map((payload) => {
+        const words: Words = new BigUint64Array(rows * columns);
+        ring.unpack(words, payload.subarray(at, at + length), bits, 0);
+        return words;
+      });
+      opened.set(index, sumMasked(parts, bits));
+      at += length;
+    });
+  });
+  return opened;
+}
+
+/** Chi-square of the top and of the low four bits of some words. */
+function chiSquares(words: readonly bigint[], bits: number): number[] {
+  return [BigInt(bits - 4), 0n].map((shift) => {
+    const counts = new Array<number>(CLASSES).fill(0);
+    for (const word of words) counts[Number((word >> shift) & 15n)]++;
+    const expected = words.length / CLASSES;
+    return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  });
+}
+
+/** The openings of a tiny layer whose words are not uniform, as "instruction: chi-square". */
+async function suspects(kind: "llama" | "gpt2", insecureMask?: (mask: Words, bits: number) => void): Promise<string[]> {
+  const layer = tinyLayer(kind, "opened words");
+  const plan = layer.plan(6, 0);
+  const x = layer.rows(6, "one prompt"); // [6, width]
+  const words = new Map<number, bigint[]>();
+  for (let run = 0; run < MOST_RUNS; run++) {
+    if (words.size > 0 && [...words.values()].every(({ length }) => length >= ENOUGH_WORDS)) break;
+    const simulation = new Simulation(2, layer.factors, insecureMask);
+    await simulation.run(plan, { x });
+    for (const [index, opened] of openedWords(plan, simulation.opened)) {
+      const list = words.get(index) ?? [];
+      if (list.length < ENOUGH_WORDS) list.push(...opened);
+      words.set(index, list);
+    }
+  }
+  const found: string[] = [];
+  for (const [index, list] of words) {
+    const { out } = plan.instructions[index] as InstructionOf<"open">;
+    const worst = Math.max(...chiSquares(list, (plan.values[out] as WireInfo).bits));
+    if (worst > LIMIT) found.push(`open ${index}: ${worst.toFixed(0)}`);
+  }
+  return found;
+}
+
+for (const kind of ["llama", "gpt2"] as const)
+  test(`${kind}: every opened wire is uniform, whatever the prompt is`, async () => {
+    assert.deepEqual(await suspects(kind), []);
+  });
+
+test("positive control: masks one bit short are found in every kind of wire", async () => {
+  const found = await suspects("llama", (mask, bits) => ring.reduce(mask, mask, bits - 1));
+  assert.ok(found.length >= 5, `expected several wires, got ${found.join("; ")}`);
+});
+
+test("positive control: values opened in the clear are found, and they alone", async () => {
+  // The row scales of the two norms are the only wires of 32 bits or more.
+  const found = await suspects("llama", (mask, bits) => {
+    if (bits >= 32) mask.fill(0n);
+  });
+  assert.equal(found.length, 2, `expected the two row scales, got ${found.join("; ")}`);
+});

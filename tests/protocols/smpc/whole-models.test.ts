@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parameterReader } from "../../../layers/reference/engine.ts";
+import { plainForward } from "../../../layers/reference/plain-forward.ts";
+import type { Model } from "../../../layers/model.ts";
+import { calibrate } from "../../../protocols/smpc/calibration/calibrate.ts";
+import { calibrationText } from "../../../protocols/smpc/calibration/calibration-text.ts";
+import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
+import type { Plan } from "../../../protocols/smpc/instruction.ts";
+import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
+import { FINE_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
+import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
+import { planCost } from "../../../protocols/smpc/plan-cost.ts";
+import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { maxError, MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
+
+/** Issue: hidden states of all fixtures with all layers under SMPC. */
+const HIDDEN_TOLERANCE = 2e-2;
+
+interface Prepared {
+  readonly plan: (rows: number, past: number, sequenceLimit: number) => Plan;
+  readonly factors: ModelFactors;
+}
+
+async function prepare(model: Model): Promise<Prepared> {
+  const { spec, program } = model;
+  const ranges = await calibrate(model, await calibrationText(model, null), { from: 0, to: spec.layers, head: true });
+  const reader = parameterReader(model);
+  for (let layer = 0; layer < spec.layers; layer++)
+    await reader.load((a) => [program.pre(a, spec, layer, null), program.post(a, spec, layer, null, null)]);
+  await reader.load((a) => [program.finish(a, spec, null), program.logits?.(a, spec, null)]);
+  const statistics = new ParameterStatistics(reader.parameter);
+  return {
+    factors: new ModelFactors(reader.parameter),
+    plan: (rows, past, sequenceLimit) =>
+      lowerLayers({
+        spec,
+        program,
+        statistics,
+        ranges: rangeOfSite(ranges),
+        from: 0,
+        to: spec.layers,
+        head: true,
+        rows,
+        past,
+        sequenceLimit,
+        precision: FINE_PRECISION,
+      }),
+  };
+}
+
+for (const name of MODEL_NAMES) {
+  test(`${name}: all layers under SMPC give the hidden states of the plain model`, async () => {
+    const { model, golden } = await openGolden(name);
+    const { plan: planOf, factors } = await prepare(model);
+    const plan = planOf(golden.ids.length, 0, golden.ids.length);
+    const { hidden, logits } = await plainForward(model, golden.ids);
+    const simulation = new Simulation(2, factors);
+    const { outputs, counts } = await simulation.run(plan, { x: hidden[0].data });
+    const error = maxError(outputs.rows, hidden[hidden.length - 1].data);
+    assert.ok(error <= HIDDEN_TOLERANCE, `largest error of a hidden state: ${error}`);
+    if (logits !== null) {
+      const logitError = maxError(outputs.logits, logits.data);
+      assert.ok(logitError <= HIDDEN_TOLERANCE, `largest error of a logit: ${logitError}`);
+    }
+    for (const { output, expected, tolerance } of plan.checks)
+      for (const value of outputs[output]) assert.ok(Math.abs(value - expected) <= tolerance, `${output}: ${value}`);
+    const cost = planCost(plan, 2);
+    assert.deepEqual(counts, { onlineBytes: cost.onlineBytes, dealtBytes: cost.dealtBytes, rounds: plan.rounds });
+    await model.close();
+  });
+}
+
+for (const [name, parties] of [
+  ["llama-gqa", 3],
+  ["mistral-window", 2],
+  ["gpt2", 4],
+] as const) {
+  test(`${name}, ${parties} parties: decoding with kept keys and values gives what the whole pass gives`, async () => {
+    const { model, golden } = await openGolden(name);
+    const { width } = model.spec;
+    const { plan, factors } = await prepare(model);
+    const { hidden } = await plainForward(model, golden.ids);
+    const last = hidden[hidden.length - 1].data;
+    const simulation = new Simulation(parties, factors);
+    const limit = golden.ids.length;
+    let worst = 0;
+    for (let past = 0; past < limit;) {
+      const rows = past === 0 ? limit - 4 : past === limit - 4 ? 2 : 1; // a prompt, then steps of two rows and of one
+      const { outputs, counts } = await simulation.run(plan(rows, past, limit), {
+        x: hidden[0].data.subarray(past * width, (past + rows) * width),
+      });
+      worst = Math.max(worst, maxError(outputs.rows, last.subarray(past * width, (past + rows) * width)));
+      assert.equal(counts.onlineBytes, planCost(plan(rows, past, limit), parties).onlineBytes);
+      past += rows;
+    }
+    assert.ok(worst <= HIDDEN_TOLERANCE, `largest error of a hidden state: ${worst}`);
+    await model.close();
+  });
+}

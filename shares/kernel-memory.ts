@@ -23,6 +23,8 @@ interface KernelExports {
     base: number,
     segments: number,
   ) => void;
+  readonly centreWords: (masked: number, low: number, bits: number, count: number) => void;
+  readonly liftWords: (mask: number, low: number, carries: number, tops: number, bits: number, count: number) => void;
   readonly unpack: (out: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
   readonly subtractPacked: (x: number, bytes: number, bits: number, bitOffset: number, count: number) => void;
   readonly pack: (bytes: number, words: number, bits: number, count: number) => void;

@@ -11,7 +11,7 @@
  * r in the larger ring: the parties' canonical mask shares add up to r + 2^k carry, so the dealer deals -carry.
  * Test: tests/protocols/smpc/extend.test.ts
  */
-import { centreWords, LIFT_KERNEL_BITS, liftWords } from "../../shares/lift-kernels.ts";
+import { centreWords, liftWords } from "../../shares/lift-kernels.ts";
 import { ring } from "../../shares/ring.ts";
 import type { MaskedWords, MaskWords, ShareWords, Words } from "../../shares/words.ts";
 
@@ -25,16 +25,7 @@ export interface PublicLift {
 export function publicLift(masked: MaskedWords | Words, bits: number): PublicLift {
   const centred: Words = new BigUint64Array(masked.length);
   const low: Words = new BigUint64Array(masked.length);
-  if (bits <= LIFT_KERNEL_BITS) {
-    centreWords(centred, low, masked, bits);
-    return { centred, low };
-  }
-  const quarter = 1n << BigInt(bits - 2);
-  ring.scale(centred, masked, 1n, quarter);
-  ring.reduce(centred, centred, bits);
-  ring.shiftRight(low, centred, bits, bits - 1, 0n);
-  ring.scale(low, low, -1n, 1n);
-  ring.scale(centred, centred, 1n, -quarter);
+  centreWords(centred, low, masked, bits);
   return { centred, low };
 }
 
@@ -61,12 +52,6 @@ export function liftedMask(
   tops: Words,
 ): Words {
   const out: Words = new BigUint64Array(mask.length);
-  if (bits <= LIFT_KERNEL_BITS) {
-    liftWords(out, mask, bits, low, minusCarries, tops);
-    return out;
-  }
-  ring.multiply(out, low, tops);
-  ring.subtract(out, minusCarries, out);
-  ring.addScaled(out, mask, out, 1n << BigInt(bits));
+  liftWords(out, mask, bits, low, minusCarries, tops);
   return out;
 }

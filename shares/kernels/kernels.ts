@@ -3,4 +3,5 @@ export * from "./bit-packing";
 export * from "./elementwise";
 export * from "./limbs";
 export * from "./matrix-product";
+export * from "./narrow-wire";
 export * from "./table-sums";

@@ -41,6 +41,9 @@ export function colocations(placed: PlacedParties): string[] {
   return faults;
 }
 
+/** What a warning was given of already. */
+const warned = new Set<string>();
+
 /** Refuses such a placement unless it says that it is insecure; then says so. Throws Error naming the machine and the parties. */
 export function checkMachines(placed: PlacedParties, from: string): void {
   const faults = colocations(placed);
@@ -49,6 +52,8 @@ export function checkMachines(placed: PlacedParties, from: string): void {
     throw new Error(
       `${from}: ${faults.join("; ")}. Who has that machine reads the whole prompt; "insecureColocation": true allows it`,
     );
+  if (warned.has(from)) return;
+  warned.add(from);
   process.stderr.write(
     `warning: ${from}: ${faults.join("; ")}: nothing is secret from that machine (insecureColocation)\n`,
   );

@@ -125,7 +125,7 @@ async function generateOnce(
   const reports = await session.close();
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
   const costs = await sessionCosts(deployment, session, reports, model, generatedIds.length);
-  const smpc = smpcRecord(session, reports, costs);
+  const smpc = smpcRecord(session, reports, costs, deployment.machines);
   if (smpc !== null && smpc.failedRows.length > 0) process.stderr.write(`warning: ${failureText(smpc.failedRows)}\n`);
   return {
     text,

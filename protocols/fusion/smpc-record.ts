@@ -5,11 +5,12 @@ import type { PartyReport } from "./party-report.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { SessionCosts } from "./session-costs.ts";
 
-/** What the layers under SMPC did in an ended session; null where there are none. */
+/** What the layers under SMPC did in an ended session; null where there are none. `machines`: a topology's, by party. */
 export function smpcRecord(
   session: ClientSession,
   reports: readonly PartyReport[],
   { phases }: Pick<SessionCosts, "phases">,
+  machines: Readonly<Record<string, string>> | undefined,
 ): RunRecord["smpc"] {
   const { smpc } = session.description;
   if (smpc === null) return null;
@@ -21,7 +22,9 @@ export function smpcRecord(
     layers: [...layers],
     parties,
     dealer,
-    machines: new Set([hostname(), ...reports.map(({ host }) => host)]).size,
+    machines: new Set(
+      machines === undefined ? [hostname(), ...reports.map(({ host }) => host)] : Object.values(machines),
+    ).size,
     onlineBytes: bytesOf("online"),
     dealtBytes: bytesOf("deal"),
     sharedBytes: bytesOf("share"),

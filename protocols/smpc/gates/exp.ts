@@ -137,15 +137,19 @@ const LEAST_EXPONENT = -100;
 
 /** Tables that are made once and kept: those of a plan's few exponentials, for its other parties and steps. */
 const tables = new Map<string, Words>();
-const MOST_TABLES = 16;
+/** A decoded token of eight layers reads forty of them, some of 8 MB: fewer would be made again for every token. */
+const MOST_TABLE_BYTES = 256 * 1024 * 1024;
+let tableBytes = 0;
 
 function kept(key: string, make: () => Words): Words {
   let table = tables.get(key);
   if (table === undefined) {
     tables.set(key, (table = make()));
-    for (const oldest of tables.keys()) {
-      if (tables.size <= MOST_TABLES) break;
+    tableBytes += table.byteLength;
+    for (const [oldest, { byteLength }] of tables) {
+      if (tableBytes <= MOST_TABLE_BYTES || oldest === key) break;
       tables.delete(oldest);
+      tableBytes -= byteLength;
     }
   }
   return table;

@@ -3,6 +3,7 @@ import { reportFailure } from "./failure.ts";
 import { addBench } from "./bench.ts";
 import { addCalibrate } from "./calibrate.ts";
 import { addNode } from "./node.ts";
+import { addProve } from "./prove.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
 import { addUp } from "./up.ts";
@@ -22,6 +23,7 @@ addCalibrate(program);
 addNode(program);
 addUp(program);
 addTopology(program);
+addProve(program);
 addSchema(program);
 
 try {

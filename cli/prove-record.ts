@@ -4,6 +4,8 @@ import { z } from "zod";
 export const proofRecord = z.strictObject({
   ok: z.boolean().describe("is every lemma as it must be"),
   seconds: z.number(),
+  plans: z.array(z.string()).describe("plans whose widths are proved"),
+  plansLeftOut: z.array(z.string()).describe("plans that fit into no ring, with the reason"),
   lemmas: z.array(
     z.strictObject({
       name: z.string(),

@@ -5,11 +5,13 @@ import { benchRecord } from "../experiments/bench/bench-record.ts";
 import { runConfig } from "../protocols/fusion/run-config.ts";
 import { runRecord } from "../protocols/fusion/run-record.ts";
 import { topologySchema } from "../protocols/fusion/topology.ts";
+import { proofRecord } from "./prove-record.ts";
 
 const SCHEMAS = {
   run: runRecord,
   verify: verifyRecord,
   bench: benchRecord,
+  prove: proofRecord,
   config: runConfig,
   topology: topologySchema,
 } as const;

@@ -1,4 +1,4 @@
-import { smtFormula, wordsOf, type Formula } from "./term.ts";
+import { holds, smtFormula, wordsOf, type Formula } from "./term.ts";
 
 /** One question to the solver: does `claim` hold for all words that meet `assume`? */
 export interface Query {
@@ -41,4 +41,13 @@ export function queryText({ name, wordBits, assume, claim }: Query): QueryText {
   ].join("\n");
   const refutation = `(assert (not ${smtFormula(claim, wordBits)}))`;
   return { name, premises: assume.length === 0 ? null : premises, counterexample: `${premises}\n${refutation}` };
+}
+
+/** Whether a model, as the solver prints it, is a counterexample: checked without the solver. Words that it leaves out may be anything. */
+export function isCounterexample({ wordBits, assume, claim }: Query, model: string): boolean {
+  const values: Record<string, bigint> = {};
+  for (const name of [...assume, claim].flatMap((formula) => [...wordsOf(formula)])) values[name] = 0n;
+  for (const [, name, base, digits] of model.matchAll(/(\S+) -> #([xb])([0-9a-f]+)/g))
+    values[name] = BigInt(`0${base}${digits}`);
+  return assume.every((formula) => holds(formula, values, wordBits)) && !holds(claim, values, wordBits);
 }

@@ -96,6 +96,16 @@ const RELATIONS = { equal: "=", "at most": "bvule" } as const;
 export const smtFormula = ({ relation, left, right }: Formula, wordBits: number): string =>
   `(${RELATIONS[relation]} ${smtTerm(left, wordBits)} ${smtTerm(right, wordBits)})`;
 
+/** Whether a formula holds of these values. */
+export function holds(
+  { relation, left, right }: Formula,
+  values: Readonly<Record<string, bigint>>,
+  wordBits: number,
+): boolean {
+  const [a, b] = [evaluate(left, values, wordBits), evaluate(right, values, wordBits)];
+  return relation === "equal" ? a === b : a <= b;
+}
+
 /** Names of the free words of a formula. */
 export function wordsOf({ left, right }: Formula): Set<string> {
   const names = new Set<string>();

@@ -8,6 +8,7 @@ import { LayerWeights } from "../protocols/smpc/layer-weights.ts";
 import { lowerLayers, type LayerRun } from "../protocols/smpc/lowering/lower-layers.ts";
 import type { ModelRanges, SiteRange } from "../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../protocols/smpc/parameter-statistics.ts";
+import { RingBudgetError } from "../protocols/smpc/plan-builder.ts";
 
 /** Rings and wires between which gates of some plans work. Widths are bits. */
 export interface Widths {
@@ -28,7 +29,7 @@ export interface Widths {
 }
 
 /** Every combination of widths that the gates of these plans have, each once. */
-export function widthsOf(plans: readonly Plan[]): Widths {
+export function widthsOf(plans: Iterable<Plan>): Widths {
   const found: { [K in keyof Widths]: Map<string, Widths[K][number]> } = {
     shifts: new Map(),
     extensions: new Map(),
@@ -87,34 +88,49 @@ const STEPS = [
   { rows: 1, past: 128 },
 ] as const;
 const SEQUENCE_LIMIT = 256;
-const SHAPES: readonly SyntheticShape[] = ["bert-base"];
+const SHAPES: readonly SyntheticShape[] = ["bert-base", "smollm2"];
 const DEFAULT_MODEL = path.resolve(import.meta.dirname, "../models/default");
 
+/** Plans by name, and why others are left out. */
+export interface PlansInUse {
+  readonly plans: ReadonlyMap<string, Plan>;
+  /** Plans that don't fit into 64-bit rings, so that nobody can run them. */
+  readonly leftOut: readonly string[];
+}
+
 /**
- * The plans whose widths are proved: layer 0 of the default model with its calibrated ranges, and a layer of the shape of BERT-base with
- * ranges as trained models need. Reads the default model's weights.
+ * The plans whose widths are proved: layer 0 of the default model with its calibrated ranges, and layers of the shapes of BERT-base and
+ * SmolLM2 with ranges as trained models need; a prompt and the step after it. Reads the default model's weights.
  */
-export async function plansInUse(): Promise<Plan[]> {
-  const plans: Plan[] = [];
-  const lower = (run: Pick<LayerRun, "spec" | "program" | "statistics" | "ranges">): void => {
-    for (const step of STEPS)
-      if (step.past === 0 || run.spec.causal)
-        plans.push(lowerLayers({ ...run, ...step, from: 0, to: 1, head: false, sequenceLimit: SEQUENCE_LIMIT }));
+export async function plansInUse(): Promise<PlansInUse> {
+  const plans = new Map<string, Plan>();
+  const leftOut: string[] = [];
+  const lower = (name: string, run: Pick<LayerRun, "spec" | "program" | "statistics" | "ranges">): void => {
+    for (const step of STEPS) {
+      if (step.past > 0 && !run.spec.causal) continue;
+      const label = `${name}, ${step.rows} rows after ${step.past}`;
+      try {
+        plans.set(label, lowerLayers({ ...run, ...step, from: 0, to: 1, head: false, sequenceLimit: SEQUENCE_LIMIT }));
+      } catch (error) {
+        if (!(error instanceof RingBudgetError)) throw error;
+        leftOut.push(`${label}: ${error.message}`);
+      }
+    }
   };
   const model = await openModel(DEFAULT_MODEL);
   try {
     const ranges = rangeOfSite(await loadRanges(model, { from: 0, to: 1, head: false }));
     const { statistics } = await LayerWeights.open(model, [0], false);
-    lower({ spec: model.spec, program: model.program, statistics, ranges });
+    lower("default model", { spec: model.spec, program: model.program, statistics, ranges });
   } finally {
     await model.close();
   }
   for (const shape of SHAPES) {
     const layer = syntheticLayer(shape);
     const statistics = new ParameterStatistics(layer.parameter);
-    lower({ ...layer.model, statistics, ranges: trainedWidths(NOTHING_SEEN) });
+    lower(shape, { ...layer.model, statistics, ranges: trainedWidths(NOTHING_SEEN) });
   }
-  return plans;
+  return { plans, leftOut };
 }
 
 /** Ranges that leave every width to what trained models need. */

@@ -76,11 +76,11 @@ function signedNearest(x: Term, widths: ShiftWidths): Term {
   return subtract(lifted, constant(half >> BigInt(widths.shiftBits)));
 }
 
-function steps(parties: number, widths: ShiftWidths): Query[] {
+function steps(parties: number, widths: ShiftWidths, { moreUnits = 0 }: ShiftFaults): Query[] {
   const { ringBits, shiftBits } = widths;
   const at = label(parties, widths);
   const t = BigInt(shiftBits);
-  const units = BigInt(unitsOf(widths, parties));
+  const units = BigInt(unitsOf(widths, parties) + moreUnits);
   const half = BigInt(parties) << (t - 1n);
   const remainder = (party: number): Query => {
     const shifted = add(word("s"), constant(addedBy(party, parties, shiftBits)));
@@ -169,7 +169,7 @@ export function shiftLemmas({ shifts }: Pick<Widths, "shifts">, faults: ShiftFau
         "shares of K bits shifted right by t add up to x / 2^t mod 2^(K - t), off by the declared floor(n / 2) units at most and never by a wrap",
       expected: "proved",
       widths: `n = 2, 3, 4; K >> t = ${widths}`,
-      queries: [...small, ...shifts.flatMap((each) => PARTIES.flatMap((parties) => steps(parties, each)))],
+      queries: [...small, ...shifts.flatMap((each) => PARTIES.flatMap((parties) => steps(parties, each, faults)))],
       conform: () => conform(shifts),
     },
     {

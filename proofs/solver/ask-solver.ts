@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { queryText, type Query } from "../lemma.ts";
+import { isCounterexample, queryText, type Query } from "../lemma.ts";
 
 /** The solver's word on one query. */
 export interface Answer {
@@ -15,7 +15,10 @@ export interface Answer {
 
 const PROCESS = fileURLToPath(new URL("z3-process.mjs", import.meta.url));
 
-/** Asks a solver process of their own for the answers to `queries`, in order. Throws Error if the process ends before it has answered. */
+/**
+ * Asks a solver process of their own for the answers to `queries`, in order. Throws Error if the process ends before it has answered,
+ * or calls something a counterexample that is none.
+ */
 export async function askSolver(queries: readonly Query[]): Promise<Answer[]> {
   const child = spawn(process.execPath, [PROCESS], { stdio: ["pipe", "pipe", "pipe"] });
   let errors = "";
@@ -28,7 +31,12 @@ export async function askSolver(queries: readonly Query[]): Promise<Answer[]> {
   child.stdin.end(queries.map((query) => `${JSON.stringify(queryText(query))}\n`).join(""));
   const answers: Answer[] = [];
   try {
-    for await (const line of createInterface({ input: child.stdout })) answers.push(JSON.parse(line) as Answer);
+    for await (const line of createInterface({ input: child.stdout })) {
+      const answer = JSON.parse(line) as Answer;
+      if (answer.answer === "sat" && !isCounterexample(queries[answers.length], answer.model ?? ""))
+        throw new Error(`${answer.name}: expected a counterexample, got ${answer.model}, which is none`);
+      answers.push(answer);
+    }
     await ended;
   } finally {
     child.kill();

@@ -9,8 +9,9 @@ import { createInterface } from "node:readline";
 const QUERY_MS = 120_000;
 
 let init;
+let Z3_error_code;
 try {
-  ({ init } = await import("z3-solver"));
+  ({ init, Z3_error_code } = await import("z3-solver"));
 } catch {
   process.stderr.write(
     "prove: expected the package z3-solver, which npm ci installs unless told to omit dev, got none\n",
@@ -45,6 +46,9 @@ function solverOf(context) {
 async function check(context, text) {
   const solver = solverOf(context);
   Z3.solver_from_string(context, solver, text);
+  // A text that it can't read leaves an empty solver, of which anything would be a counterexample.
+  const error = Z3.get_error_code(context);
+  if (error !== Z3_error_code.Z3_OK) throw new Error(Z3.get_error_msg(context, error));
   const answer = ANSWERS[await Z3.solver_check(context, solver)];
   if (answer === "sat")
     return { answer, model: Z3.model_to_string(context, Z3.solver_get_model(context, solver)).trim() };

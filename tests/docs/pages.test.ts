@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { proofRecord } from "../../cli/prove-record.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
 import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
@@ -73,6 +74,7 @@ describe("docs/json.md", () => {
     ["weir run", runRecord],
     ["weir verify", verifyRecord],
     ["weir bench", benchRecord],
+    ["weir prove", proofRecord],
   ] as const)
     it(`has every field of ${heading}, and no other`, () => {
       const rows = rowsOf("json.md", heading).slice(1);

@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import type { z } from "zod";
+import { proofRecord, type ProofRecord } from "./prove-record.ts";
+import { progress } from "./progress.ts";
+
+/** Nothing imports the proofs; they are started. */
+const PROVER = fileURLToPath(new URL("../proofs/prove.ts", import.meta.url));
+
+const plansLine = proofRecord.pick({ plans: true, plansLeftOut: true });
+
+/** `weir prove`: do the lemmas hold, and do the statements that must not hold fail? */
+export function addProve(program: Command): void {
+  program
+    .command("prove")
+    .description(
+      "Prove the lemmas of the SMPC gates for the widths in use (z3), refute what must not hold, and count the secrecy of sharing, opening and extension; exit 1 if one isn't as it must be.",
+    )
+    .argument("[lemmas...]", "beginnings of the names of lemmas (default: all)")
+    .option("--json", "print one JSON object (weir schema prove) and nothing else")
+    .action(async (names: string[], flags: { readonly json?: boolean }) => {
+      const isJson = flags.json === true;
+      const report = progress(isJson);
+      const start = performance.now();
+      report.step("proving");
+      const { ok, ...proved } = await proveEach(names, (lemma) => {
+        if (isJson) return;
+        report.clear();
+        process.stdout.write(`${lineOf(lemma)}\n`);
+      });
+      report.clear();
+      const record: ProofRecord = { ok, seconds: (performance.now() - start) / 1000, ...proved };
+      if (isJson) process.stdout.write(`${JSON.stringify(proofRecord.parse(record))}\n`);
+      else {
+        for (const plan of record.plansLeftOut) process.stdout.write(`no plan: ${plan}\n`);
+        process.stdout.write(`${record.ok ? "all" : "NOT all"} as it must be, ${record.seconds.toFixed(1)} s\n`);
+      }
+      if (!record.ok) process.exitCode = 1;
+    });
+}
+
+/** Runs the proofs and calls `onLemma` as each is done. Throws Error with what they print if they end before the last. */
+async function proveEach(
+  names: readonly string[],
+  onLemma: (lemma: ProofRecord["lemmas"][number]) => void,
+): Promise<Omit<ProofRecord, "seconds">> {
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), PROVER, ...names], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code));
+  });
+  let inUse: z.infer<typeof plansLine> = { plans: [], plansLeftOut: [] };
+  const lemmas: ProofRecord["lemmas"] = [];
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const said: unknown = JSON.parse(line);
+      const plans = plansLine.safeParse(said);
+      if (plans.success) {
+        inUse = plans.data;
+        continue;
+      }
+      const lemma = proofRecord.shape.lemmas.element.parse(said);
+      lemmas.push(lemma);
+      onLemma(lemma);
+    }
+    const ok = lemmas.length > 0 && lemmas.every((lemma) => lemma.ok);
+    if ((await ended) !== (ok ? 0 : 1) || errors !== "")
+      throw new Error(`prove: ${errors.trim() || "expected an end after the last lemma, got an end before it"}`);
+    return { ok, ...inUse, lemmas };
+  } finally {
+    child.kill();
+  }
+}
+
+function lineOf({
+  name,
+  widths,
+  expected,
+  verdict,
+  ok,
+  cases,
+  seconds,
+  failure,
+}: ProofRecord["lemmas"][number]): string {
+  const said = ok ? (expected === "refuted" ? "refuted, as it must be" : "proved") : `RED, ${verdict}`;
+  const why = failure === null ? "" : `\n  ${failure}`;
+  return `${said.padEnd(22)}  ${name} (${widths}): ${cases} cases, ${seconds.toFixed(1)} s${why}`;
+}

@@ -24,14 +24,16 @@ export class Float64Product {
     return new Float64Product(await openGraph(threads, false), await openGraph(threads, true));
   }
 
-  /** x [rows, inner] times y: [rows, columns]. Throws RangeError where the sizes don't fit. */
-  async times(x: Float64Array, inner: number, y: RightSide): Promise<Float64Array> {
+  /** x [rows, inner] times y: [rows, columns], in `room` if given. Throws RangeError where the sizes don't fit. */
+  async times(x: Float64Array, inner: number, y: RightSide, room?: Float64Array): Promise<Float64Array> {
     const { data, shape, transposed } = y;
     const columns = shape[transposed ? 0 : 1];
     if (shape[transposed ? 1 : 0] !== inner)
       throw new RangeError(`product: expected ${inner} rows on the right, got ${shape[transposed ? 1 : 0]}`);
     const rows = x.length / inner;
-    const out = new Float64Array(rows * columns);
+    const out = room ?? new Float64Array(rows * columns);
+    if (out.length !== rows * columns)
+      throw new RangeError(`product: expected room for ${rows} * ${columns} numbers, got ${out.length}`);
     const session = transposed ? this.#transposed : this.#plain;
     await session.run(
       { x: new OrtTensor("float64", x, [rows, inner]), y: new OrtTensor("float64", data, shape) },

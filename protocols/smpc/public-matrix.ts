@@ -44,11 +44,13 @@ export class PublicMatrix {
     const { limbs, blocks } = this.#plan(ringBits);
     for (const { from, to } of cut(inputs, blocks)) {
       const width = to - from;
-      const pieces = new Float64Array(limbs.limbs * rows * width);
+      const pieces = takeRoom(limbs.limbs * rows * width);
+      const room = takeRoom(limbs.limbs * rows * outputs);
       splitLimbs(pieces, x, inputs, { from, width }, ringBits, limbs);
       const data = this.#entries.subarray(from * outputs, to * outputs);
-      const sums = await this.#product.times(pieces, width, { data, shape: [width, outputs], transposed: false });
+      const sums = await this.#product.times(pieces, width, { data, shape: [width, outputs], transposed: false }, room);
       joinLimbs(out, sums, limbs);
+      giveRoom(pieces, room);
     }
   }
 
@@ -78,6 +80,21 @@ export class PublicMatrix {
     this.#columnSums.set(blocks, largest);
     return largest;
   }
+}
+
+/** Room for limbs and sums of products before, for those after: fresh memory keeps the garbage collector busy. */
+const rooms: Float64Array[] = [];
+/** Two products at a time (two parties in a process) of two sizes. */
+const MOST_ROOMS = 8;
+
+function takeRoom(length: number): Float64Array {
+  const at = rooms.findIndex((room) => room.length === length);
+  return at < 0 ? new Float64Array(length) : rooms.splice(at, 1)[0];
+}
+
+function giveRoom(...given: Float64Array[]): void {
+  rooms.push(...given);
+  rooms.splice(0, rooms.length - MOST_ROOMS);
 }
 
 /** sums += |row|. A function of its own so that it is soon compiled. */

@@ -56,6 +56,19 @@ describe("a public matrix", () => {
     );
   });
 
+  it("multiplies for several parties at the same time", async () => {
+    const [rows, inputs] = [3, 40];
+    const integers = Int32Array.from({ length: inputs * 7 }, (_, i) => (i % 19) - 9);
+    for (let round = 0; round < 3; round++)
+      await Promise.all(
+        ["a", "b", "c", "d", "e", "f"].map((party) => {
+          const x = new BigUint64Array(rows * inputs);
+          new Generator(party, `${round}`).fillWords(x, 64);
+          return check(x, integers, inputs, 50);
+        }),
+      );
+  });
+
   it("stays exact for the largest integers, limbs and sums of one sign", async () => {
     for (const entry of [2 ** 24, -(2 ** 24), 2 ** 20])
       for (const word of [lowBits(64), 1n << 63n, 0x5555555555555555n])

@@ -35,7 +35,7 @@ describe("lift kernels", () => {
     });
     fc.assert(
       fc.property(cases, ({ bits, words }) => {
-        const column = (j: number) => Words.from(words, (row) => row[j]);
+        const column = (j: number) => BigUint64Array.from(words, (row) => row[j]);
         const out = column(0);
         liftWords(out, out, bits, column(1), column(2), column(3));
         words.forEach(([r, u, c, m], i) => assert.equal(out[i], mod64(r + ((c - u * m) << BigInt(bits)))));

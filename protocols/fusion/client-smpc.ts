@@ -6,9 +6,9 @@ import { formatAt, receiveRows, tensorOf } from "../cascade/hand-over-rows.ts";
 import { DEALER, smpcName } from "../cascade/schedule.ts";
 import type { FailedRow } from "../smpc/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../smpc/lowering/lower-layers.ts";
-import { SessionDealer } from "../smpc/session-dealer.ts";
+import { SessionDealer } from "./session-dealer.ts";
 import { shareRows } from "../smpc/share-rows.ts";
-import type { SmpcProgram } from "../smpc/smpc-program.ts";
+import type { SmpcProgram } from "./smpc-program.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 
 /** What the client computes itself before layer 0 under SMPC. */

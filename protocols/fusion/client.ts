@@ -7,7 +7,7 @@ import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session
 import { byOwner, compName, DEALER } from "../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../wire/endpoint.ts";
 import type { FailedRow } from "../smpc/hand-over.ts";
-import { SmpcProgram } from "../smpc/smpc-program.ts";
+import { SmpcProgram } from "./smpc-program.ts";
 import { ClientSmpc, type Embedding } from "./client-smpc.ts";
 import { nodeNames } from "./deployment.ts";
 import type { HostedModel } from "./party-host.ts";

@@ -11,7 +11,7 @@ import { byOwner, type Schedule } from "../cascade/schedule.ts";
 import { evaluateCosts, type CostFigures, type Quantities } from "../cost.ts";
 import { inputCost, outputCost } from "../cascade/edges.ts";
 import { planCost } from "../smpc/plan-cost.ts";
-import type { SmpcProgram } from "../smpc/smpc-program.ts";
+import type { SmpcProgram } from "./smpc-program.ts";
 import type { Phase } from "../wire/messages.ts";
 import { smpcCost, type SmpcPhase } from "./expected-smpc-cost.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";

@@ -4,9 +4,10 @@ import type { Segment } from "../cascade/segments.ts";
 import { evaluateCosts, type CostFigures } from "../cost.ts";
 import { handOverBytes, handOverCost } from "../smpc/hand-over.ts";
 import type { PlanCost } from "../smpc/plan-cost.ts";
-import { pieceSizes, seedCost } from "../smpc/session-dealer.ts";
+import { pieceSizes } from "../smpc/batch-pieces.ts";
+import { seedCost } from "./session-dealer.ts";
 import { inputShareCost, packedBytes } from "../smpc/share-rows.ts";
-import { receivers } from "../smpc/smpc-party.ts";
+import { receivers } from "./smpc-party.ts";
 import type { SessionDescription } from "./session-description.ts";
 
 export type SmpcPhase = "deal" | "share" | "online" | "handover";

@@ -5,7 +5,7 @@ import { loadRanges } from "../smpc/calibration/load-ranges.ts";
 import type { WeightedModel } from "../smpc/layer-weights.ts";
 import type { ModelRanges } from "../smpc/lowering/ranges.ts";
 import type { SmpcPlacement } from "../smpc/placement.ts";
-import { SmpcProgram } from "../smpc/smpc-program.ts";
+import { SmpcProgram } from "./smpc-program.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
 export type SmpcChoice = Pick<SmpcPlacement, "layers" | "parties" | "dealer" | "head" | "precision">;

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { attentionPassCost } from "../../protocols/cascade/attention-pass.ts";
 import { inputCost, outputCost } from "../../protocols/cascade/edges.ts";
 import { handOverCost } from "../../protocols/smpc/hand-over.ts";
-import { seedCost } from "../../protocols/smpc/session-dealer.ts";
+import { seedCost } from "../../protocols/fusion/session-dealer.ts";
 import { inputShareCost } from "../../protocols/smpc/share-rows.ts";
 import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";

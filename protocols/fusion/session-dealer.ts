@@ -11,26 +11,14 @@ import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session
 import { smpcName } from "../cascade/schedule.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { dealPieces, type DealerKept } from "./dealer-run.ts";
-import { dealtLayout } from "./dealt-layout.ts";
-import { SEED_BYTES } from "./share-rows.ts";
+import { batchName, pieceSizes } from "../smpc/batch-pieces.ts";
+import { dealPieces, type DealerKept } from "../smpc/dealer-run.ts";
+import { dealtLayout } from "../smpc/dealt-layout.ts";
+import { SEED_BYTES } from "../smpc/share-rows.ts";
 import type { SmpcProgram } from "./smpc-program.ts";
 
 /** Once a session; n: parties. */
 export const seedCost: CostExpressions = { payloadBytes: "32 * n", messages: "n", rounds: "0", multiplyAdds: "0" };
-
-/** A batch travels in pieces of this size, so that none is held twice. */
-const PIECE_BYTES = 8 * 1024 * 1024;
-
-/** Sizes of the messages that carry a batch of `bytes` bytes. */
-export function pieceSizes(bytes: number): number[] {
-  return Array.from({ length: Math.ceil(bytes / PIECE_BYTES) }, (_, at) =>
-    Math.min(PIECE_BYTES, bytes - at * PIECE_BYTES),
-  );
-}
-
-/** Unique for ever: sessions have random numbers, and their seeds are fresh. */
-export const batchName = (session: number, segment: number, step: number): string => `${session}/${segment}/${step}`;
 
 export class SessionDealer {
   readonly #session: CascadeSession;

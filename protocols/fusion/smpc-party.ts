@@ -13,14 +13,14 @@ import { byOwner, compName, DEALER, smpcName } from "../cascade/schedule.ts";
 import type { Segment } from "../cascade/segments.ts";
 import type { Words } from "../../shares/words.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import type { CorrelationStore } from "./correlation-store.ts";
-import { dealtLayout } from "./dealt-layout.ts";
-import { packRows } from "./hand-over.ts";
-import { PLAN_INPUT } from "./lowering/lower-layers.ts";
-import { runParty, type Exchange, type PartyBatch, type PartySetting } from "./party-run.ts";
-import type { SegmentFormat } from "./placement.ts";
-import { batchName, pieceSizes } from "./session-dealer.ts";
-import { SEED_BYTES, shareFrom, shareMessageBytes } from "./share-rows.ts";
+import type { CorrelationStore } from "../smpc/correlation-store.ts";
+import { dealtLayout } from "../smpc/dealt-layout.ts";
+import { packRows } from "../smpc/hand-over.ts";
+import { PLAN_INPUT } from "../smpc/lowering/lower-layers.ts";
+import { runParty, type Exchange, type PartyBatch, type PartySetting } from "../smpc/party-run.ts";
+import type { SegmentFormat } from "../smpc/placement.ts";
+import { batchName, pieceSizes } from "../smpc/batch-pieces.ts";
+import { SEED_BYTES, shareFrom, shareMessageBytes } from "../smpc/share-rows.ts";
 import type { SmpcProgram } from "./smpc-program.ts";
 
 /** How long a party may compute in one round: its own work is all local, on rows that are all there. */

@@ -6,15 +6,15 @@ import { createHash } from "node:crypto";
 import { Float64Product } from "../../layers/onnx/float64-product.ts";
 import type { Schedule } from "../cascade/schedule.ts";
 import type { Segment } from "../cascade/segments.ts";
-import { rangeOfSite } from "./calibration/margins.ts";
-import type { Plan } from "./instruction.ts";
-import { LayerWeights, type WeightedModel } from "./layer-weights.ts";
-import { lowerLayers } from "./lowering/lower-layers.ts";
-import { PRECISIONS } from "./lowering/precision.ts";
-import type { SegmentFormat, SmpcPlacement } from "./placement.ts";
-import { planFormat } from "./plan-format.ts";
-import { ModelFactors } from "./public-factors.ts";
-import { PublicMatrix } from "./public-matrix.ts";
+import { rangeOfSite } from "../smpc/calibration/margins.ts";
+import type { Plan } from "../smpc/instruction.ts";
+import { LayerWeights, type WeightedModel } from "../smpc/layer-weights.ts";
+import { lowerLayers } from "../smpc/lowering/lower-layers.ts";
+import { PRECISIONS } from "../smpc/lowering/precision.ts";
+import type { SegmentFormat, SmpcPlacement } from "../smpc/placement.ts";
+import { planFormat } from "../smpc/plan-format.ts";
+import { ModelFactors } from "../smpc/public-factors.ts";
+import { PublicMatrix } from "../smpc/public-matrix.ts";
 
 /** Plans of the steps of one segment that are kept: those that the parties run, that the dealer deals ahead, and the prompt's. */
 const MOST_PLANS = 4;

@@ -1,0 +1,165 @@
+/** A model whose layers run partly under SMPC, opened once: what it computes for a text, and what that cost. */
+import { rowArgMax } from "../verify/golden.ts";
+import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
+import { Client, type ClientSession } from "../../protocols/fusion/client.ts";
+import { describeSession } from "../../protocols/fusion/describe-session.ts";
+import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
+import { totalCpuSeconds } from "../../protocols/fusion/party-report.ts";
+import type { RunConfig } from "../../protocols/fusion/run-config.ts";
+import { sessionCosts, type SessionCosts } from "../../protocols/fusion/session-costs.ts";
+import { placementOf } from "../../protocols/fusion/smpc-choice.ts";
+import { smpcRecord } from "../../protocols/fusion/smpc-record.ts";
+import { loadRanges } from "../../protocols/smpc/calibration/load-ranges.ts";
+import type { FailedRow } from "../../protocols/smpc/hand-over.ts";
+import type { ModelRanges } from "../../protocols/smpc/lowering/ranges.ts";
+import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
+
+/** Which layers run under SMPC, ascending, and how finely; no layers: all in Cascade. */
+export interface HybridSetting {
+  readonly layers: readonly number[];
+  readonly precision: PrecisionName;
+}
+
+/** What one session did, apart from what it computed. */
+export interface SessionFigures {
+  readonly failedRows: readonly FailedRow[];
+  /** Payload of each phase, all parties summed. */
+  readonly bytes: Readonly<Record<string, number>>;
+  /** Payload and rounds are those that the cost expressions declare. */
+  readonly asDeclared: boolean;
+  /** Openings that follow one another under SMPC. */
+  readonly openings: number;
+  /** Longest chain of dependent messages. */
+  readonly rounds: number;
+  /** From the open session to the end of its first step, and of each later one. */
+  readonly firstSeconds: number;
+  readonly laterSeconds: number;
+  readonly dealerSeconds: number;
+  readonly cpuSeconds: number;
+}
+
+export class HybridParties {
+  readonly #config: RunConfig;
+  readonly #ranges: ModelRanges | null;
+  readonly opened: OpenedDeployment;
+
+  private constructor(config: RunConfig, opened: OpenedDeployment, ranges: ModelRanges | null) {
+    this.#config = config;
+    this.opened = opened;
+    this.#ranges = ranges;
+  }
+
+  /**
+   * Opens the model and its parties as the config says; `settings` are those that will be asked for (their layers' ranges are read, or
+   * observed now). Throws Error where the model or the config don't fit.
+   */
+  static async open(
+    config: RunConfig,
+    settings: (layers: number) => readonly HybridSetting[],
+    report: (doing: string) => void,
+  ): Promise<HybridParties> {
+    // Layer 0 under SMPC: the shape that has all parties, and a client that embeds.
+    const opened = await openDeployment({ ...config, head: "client", smpcLayers: "0" }, report);
+    try {
+      const { model } = opened;
+      const layers = settings(model.spec.layers).flatMap((setting) => setting.layers);
+      const span = { from: Math.min(...layers), to: Math.max(...layers) + 1, head: false };
+      return new HybridParties(config, opened, layers.length === 0 ? null : await loadRanges(model, span, report));
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  /** Rows of all positions after the last layer and the final norm, [N, d], and logits [N, vocabulary] of a decoder. */
+  async allRows(
+    setting: HybridSetting,
+    ids: readonly number[],
+  ): Promise<SessionFigures & { rows: Tensor; logits: Tensor | null }> {
+    let read: Tensor | undefined;
+    const figures = await this.#session(setting, ids.length, { output: "all", maxNewTokens: 0 }, async (session) => {
+      const result = await session.step(0, ids);
+      if (!("rows" in result)) throw new Error("accuracy: expected rows from the parties, got a token");
+      read = result.rows;
+      return null;
+    });
+    const { finished, logits } = await this.opened.head!.head(read!);
+    return { ...figures, rows: finished, logits };
+  }
+
+  /** `steps` greedy tokens after a prompt (fewer at a stop token, which is given too), and the logits of each, [vocabulary]. */
+  async greedy(
+    setting: HybridSetting,
+    promptIds: readonly number[],
+    steps: number,
+    stops: ReadonlySet<number>,
+  ): Promise<SessionFigures & { tokens: readonly number[]; logits: readonly FloatArray[] }> {
+    const tokens: number[] = [];
+    const logits: FloatArray[] = [];
+    const more = { output: "last", maxNewTokens: steps } as const;
+    const figures = await this.#session(setting, promptIds.length, more, async (session, step) => {
+      const result = await session.step(step, step === 0 ? promptIds : tokens.slice(-1));
+      if (!("rows" in result)) throw new Error("accuracy: expected rows from the parties, got a token");
+      const last = await this.opened.head!.head(takeRows(result.rows, [result.rows.shape[0] - 1]));
+      logits.push(last.logits!.data);
+      tokens.push(rowArgMax(last.logits!.data, 1)[0]);
+      return stops.has(tokens.at(-1)!) || step === steps - 1 ? null : "more";
+    });
+    return { ...figures, tokens, logits };
+  }
+
+  close(): Promise<void> {
+    return this.opened.close();
+  }
+
+  /** Opens a session, takes steps until one gives null, and closes it. */
+  async #session(
+    { layers, precision }: HybridSetting,
+    promptLength: number,
+    more: { readonly output: "all" | "last"; readonly maxNewTokens: number },
+    take: (session: ClientSession, step: number) => Promise<"more" | null>,
+  ): Promise<SessionFigures> {
+    const { model, deployment, embedding } = this.opened;
+    const plain = describeSession(this.#config, model, promptLength, more);
+    const { parties, dealer } = this.#config;
+    const choice = { layers: [...layers], parties, dealer, precision, head: false };
+    const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, this.#ranges!);
+    const session = await new Client(deployment.client, model, deployment.nodes, embedding).open({ ...plain, smpc });
+    const startedAt = performance.now();
+    let firstAt = 0;
+    let steps = 0;
+    try {
+      for (let going: "more" | null = "more"; going !== null; steps++) {
+        going = await take(session, steps);
+        if (steps === 0) firstAt = performance.now();
+      }
+    } catch (error) {
+      await session.abort(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+    const endedAt = performance.now();
+    const reports = await session.close();
+    const costs = await sessionCosts(deployment, session, reports, model, steps);
+    const record = smpcRecord(session, reports, costs, deployment.machines);
+    return {
+      failedRows: record?.failedRows ?? [],
+      bytes: Object.fromEntries(costs.phases.map(({ phase, payloadBytes }) => [phase, payloadBytes])),
+      asDeclared: isAsDeclared(costs),
+      openings: record?.rounds ?? 0,
+      rounds: costs.rounds,
+      firstSeconds: (firstAt - startedAt) / 1000,
+      laterSeconds: steps === 1 ? 0 : (endedAt - firstAt) / 1000 / (steps - 1),
+      dealerSeconds: record?.dealerSeconds ?? 0,
+      cpuSeconds: totalCpuSeconds(reports),
+    };
+  }
+}
+
+function isAsDeclared({ phases, rounds, expectedRounds }: SessionCosts): boolean {
+  return (
+    rounds === expectedRounds &&
+    phases.every(
+      (phase) => phase.payloadBytes === phase.expectedPayloadBytes && phase.messages === phase.expectedMessages,
+    )
+  );
+}

@@ -38,7 +38,7 @@ export async function runClear(
         if (levels[index] !== level || (instruction.gate === "open") !== opens) continue;
         if (instruction.gate === "input") values.set(instruction.out, inputs[instruction.name] as ClearWords);
         else if (instruction.gate === "output") outputs[instruction.name] = read(instruction.x);
-        else await gateOf(instruction).clear(instruction as never, walk);
+        else await gateOf(instruction).clear(instruction, walk);
         uses.release(index, values);
       }
   return outputs;

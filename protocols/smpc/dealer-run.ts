@@ -68,7 +68,7 @@ class DealerRun {
           if (instruction.gate === "open") this.#open(instruction, index);
           else {
             const dealt = this.#dealt(index);
-            gateOf(instruction).dealer(instruction as never, dealt.walk);
+            gateOf(instruction).dealer(instruction, dealt.walk);
             pieces.set(index, dealt.finish());
           }
           this.#uses.release(index, this.#masks);

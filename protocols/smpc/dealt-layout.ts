@@ -25,7 +25,7 @@ export function dealtLayout(plan: Plan): DealtLayout {
     const places = plan.instructions.map((instruction) => {
       const byName = new Map<string, DealtPlace>();
       const info = (id: ValueId) => plan.values[id];
-      for (const dealt of gateOf(instruction).dealt(instruction as never, info)) {
+      for (const dealt of gateOf(instruction).dealt(instruction, info)) {
         const byteLength = Math.ceil((dealt.bits * dealt.count) / 8);
         byName.set(dealt.name, { ...dealt, byteOffset: totalBytes, byteLength });
         totalBytes += byteLength;
@@ -40,7 +40,7 @@ export function dealtLayout(plan: Plan): DealtLayout {
 
 /** The gate of an instruction. */
 export function gateOf<G extends GateName>(instruction: Extract<Instruction, { gate: G }>): Gate<G> {
-  return gates[instruction.gate as G] as unknown as Gate<G>;
+  return gates[instruction.gate as G];
 }
 
 /** Name of the stream that a seed is expanded to: unique in a batch, so that no two words share randomness. */

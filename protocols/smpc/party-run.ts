@@ -78,7 +78,7 @@ class PartyRun {
         if (instruction.gate === "open") opens.push(index);
         else if (instruction.gate === "input") this.#input(instruction, inputs);
         else if (instruction.gate === "output") this.#output(instruction);
-        else await gateOf(instruction).party(instruction as never, this.#walk(index));
+        else await gateOf(instruction).party(instruction, this.#walk(index));
         if (instruction.gate !== "open") this.#uses.release(index, this.#values);
       }
       if (opens.length > 0) await this.#open(level, opens);

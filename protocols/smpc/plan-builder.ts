@@ -174,7 +174,7 @@ export function operandsOf(instruction: Instruction): ValueId[] {
 
 function rename(instruction: Instruction, renamed: ReadonlyMap<ValueId, ValueId>): Instruction {
   const copy: Record<string, unknown> = { ...instruction };
-  for (const field of OPERANDS) if (typeof copy[field] === "number") copy[field] = renamed.get(copy[field] as ValueId);
+  for (const field of OPERANDS) if (typeof copy[field] === "number") copy[field] = renamed.get(copy[field]);
   if (instruction.gate === "combine")
     copy.terms = instruction.terms.map(({ x, factor }) => ({ x: renamed.get(x)!, factor }));
   return copy as unknown as Instruction;

@@ -49,7 +49,7 @@ function openedWords(plan: Plan, payloads: readonly Uint8Array[][]): Map<number,
 /** Chi-square of the top and of the low four bits of some words. */
 function chiSquares(words: readonly bigint[], bits: number): number[] {
   return [BigInt(bits - 4), 0n].map((shift) => {
-    const counts = new Array<number>(CLASSES).fill(0);
+    const counts = Array.from({ length: CLASSES }, () => 0);
     for (const word of words) counts[Number((word >> shift) & 15n)]++;
     const expected = words.length / CLASSES;
     return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import { dealAll } from "../../../protocols/smpc/dealer-run.ts";
 import { dealtLayout } from "../../../protocols/smpc/dealt-layout.ts";
-import type { MatrixSource, ShareInfo } from "../../../protocols/smpc/instruction.ts";
+import type { MatrixSource } from "../../../protocols/smpc/instruction.ts";
 import { runParty } from "../../../protocols/smpc/party-run.ts";
 import { PlanBuilder, RingBudgetError } from "../../../protocols/smpc/plan-builder.ts";
 import { planCost } from "../../../protocols/smpc/plan-cost.ts";
@@ -117,7 +117,7 @@ describe("a tiny layer's plan", () => {
     const layer = tinyLayer("llama", "plan test");
     const plan = layer.plan(4, 0);
     assert.equal(JSON.stringify(plan), JSON.stringify(layer.plan(4, 0)));
-    for (const info of plan.values) if (info.kind === "share") assert.ok((info as ShareInfo).ringBits <= 64);
+    for (const info of plan.values) if (info.kind === "share") assert.ok(info.ringBits <= 64);
   });
 
   it("draws fresh masks: two runs on one input open different words", async () => {

@@ -1,6 +1,6 @@
 /**
- * Windows of the gate exp: the index arithmetic gives x. With X' = X - from mod 2^k, s = 2^k / W rounded up, the window w = floor(X' / s)
- * (a shift where s is a power of two, elsewhere any w with w s <= X' < (w + 1) s), its last value top = (w + 1) s - 1, d = top - X' and the dealer's exponent c = (top - r mod 2^k) + from: x = c - d for every x in
+ * Windows of the gate exp: the index arithmetic gives x. With X' = X - from mod 2^k, s = 2^k / W rounded up, the window w = floor(X' / s),
+ * its last value top = (w + 1) s - 1, d = top - X' and the dealer's exponent c = (top - r mod 2^k) + from: x = c - d for every x in
  * [from, from + 2^k - s], every r and every `from`; d is an index of the public table, [0, s).
  *
  * The declared interval ends one unit below that. What is left to real numbers is e^c e^-d = e^x.
@@ -13,20 +13,8 @@ import type { Words } from "../../shares/words.ts";
 import { compareWords, edgeWords, spreadWords } from "../conformance.ts";
 import { openShares, runGateCode } from "../gate-walk.ts";
 import type { Lemma, Query } from "../lemma.ts";
-import {
-  add,
-  atMost,
-  constant,
-  equal,
-  evaluate,
-  low,
-  multiply,
-  shiftedRight,
-  subtract,
-  within,
-  word,
-} from "../term.ts";
-import type { Formula, Term } from "../term.ts";
+import { add, atMost, constant, equal, evaluate, low, shiftedRight, subtract, times2, within, word } from "../term.ts";
+import type { Term } from "../term.ts";
 import type { Widths } from "../widths.ts";
 
 type WindowWidths = Widths["windows"][number];
@@ -48,7 +36,6 @@ function placeBits({ bits, windows }: WindowWidths): number | null {
 
 /** What the parties and the dealer index by, of the public word X, the mask and `from` in units. */
 interface WindowTerms {
-  readonly moved: Term;
   readonly window: Term;
   /** d, index of the public table. */
   readonly below: Term;
@@ -56,39 +43,42 @@ interface WindowTerms {
   readonly index: Term;
 }
 
-/** The indices as the gate computes them; `quotient` is floor(X' / s) where that is no shift. */
-function windowTerms(masked: Term, mask: Term, first: Term, widths: WindowWidths, quotient: Term): WindowTerms {
+/**
+ * The indices as the gate computes them. Where the quotient floor(X' / s) is no shift, it is the word "w", and d the word "d": a division
+ * would take the solver minutes, and all that the exponent needs of d is that it is at most s - 1.
+ */
+function windowTerms(masked: Term, mask: Term, first: Term, widths: WindowWidths): WindowTerms {
   const place = placeBits(widths);
   const moved = low(widths.bits, subtract(masked, first));
-  const window = place === null ? quotient : shiftedRight(place, moved);
-  const top = subtract(multiply(constant(heightOf(widths)), add(window, constant(1))), constant(1));
-  return { moved, window, below: subtract(top, moved), index: low(widths.bits, subtract(top, mask)) };
-}
-
-/** What makes `quotient` the quotient. */
-function quotientAssumed({ moved, window }: WindowTerms, widths: WindowWidths): Formula[] {
-  if (placeBits(widths) !== null) return [];
-  const height = heightOf(widths);
-  const rest = subtract(moved, multiply(constant(height), window));
-  return [atMost(window, BigInt(widths.windows) - 1n), atMost(rest, height - 1n)];
+  if (place === null) {
+    const below = word("d");
+    return { window: word("w"), below, index: low(widths.bits, subtract(add(moved, below), mask)) };
+  }
+  const window = shiftedRight(place, moved);
+  const top = subtract(times2(place, add(window, constant(1))), constant(1));
+  return { window, below: subtract(top, moved), index: low(widths.bits, subtract(top, mask)) };
 }
 
 function windowQueries(widths: WindowWidths, { below = 0n, above = 0n }: WindowFaults = {}): Query[] {
   const [x, r, first] = [word("x"), word("r"), word("from")];
   const { bits } = widths;
   const size = heightOf(widths);
-  const terms = windowTerms(low(bits, add(x, r)), r, first, widths, word("w"));
+  const terms = windowTerms(low(bits, add(x, r)), r, first, widths);
   const assume = [
     within(subtract(x, first), -below, (1n << BigInt(bits)) - size + above, 64),
     atMost(r, (1n << BigInt(bits)) - 1n),
-    ...quotientAssumed(terms, widths),
   ];
+  const isShift = placeBits(widths) !== null;
+  if (!isShift) assume.push(atMost(terms.below, size - 1n));
   const at = `k = ${bits}, W = ${widths.windows}`;
-  return [
-    { name: `exponent, ${at}`, wordBits: 64, assume, claim: equal(subtract(add(terms.index, first), terms.below), x) },
-    { name: `table index, ${at}`, wordBits: 64, assume, claim: atMost(terms.below, size - 1n) },
-    { name: `window, ${at}`, wordBits: 64, assume, claim: atMost(terms.window, BigInt(widths.windows) - 1n) },
-  ];
+  const exponent = equal(subtract(add(terms.index, first), terms.below), x);
+  const queries: Query[] = [{ name: `exponent, ${at}`, wordBits: 64, assume, claim: exponent }];
+  if (isShift)
+    queries.push(
+      { name: `table index, ${at}`, wordBits: 64, assume, claim: atMost(terms.below, size - 1n) },
+      { name: `window, ${at}`, wordBits: 64, assume, claim: atMost(terms.window, BigInt(widths.windows) - 1n) },
+    );
+  return queries;
 }
 
 const TEMPERATURE = 64;
@@ -127,10 +117,12 @@ function conform(all: readonly WindowWidths[]): void {
     });
     const table = expTable(instruction, values[0]);
     const first = BigInt(Math.ceil(from * 2 ** fracBits));
-    const terms = windowTerms(word("X"), word("r"), word("from"), widths, word("w"));
+    const terms = windowTerms(word("X"), word("r"), word("from"), widths);
     const indicesOf = (i: number, masked: bigint): Record<"window" | "below" | "index", bigint> => {
       const moved = BigInt.asUintN(bits, masked - first);
-      const at = { X: masked, r: wire.mask[i], from: first, w: moved / heightOf(widths) };
+      const window = moved / heightOf(widths);
+      const below = (window + 1n) * heightOf(widths) - 1n - moved;
+      const at = { X: masked, r: wire.mask[i], from: first, w: window, d: below };
       return {
         window: evaluate(terms.window, at, 64),
         below: evaluate(terms.below, at, 64),

@@ -27,6 +27,7 @@ const WIDTHS: Widths = {
   windows: [
     { bits: 16, windows: 8, from: -13.37, fracBits: 10 },
     { bits: 12, windows: 2, from: 3, fracBits: 6 },
+    { bits: 16, windows: 3, from: -40.5, fracBits: 10 },
   ],
   products: [{ aBits: 27, bBits: 26, ringBits: 24 }],
   narrowProducts: [

@@ -51,7 +51,7 @@ export function chooseExps(
   );
 }
 
-const WINDOWS = [2, 4, 8, 16, 32] as const;
+const WINDOWS = [2, 3, 4, 5, 6, 7, 8, 12, 16, 32] as const;
 
 function cheapest(demand: ExpDemand, periodBits: number, scale: number, fracBits: number): ExpChoice | null {
   const period = 2 ** periodBits * scale; // nats

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { bench, type BenchPart } from "../experiments/bench/bench.ts";
 import type { BenchRecord } from "../experiments/bench/bench-record.ts";
+import { addBenchSmpc } from "./bench-smpc.ts";
 import { positiveInteger } from "./positive-integer.ts";
 import { progress } from "./progress.ts";
 
@@ -18,8 +19,9 @@ interface BenchFlags {
 
 /** `weir bench`: what sharding costs beside the same model unsharded. */
 export function addBench(program: Command): void {
-  program
-    .command("bench")
+  const command = program.command("bench").enablePositionalOptions();
+  addBenchSmpc(command);
+  command
     .description(
       "Measure the sharded model beside one unsharded ONNX Runtime session, interleaved in one run: CPU, tokens a second, memory, bytes.",
     )

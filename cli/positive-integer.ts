@@ -6,3 +6,11 @@ export function positiveInteger(text: string): number {
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected an integer from 1");
   return value;
 }
+
+/** A flag's value as an integer from 0. Throws InvalidArgumentError. */
+export function nonNegativeInteger(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError("expected an integer from 0");
+  return value;
+}

@@ -2,6 +2,8 @@ import { Argument, type Command } from "commander";
 import { toJSONSchema } from "zod";
 import { verifyRecord } from "../experiments/verify/verify-record.ts";
 import { benchRecord } from "../experiments/bench/bench-record.ts";
+import { smpcBenchRecord } from "../experiments/bench/smpc-record.ts";
+import { planRecord } from "../experiments/plan/plan-record.ts";
 import { runConfig } from "../protocols/fusion/run-config.ts";
 import { runRecord } from "../protocols/fusion/run-record.ts";
 import { topologySchema } from "../protocols/fusion/topology.ts";
@@ -11,6 +13,8 @@ const SCHEMAS = {
   run: runRecord,
   verify: verifyRecord,
   bench: benchRecord,
+  "bench-smpc": smpcBenchRecord,
+  plan: planRecord,
   prove: proofRecord,
   config: runConfig,
   topology: topologySchema,

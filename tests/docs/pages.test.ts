@@ -5,6 +5,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { proofRecord } from "../../cli/prove-record.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
+import { smpcBenchRecord } from "../../experiments/bench/smpc-record.ts";
 import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
 import { architectureOf, ARCHITECTURES } from "../../layers/architectures/registry.ts";
@@ -74,6 +75,7 @@ describe("docs/json.md", () => {
     ["weir run", runRecord],
     ["weir verify", verifyRecord],
     ["weir bench", benchRecord],
+    ["weir bench smpc", smpcBenchRecord],
     ["weir prove", proofRecord],
   ] as const)
     it(`has every field of ${heading}, and no other`, () => {

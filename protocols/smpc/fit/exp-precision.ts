@@ -20,8 +20,8 @@ export interface ExpErrors {
  *
  * So a window of h nats costs h log2(e) bits of the table, and a high window a few bits less of both than its worst entries suggest: 2.5
  * for 16 nats. Dealt are W words of (bits of the wire that reads the result) + table + word - (that wire's fractional bits), where W h is
- * the period: W = 4 windows of 16 nats take 4 * 55 bits an entry (weights opened at 24 bits, 12 of them fractional), 8 windows of 8 nats
- * take 8 * 45.
+ * the period: weights that are opened at 24 bits, 12 of them fractional, take 3 * 63 bits an entry in windows of 21.3 nats, 4 * 55 in
+ * windows of 16, 8 * 44 in windows of 8.
  */
 export function expPrecision({ height, absoluteError, relativeError }: ExpErrors): {
   readonly tableFracBits: number;

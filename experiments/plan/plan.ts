@@ -1,0 +1,129 @@
+/** From a model and limits to the front of what can be had, and one point of it as a config. */
+import { openModel } from "../../layers/model.ts";
+import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
+import { scheduleOf } from "../../protocols/fusion/session-description.ts";
+import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
+import type { SyntheticShape } from "../bench/synthetic-layer.ts";
+import { configOf, machinesOf, type Candidate } from "./candidate.ts";
+import { constraintsOf, feasible, whyInfeasible, type Limits } from "./constraints.ts";
+import { candidatesOf } from "./enumerate.ts";
+import { Evaluator, type Evaluated } from "./evaluate.ts";
+import { ladder, paretoFront } from "./front.ts";
+import { COSTS, EXPOSURES } from "./objectives.ts";
+import type { PlannedPoint, PlanRecord } from "./plan-record.ts";
+import { plannedExposures } from "./planned-ledger.ts";
+import { modelToPlan, shapeToPlan, type PlannedModel } from "./planned-model.ts";
+import { sumOfParts, type Link } from "./time-model.ts";
+
+export interface PlanRequest extends Link, Limits {
+  /** Path; absent: the model that comes with weir. */
+  readonly model?: string;
+  /** Instead of a model: its shape with random weights. */
+  readonly shape?: SyntheticShape;
+  readonly promptLength: number;
+  /** At least 1; an encoder yields none. */
+  readonly newTokens: number;
+  /** How finely wires under SMPC are cut. */
+  readonly precision: PrecisionName;
+  /** The point of the front that is chosen, from 1; absent: the one of least estimated seconds. */
+  readonly point?: number;
+}
+
+/** Numbers of SMPC parties that are tried. */
+const PARTIES = [2, 3, 4];
+
+/** Plans a run. Throws Error naming the limit that binds where nothing is feasible, or a point that the front doesn't have. */
+export async function plan(request: PlanRequest, report: (doing: string) => void): Promise<PlanRecord> {
+  report("opening the model");
+  const { promptLength, shape } = request;
+  if (shape !== undefined) return planOf(await shapeToPlan(shape, promptLength), request, report);
+  const model = await openModel(request.model ?? DEFAULT_MODEL);
+  try {
+    return planOf(await modelToPlan(model, report), request, report);
+  } finally {
+    await model.close();
+  }
+}
+
+function planOf(model: PlannedModel, request: PlanRequest, report: (doing: string) => void): PlanRecord {
+  const { promptLength, precision } = request;
+  const { spec, name, fingerprint } = model;
+  const newTokens = model.isDecoder ? request.newTokens : 0;
+  const positions = promptLength + Math.max(0, newTokens - 1);
+  if (positions > spec.maxPositions)
+    throw new Error(
+      `n and new-tokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${positions}`,
+    );
+  const time = sumOfParts(request);
+  const evaluator = new Evaluator(model, { promptLength, newTokens, precision, parties: PARTIES }, time);
+  const constraints = constraintsOf(request);
+  const evaluate = (some: readonly Candidate[]): Evaluated[] =>
+    some.flatMap((candidate, at) => {
+      if (at % 50 === 0) report(`evaluating ${at} of ${some.length}`);
+      const evaluated = evaluator.evaluate(candidate);
+      return evaluated === null ? [] : [evaluated];
+    });
+  const all = candidatesOf({ layers: spec.layers, promptLength, parties: PARTIES });
+  const { machines = Infinity } = request;
+  const evaluated = evaluate(all.filter((candidate) => machinesOf(candidate) <= machines));
+  const kept = feasible(evaluated, constraints);
+  if (kept.length === 0) {
+    const beyond = evaluate(all.filter((candidate) => machinesOf(candidate) > machines));
+    throw new Error(whyInfeasible([...evaluated, ...beyond], constraints));
+  }
+  const front = paretoFront(kept, [...COSTS, ...EXPOSURES], ({ seconds }) => seconds);
+  const point = request.point ?? 1;
+  if (point > front.length) throw new Error(`point: expected at most ${front.length} (the front), got ${point}`);
+  const { candidate } = front[point - 1];
+  return {
+    model: { name, fingerprint },
+    layers: spec.layers,
+    promptLength,
+    newTokens,
+    roles: request.machines === undefined ? "simulation" : "a machine each",
+    time: time.assumes,
+    candidates: evaluated.length,
+    feasible: kept.length,
+    leftOut: [...evaluator.leftOut].map(([placement, reason]) => ({ placement, reason })),
+    front: front.map(pointOf),
+    steps: stepsOf(front),
+    chosen: {
+      point,
+      config: model.isDecoder ? { ...configOf(candidate, { model: request.model, newTokens, precision }) } : null,
+      parties: ledgerOf(evaluator, model, candidate),
+    },
+  };
+}
+
+function pointOf({ candidate, machines, cost, seconds, exposure }: Evaluated, at: number): PlannedPoint {
+  const { cascade, smpc } = candidate;
+  return {
+    point: at + 1,
+    cascade: cascade === null ? null : { ...cascade },
+    smpc: smpc === null ? null : { ...smpc, layers: [...smpc.layers] },
+    machines,
+    ...cost,
+    seconds,
+    ...exposure,
+  };
+}
+
+function stepsOf(front: readonly Evaluated[]): PlanRecord["steps"] {
+  const rungs = ladder(front, EXPOSURES);
+  return rungs.map((rung, at) => {
+    const [from, to] = [front[rungs[Math.max(0, at - 1)]], front[rung]];
+    return {
+      point: rung + 1,
+      moreSeconds: to.seconds - from.seconds,
+      moreOnlineBytes: to.cost.onlineBytes - from.cost.onlineBytes,
+      moreDealtBytes: to.cost.dealtBytes - from.cost.dealtBytes,
+      moreRounds: to.cost.rounds - from.cost.rounds,
+    };
+  });
+}
+
+function ledgerOf(evaluator: Evaluator, { spec, program }: PlannedModel, candidate: Candidate) {
+  const smpc = candidate.smpc === null ? null : { ...candidate.smpc, dealer: "client" as const };
+  const schedule = scheduleOf({ ...evaluator.describe(candidate), smpc }, spec, program);
+  return Object.fromEntries(plannedExposures(schedule)) as PlanRecord["chosen"]["parties"];
+}

@@ -1,0 +1,196 @@
+/** What the planner says ahead of a run is what the run costs and shows, to the byte, the round and the position. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { candidatesOf } from "../../experiments/plan/enumerate.ts";
+import { Evaluator } from "../../experiments/plan/evaluate.ts";
+import { plan, type PlanRequest } from "../../experiments/plan/plan.ts";
+import { planRecord } from "../../experiments/plan/plan-record.ts";
+import { plannedExposures } from "../../experiments/plan/planned-ledger.ts";
+import { modelToPlan } from "../../experiments/plan/planned-model.ts";
+import { sumOfParts } from "../../experiments/plan/time-model.ts";
+import { referenceEngine } from "../../layers/reference/engine.ts";
+import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
+import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
+import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
+import { parseRunConfig } from "../../protocols/fusion/run-config.ts";
+import { openRun } from "../../protocols/fusion/run-prompt.ts";
+import { scheduleOf } from "../../protocols/fusion/session-description.ts";
+import { placementOf } from "../../protocols/fusion/smpc-choice.ts";
+import { SmpcProgram } from "../../protocols/fusion/smpc-program.ts";
+import { randomIds, randomModel } from "../protocols/cascade/random-model.ts";
+import { hybridGreedy, rangesOfAll } from "../protocols/fusion/smpc-session-run.ts";
+
+const MODEL = randomModel({
+  seed: 21,
+  layers: 4,
+  kvHeads: 1,
+  group: 2,
+  headDim: 4,
+  causal: true,
+  window: 5,
+  softCap: null,
+  sharpness: 1,
+});
+const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 5e9 });
+const WORKLOAD = { promptLength: 9, newTokens: 3, precision: "fine", parties: [2, 3] } as const;
+const CANDIDATES = candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3] });
+
+describe("a candidate", async () => {
+  const ranges = await rangesOfAll(MODEL);
+  const planned = await modelToPlan(MODEL, () => {}, ranges);
+  const evaluator = new Evaluator(planned, WORKLOAD, TIME);
+
+  it("costs what a session declares", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...CANDIDATES), async (candidate) => {
+        const { cost } = evaluator.evaluate(candidate)!;
+        const plain = evaluator.describe(candidate);
+        const choice = { dealer: "client", head: false, precision: WORKLOAD.precision } as const;
+        const { smpc: shape } = candidate;
+        const smpc =
+          shape === null
+            ? null
+            : await placementOf(plain, MODEL, { ...choice, layers: [...shape.layers], parties: shape.parties }, ranges);
+        const description = { ...plain, smpc };
+        const program =
+          smpc === null
+            ? null
+            : await SmpcProgram.open(MODEL, scheduleOf(description, MODEL.spec, MODEL.program), smpc);
+        const phases = expectedCost(description, MODEL, WORKLOAD.newTokens, program);
+        for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const)
+          assert.equal(
+            cost[figure],
+            Object.values(phases).reduce((sum, phase) => sum + phase[figure], 0),
+            figure,
+          );
+        assert.equal(cost.dealtBytes, phases.deal.payloadBytes);
+        assert.equal(cost.onlineBytes + cost.dealtBytes, cost.payloadBytes);
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it("shows what the parties' ledgers say after a run", async () => {
+    const engine = await referenceEngine(MODEL);
+    const ids = randomIds(2, WORKLOAD.promptLength);
+    const shape = { alpha: 3, c: 2, m: 2 };
+    for (const placement of ["none", "first:1", "last:2", "0,3", "all"]) {
+      const candidate = CANDIDATES.find(
+        ({ cascade, smpc }) =>
+          (smpc?.placement ?? "none") === placement &&
+          (cascade === null || JSON.stringify(cascade) === JSON.stringify(shape)),
+      )!;
+      const { r, s } = evaluator.describe(candidate);
+      const { layers = [], parties = 2 } = candidate.smpc ?? {};
+      const { reports } = await hybridGreedy(
+        { model: MODEL, engine, r, s, layers, parties, ranges },
+        ids,
+        WORKLOAD.newTokens,
+      );
+      const smpc = candidate.smpc === null ? null : { layers, parties, dealer: "client" as const };
+      const schedule = scheduleOf({ ...evaluator.describe(candidate), smpc }, MODEL.spec, MODEL.program);
+      const exposures = plannedExposures(schedule);
+      const seen = reports.filter(({ exposure }) => Object.keys(exposure.kinds).length > 0);
+      assert.ok(seen.length > 0);
+      for (const { party, exposure } of seen) assert.deepEqual(exposures.get(party), exposure, `${placement} ${party}`);
+      for (const [party, exposure] of exposures)
+        if (!seen.some((report) => report.party === party))
+          assert.deepEqual(exposure.kinds, {}, `${placement} ${party}`);
+      // The worst node of each role.
+      const { compNodes, attnNodes, idsSeen } = evaluator.evaluate(candidate)!.exposure;
+      for (const [role, shown] of [
+        ["comp", compNodes],
+        ["attn", attnNodes],
+      ] as const) {
+        const nodes = seen.filter(({ party }) => party.startsWith(role));
+        const clusters = nodes.map(({ exposure }) => exposure.maxClusterWithRevealed);
+        assert.equal(shown.maxCluster, Math.max(0, ...clusters), `${placement} ${role}`);
+        const gaps = nodes
+          .map(({ exposure }) =>
+            exposure.maxClusterWithRevealed === schedule.length ? 1 : exposure.minGapWithRevealed,
+          )
+          .filter((gap) => gap !== null);
+        assert.equal(shown.minGap, gaps.length === 0 ? null : Math.min(...gaps), `${placement} ${role}`);
+      }
+      assert.equal(
+        idsSeen,
+        seen.some(({ exposure }) => exposure.kinds.id !== undefined),
+      );
+    }
+  });
+});
+
+describe("weir plan for the default model", async () => {
+  const request: PlanRequest = {
+    promptLength: 12,
+    newTokens: 3,
+    machines: 9,
+    precision: "fine",
+    rttMs: 1,
+    mbit: 1000,
+    multiplyAddsPerSecond: 5e9,
+  };
+  const quiet = (): void => {};
+  const first = await plan(request, quiet);
+  const text = await promptOf(request.promptLength);
+
+  it("gives a record of its schema", () => {
+    assert.doesNotThrow(() => planRecord.parse(first));
+    assert.deepEqual(first.leftOut, []);
+    for (const { machines } of first.front) assert.ok(machines <= 9);
+  });
+
+  for (const [name, wanted] of [
+    ["Cascade alone", (placement: string) => placement === "none"],
+    ["the first layer under SMPC", (placement: string) => placement === "first:1"],
+    ["the first and the last", (placement: string) => placement === "0,7"],
+    ["all layers under SMPC", (placement: string) => placement === "all"],
+  ] as const)
+    it(`says what its config costs and shows when it runs: ${name}`, async () => {
+      // The last such point: of several CompNodes, where there are any.
+      const point = first.front.findLast(({ smpc }) => wanted(smpc?.placement ?? "none"))!;
+      const { chosen, front } = await plan({ ...request, point: point.point }, quiet);
+      assert.deepEqual(front, first.front);
+      const config = parseRunConfig(JSON.parse(JSON.stringify(chosen.config)));
+      const run = await openRun({ ...config, place: "memory" }, { text, chat: false }, quiet);
+      try {
+        const record = await run.generate({ startedAt: performance.now(), onText: quiet });
+        assert.equal(record.promptIds.length, request.promptLength);
+        assert.equal(record.generatedIds.length, request.newTokens);
+        assert.equal(record.payloadBytes, point.payloadBytes);
+        assert.equal(record.messages, point.messages);
+        assert.equal(record.rounds, point.rounds);
+        assert.equal(record.smpc?.dealtBytes ?? 0, point.dealtBytes);
+        const seen = Object.entries(record.parties).filter(([, { kinds }]) => Object.keys(kinds).length > 0);
+        for (const [party, exposure] of seen) assert.deepEqual(chosen.parties[party], exposure, party);
+      } finally {
+        await run.close();
+      }
+    });
+
+  it("keeps to the limits, and names the one that binds", async () => {
+    const { front } = await plan({ ...request, hideIds: true, maxMb: 10 }, quiet);
+    for (const { idsSeen, payloadBytes } of front) assert.ok(!idsSeen && payloadBytes <= 10e6);
+    await assert.rejects(
+      plan({ ...request, machines: 1 }, quiet),
+      /^Error: plan: expected something feasible, got nothing: --machines 1 binds, 2 is the nearest feasible$/,
+    );
+    await assert.rejects(
+      plan({ ...request, hideIds: true, maxMb: 0.5 }, quiet),
+      /--max-mb 0\.5 binds, \d+\.\d+ MB is the nearest feasible; or --hide-ids binds/,
+    );
+  });
+});
+
+/** A text of exactly this many tokens, from the held-out text beside the model. */
+async function promptOf(tokens: number): Promise<string> {
+  const tokenizer = await openTokenizer(DEFAULT_MODEL);
+  const heldOut = await readFile(path.join(DEFAULT_MODEL, "heldout.txt"), "utf8");
+  for (let length = 1; length < heldOut.length; length++)
+    if (tokenizer.encode(heldOut.slice(0, length), { addSpecial: true }).length === tokens)
+      return heldOut.slice(0, length);
+  throw new Error(`prompt: expected some beginning of ${tokens} tokens, got none`);
+}

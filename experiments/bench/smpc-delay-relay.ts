@@ -22,8 +22,8 @@ export async function delayRelay(address: string, line: DelayedLine): Promise<De
   const { hostname, port, protocol } = new URL(address);
   if (protocol !== "ws:") throw new TypeError(`relay: expected a ws:// address, got ${address}`);
   const open = new Set<Socket>();
-  const server: Server = createServer((near) => {
-    const far = connect(Number(port), hostname);
+  const server: Server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
     for (const [from, to] of [
       [near, far],
       [far, near],

@@ -52,19 +52,21 @@ async function compare(interpreter: string, shape: SyntheticShape, turns: number
     const seconds = await interleaved(
       {
         crypten: async () => {
-          peers.push(await crypten(interpreter, WORKLOADS[shape], rows));
-          return peers.at(-1)!.s_min;
+          const record = await crypten(interpreter, WORKLOADS[shape], rows);
+          peers.push(record);
+          return record.s_min;
         },
         weir: async () => {
           await bench.once();
-          runs.push(await bench.once());
-          return Math.max(...runs.at(-1)!.times.map((each) => each.seconds));
+          const run = await bench.once();
+          runs.push(run);
+          return Math.max(...run.times.map((each) => each.seconds));
         },
       },
       turns,
       1,
     );
-    const { online_bytes: onlineBytes, rounds, max_abs_err: maxAbsError, mean_abs_err: meanAbsError } = peers.at(-1)!;
+    const { online_bytes: onlineBytes, rounds, max_abs_err: maxAbsError, mean_abs_err: meanAbsError } = peers[0];
     return {
       ratio: seconds.crypten.median / seconds.weir.median,
       ratioOfMinima: seconds.crypten.minimum / seconds.weir.minimum,
@@ -82,5 +84,6 @@ async function crypten(interpreter: string, workload: string, rows: number): Pro
   const { stdout } = await promisify(execFile)(interpreter, ["-W", "ignore", SCRIPT, ...flags], {
     maxBuffer: 1 << 26,
   });
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as CryptenRecord;
+  const [line] = stdout.trim().split("\n").slice(-1);
+  return JSON.parse(line) as CryptenRecord;
 }

@@ -11,7 +11,7 @@ import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session
 import { smpcName } from "../cascade/schedule.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { batchName, pieceSizes } from "../smpc/batch-pieces.ts";
+import { batchName, BatchPieces, pieceSizes } from "../smpc/batch-pieces.ts";
 import { dealPieces, type DealerKept } from "../smpc/dealer-run.ts";
 import { dealtLayout } from "../smpc/dealt-layout.ts";
 import { SEED_BYTES } from "../smpc/share-rows.ts";
@@ -74,7 +74,7 @@ export class SessionDealer {
     for (const [index, { from }] of this.#program.segments.entries()) {
       let startedAt = performance.now();
       const plan = this.#program.plan(index, step);
-      const messages = new Pieces(pieceSizes(dealtLayout(plan).totalBytes));
+      const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
       const batch = batchName(this.#session.session, index, step);
       for (const bytes of dealPieces(plan, { batch, seeds: this.#seeds, kept: this.#kept })) {
         const full = messages.add(bytes);
@@ -89,35 +89,5 @@ export class SessionDealer {
   #send(layer: number, step: number, part: number, data: Uint8Array): Promise<void> {
     const key = keyOf(this.#session, "dealt", layer, step, part);
     return this.#endpoint.send(smpcName(this.#seeds.length - 1), key, { data, shape: [1, data.length] });
-  }
-}
-
-/** Bytes of any lengths cut into messages of given sizes. */
-class Pieces {
-  readonly #sizes: readonly number[];
-  #part = 0;
-  #piece: Uint8Array;
-  #filled = 0;
-
-  constructor(sizes: readonly number[]) {
-    this.#sizes = sizes;
-    this.#piece = new Uint8Array(sizes[0] ?? 0);
-  }
-
-  /** Takes the next bytes; returns the messages that they complete, with their numbers. */
-  add(bytes: Uint8Array): [part: number, data: Uint8Array][] {
-    const full: [number, Uint8Array][] = [];
-    for (let done = 0; done < bytes.length;) {
-      if (this.#piece.length === 0) throw new RangeError("batch: expected as many bytes as its layout has, got more");
-      const taken = bytes.subarray(done, done + this.#piece.length - this.#filled);
-      this.#piece.set(taken, this.#filled);
-      this.#filled += taken.length;
-      done += taken.length;
-      if (this.#filled < this.#piece.length) continue;
-      full.push([this.#part++, this.#piece]);
-      this.#piece = new Uint8Array(this.#sizes[this.#part] ?? 0);
-      this.#filled = 0;
-    }
-    return full;
   }
 }

@@ -1,4 +1,3 @@
-import type { Words } from "../../shares/words.ts";
 import { sineAndCosine } from "./sine-and-cosine.ts";
 
 /** Cosines of all 2^bits angles of one turn: in float64 for the dealer, rounded for the parties. Pure, so kept for the process. */
@@ -30,12 +29,11 @@ export function integerCosines(bits: number, fracBits: number): Int32Array {
   const key = `${bits} ${fracBits}`;
   let table = rounded.get(key);
   if (table === undefined) {
-    table = Int32Array.from(cosines(bits), (value) => Math.round(value * 2 ** fracBits));
+    const unit = 2 ** fracBits;
+    const real = cosines(bits);
+    table = new Int32Array(real.length);
+    for (let i = 0; i < real.length; i++) table[i] = Math.round(real[i] * unit);
     rounded.set(key, table);
   }
   return table;
 }
-
-/** A table as words, for hashing. */
-export const wordsOf = (table: Int32Array | Float64Array): Words =>
-  BigUint64Array.from(table, (value) => BigInt.asUintN(64, BigInt(value)));

@@ -80,3 +80,16 @@ function fewestTerms(
   if (best === null) throw new RangeError(`series: expected a fit on [${from}, ${to}], got none`);
   return best;
 }
+
+/** factor * f of the series of f. */
+export function scaledSeries(series: Series, factor: number): Series {
+  const times = (value: number): number => value * factor;
+  return {
+    ...series,
+    name: `${factor} ${series.name}`,
+    constant: times(series.constant),
+    cos: series.cos.map(times),
+    sin: series.sin.map(times),
+    maxError: Math.abs(factor) * series.maxError,
+  };
+}

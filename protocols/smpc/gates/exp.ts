@@ -66,24 +66,18 @@ export const exp: Gate<"exp"> = {
   dealer(instruction, walk) {
     const { windows } = instruction;
     const geometry = windowsOf(instruction, walk.info(instruction.x));
-    const growth = growthTable(instruction, geometry);
     const mask = walk.mask(instruction.x);
     const r = new Uint32Array(mask.buffer, mask.byteOffset, mask.length * 2);
-    const g = new Uint32Array(growth.buffer);
     const cut = tiles(mask.length, windows);
-    const room: Words = new BigUint64Array((cut[0].to - cut[0].from) * windows); // no tile is higher than the first
-    const o = new Uint32Array(room.buffer);
+    const residues = new Float64Array((cut[0].to - cut[0].from) * windows); // no tile is higher than the first
+    const words =
+      mask.length * windows >= 2 ** geometry.bits ? looked(instruction, geometry) : growthOf(instruction, geometry);
     for (const { from, to } of cut) {
-      const words = room.subarray(0, (to - from) * windows);
       let at = 0;
       for (let i = from; i < to; i++)
-        for (let window = 0; window < windows; window++) {
-          const top = (window + 1) * geometry.height - 1;
-          const entry = 2 * ((top - r[2 * i]) & geometry.mask);
-          o[at++] = g[entry];
-          o[at++] = g[entry + 1];
-        }
-      walk.deal("windows", words);
+        for (let window = 0; window < windows; window++)
+          residues[at++] = ((window + 1) * geometry.height - 1 - r[2 * i]) & geometry.mask;
+      walk.deal("windows", words(residues.subarray(0, at)));
     }
   },
   clear(instruction, walk) {
@@ -160,25 +154,51 @@ function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geomet
   const { height, fracBits } = geometry;
   return kept(`decay ${temperature} ${tableFracBits} ${height} ${fracBits}`, () => {
     const table: Words = new BigUint64Array(height);
-    const exact = Float64Array.from(table, (_, d) => {
-      const exponent = -d / 2 ** fracBits / temperature;
-      return exponent < LEAST_EXPONENT ? 0 : 2 ** tableFracBits * exponential(exponent);
-    });
+    const exact = new Float64Array(height);
+    const [unit, step] = [2 ** tableFracBits, 2 ** fracBits * temperature];
+    for (let d = 0; d < height && -d / step >= LEAST_EXPONENT; d++) exact[d] = unit * exponential(-d / step);
     roundToWords(table, exact);
     return table;
   });
 }
 
-/** e^((c + from) / t) for c = 0 ... 2^k - 1 at wordFracBits, mod 2^64. */
-function growthTable({ temperature, wordFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
+/** e^((c + from) / t) at wordFracBits for every residue c, mod 2^64. */
+function growthOf(
+  { temperature, wordFracBits }: InstructionOf<"exp">,
+  { fromUnits, fracBits }: WindowGeometry,
+): (residues: Float64Array) => Words {
+  const [unit, step] = [2 ** wordFracBits, 2 ** fracBits * temperature];
+  return (residues) => {
+    const values = new Float64Array(residues.length);
+    for (let i = 0; i < residues.length; i++) values[i] = unit * Math.exp((residues[i] + fromUnits) / step);
+    const words: Words = new BigUint64Array(residues.length);
+    roundToWords(words, values);
+    return words;
+  };
+}
+
+/** The same as a table of all 2^k residues: worth it where far more than 2^k words are dealt. */
+function growthTable(instruction: InstructionOf<"exp">, geometry: WindowGeometry): Words {
   const { bits, fracBits, fromUnits } = geometry;
+  const { temperature, wordFracBits } = instruction;
   return kept(`growth ${temperature} ${wordFracBits} ${bits} ${fracBits} ${fromUnits}`, () => {
-    const table: Words = new BigUint64Array(2 ** bits);
-    const grown = (c: number): number => 2 ** wordFracBits * Math.exp((c + fromUnits) / 2 ** fracBits / temperature);
-    roundToWords(
-      table,
-      Float64Array.from(table, (_, c) => grown(c)),
-    );
-    return table;
+    const residues = new Float64Array(2 ** bits);
+    for (let c = 0; c < residues.length; c++) residues[c] = c;
+    return growthOf(instruction, geometry)(residues);
   });
+}
+
+/** growthOf by looking up, into one array that the next call writes again. */
+function looked(instruction: InstructionOf<"exp">, geometry: WindowGeometry): (residues: Float64Array) => Words {
+  const table = new Uint32Array(growthTable(instruction, geometry).buffer);
+  let room: Words = new BigUint64Array(0);
+  return (residues) => {
+    if (room.length < residues.length) room = new BigUint64Array(residues.length);
+    const halves = new Uint32Array(room.buffer);
+    for (let i = 0; i < residues.length; i++) {
+      halves[2 * i] = table[2 * residues[i]];
+      halves[2 * i + 1] = table[2 * residues[i] + 1];
+    }
+    return room.subarray(0, residues.length);
+  };
 }

@@ -4,7 +4,7 @@
  */
 import type { AttentionSpec } from "../../../layers/program.ts";
 import { entryCount } from "../attention-layout.ts";
-import { rowSeries } from "../fit/row-series.ts";
+import { rowSeries, scaledSeries } from "../fit/row-series.ts";
 import type { AttentionLayout, ValueId } from "../instruction.ts";
 import { softCapped } from "./activation.ts";
 import { chooseExps, type ExpChoice } from "./exp-choice.ts";
@@ -82,12 +82,7 @@ export function lowerAttention(
     builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
     const { from, to, bits, maxError } = demands[rung].sum!;
     const factor = t / wireScale;
-    const series = rowSeries(`${factor} log(s)`, (s) => factor * Math.log(s), {
-      from,
-      to,
-      maxError: factor * maxError,
-      relative: false,
-    });
+    const series = scaledSeries(rowSeries("log", Math.log, { from, to, maxError, relative: false }), factor);
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
       inputFracBits: bits - Math.floor(Math.log2(from)),
       outputFracBits: fracBits + 2,

@@ -31,7 +31,10 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
     "",
     ...(all || front.length <= FEW
       ? ["the front", ...table(HEAD, front.map(cells))]
-      : [`the front has ${front.length} points; --all prints them, --json too`]),
+      : [
+          `the front has ${front.length} points (--all prints them, --json too); the cheapest for each choice of layers under SMPC`,
+          ...table(HEAD, cheapestByPlacement(front).map(cells)),
+        ]),
     "",
     `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}`,
   ];
@@ -72,6 +75,15 @@ function cells(point: PlannedPoint): string[] {
     cascade === null ? "-" : `${gap(compNodes.minGap)}/${gap(attnNodes.minGap)}`,
     cascade === null ? "-" : `${compNodes.maxCluster}/${attnNodes.maxCluster}`,
   ];
+}
+
+/** The front is by seconds, so the first of each is the cheapest. */
+function cheapestByPlacement(front: readonly PlannedPoint[]): PlannedPoint[] {
+  const seen = new Set<string>();
+  return front.filter(({ smpc }) => {
+    const placement = smpc?.placement ?? "none";
+    return !seen.has(placement) && seen.add(placement);
+  });
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -16,6 +16,7 @@ interface PlanFlags {
   readonly rttMs: number;
   readonly mbit: number;
   readonly rate: number;
+  readonly smpcRate: number;
   readonly maxSeconds?: number;
   readonly maxMb?: number;
   readonly minGap?: number;
@@ -53,7 +54,8 @@ export function addPlan(program: Command): void {
     )
     .option("--rtt-ms <ms>", "round trip of the network", positive, 1)
     .option("--mbit <n>", "megabits a second", positive, 1000)
-    .option("--rate <n>", "multiply-adds a second", positive, 5e9)
+    .option("--rate <n>", "multiply-adds of floats a second", positive, 1e10)
+    .option("--smpc-rate <n>", "multiply-adds of words under SMPC a second", positive, 4e8)
     .option("--max-seconds <s>", "most estimated seconds", positive)
     .option("--max-mb <mb>", "most megabytes sent, dealt ones included", positive)
     .option("--min-gap <n>", "smallest gap that a CompNode or AttnNode may see", positiveInteger)
@@ -75,7 +77,7 @@ export function addPlan(program: Command): void {
     .option("--json", "print one JSON object (weir schema plan) and nothing else")
     .action(async (flags: PlanFlags) => {
       const report = progress(flags.json === true);
-      const { n, rate, smpcPrecision, simulate, machines, ...rest } = flags;
+      const { n, rate, smpcRate, smpcPrecision, simulate, machines, ...rest } = flags;
       const record = await plan(
         {
           ...rest,
@@ -83,6 +85,7 @@ export function addPlan(program: Command): void {
           promptLength: n,
           precision: smpcPrecision,
           multiplyAddsPerSecond: rate,
+          wordMultiplyAddsPerSecond: smpcRate,
         },
         report.step,
       );

@@ -22,6 +22,8 @@ export interface CandidateCost {
   readonly messages: number;
   readonly rounds: number;
   readonly multiplyAdds: number;
+  /** Of them, on words of layers under SMPC. */
+  readonly smpcMultiplyAdds: number;
 }
 
 /** Who sees what, at the end of the session, of the worst node of each role. The client, whose prompt it is, is not counted. */
@@ -105,13 +107,14 @@ export class Evaluator {
     if (cascade[0] === 0) addTo(total, input);
     addTo(total, cascade.at(-1) === last ? output : { ...nothing(), multiplyAdds: output.multiplyAdds });
     for (const layer of cascade) addTo(total, layers[layer]);
-    let dealtBytes = 0;
+    let [dealtBytes, smpcMultiplyAdds] = [0, 0];
     if (candidate.smpc !== null) {
       const phases = this.#smpcCost(candidate);
       for (const cost of Object.values(phases)) addTo(total, cost);
       dealtBytes = phases.deal.payloadBytes;
+      smpcMultiplyAdds = phases.online.multiplyAdds;
     }
-    return { ...total, dealtBytes, onlineBytes: total.payloadBytes - dealtBytes };
+    return { ...total, dealtBytes, onlineBytes: total.payloadBytes - dealtBytes, smpcMultiplyAdds };
   }
 
   #smpcCost(candidate: Candidate): ReturnType<typeof smpcCost> {

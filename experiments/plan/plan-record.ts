@@ -30,6 +30,7 @@ export const plannedPoint = z.strictObject({
   messages: count,
   rounds: count,
   multiplyAdds: z.number().min(0),
+  smpcMultiplyAdds: z.number().min(0).describe("of them, on words of layers under SMPC"),
   seconds: z.number().min(0).describe("by the time model"),
   idsSeen: z.boolean().describe("does any node get token ids"),
   rowsSeen: z

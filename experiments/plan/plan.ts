@@ -1,4 +1,5 @@
 /** From a model and limits to the front of what can be had, and one point of it as a config. */
+import path from "node:path";
 import { openModel } from "../../layers/model.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
 import { scheduleOf } from "../../protocols/fusion/session-description.ts";
@@ -75,6 +76,8 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
   const point = request.point ?? 1;
   if (point > front.length) throw new Error(`point: expected at most ${front.length} (the front), got ${point}`);
   const { candidate } = front[point - 1];
+  // Absolute, so that the config runs from any folder.
+  const modelPath = request.model === undefined ? undefined : path.resolve(request.model);
   return {
     model: { name, fingerprint },
     layers: spec.layers,
@@ -89,7 +92,7 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
     steps: stepsOf(front),
     chosen: {
       point,
-      config: model.isDecoder ? { ...configOf(candidate, { model: request.model, newTokens, precision }) } : null,
+      config: model.isDecoder ? { ...configOf(candidate, { model: modelPath, newTokens, precision }) } : null,
       parties: ledgerOf(evaluator, model, candidate),
     },
   };

@@ -13,19 +13,24 @@ export interface Link {
   readonly rttMs: number;
   /** Megabits (10^6) a second. */
   readonly mbit: number;
-  /** Multiply-adds a second, all parties' work one after another. */
+  /** Of floats, in Cascade and at the head. */
   readonly multiplyAddsPerSecond: number;
+  /** Of words, under SMPC. */
+  readonly wordMultiplyAddsPerSecond: number;
 }
 
 /**
  * Rounds, bytes and multiply-adds one after another, nothing overlapping: rounds x round trip + online bytes / bandwidth +
- * multiply-adds / rate. What is dealt goes ahead and is not counted. An upper bound where the rate holds: a message takes half a round
+ * multiply-adds / rate, all parties' added up, of floats and of words each at its rate. What is dealt goes ahead and is not counted. An upper bound where the rate holds: a message takes half a round
  * trip, and parties compute beside one another.
  */
-export function sumOfParts({ rttMs, mbit, multiplyAddsPerSecond }: Link): TimeModel {
+export function sumOfParts({ rttMs, mbit, multiplyAddsPerSecond, wordMultiplyAddsPerSecond }: Link): TimeModel {
   return {
-    assumes: `rounds x ${rttMs} ms + online bytes at ${mbit} Mbit/s + all parties' multiply-adds at ${multiplyAddsPerSecond.toExponential(1)} a second; dealing ahead is not counted`,
-    seconds: ({ rounds, onlineBytes, multiplyAdds }) =>
-      (rounds * rttMs) / 1000 + (onlineBytes * 8) / (mbit * 1e6) + multiplyAdds / multiplyAddsPerSecond,
+    assumes: `rounds x ${rttMs} ms + online bytes at ${mbit} Mbit/s + all parties' multiply-adds, ${multiplyAddsPerSecond.toExponential(1)} of floats and ${wordMultiplyAddsPerSecond.toExponential(1)} of words a second; dealing ahead is not counted`,
+    seconds: ({ rounds, onlineBytes, multiplyAdds, smpcMultiplyAdds }) =>
+      (rounds * rttMs) / 1000 +
+      (onlineBytes * 8) / (mbit * 1e6) +
+      (multiplyAdds - smpcMultiplyAdds) / multiplyAddsPerSecond +
+      smpcMultiplyAdds / wordMultiplyAddsPerSecond,
   };
 }

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { proofRecord } from "../../cli/prove-record.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
 import { smpcBenchRecord } from "../../experiments/bench/smpc-record.ts";
+import { planRecord } from "../../experiments/plan/plan-record.ts";
 import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
 import { architectureOf, ARCHITECTURES } from "../../layers/architectures/registry.ts";
@@ -76,6 +77,7 @@ describe("docs/json.md", () => {
     ["weir verify", verifyRecord],
     ["weir bench", benchRecord],
     ["weir bench smpc", smpcBenchRecord],
+    ["weir plan", planRecord],
     ["weir prove", proofRecord],
   ] as const)
     it(`has every field of ${heading}, and no other`, () => {

@@ -32,12 +32,13 @@ const anyEvaluated: fc.Arbitrary<Evaluated> = fc
       messages: 1,
       rounds,
       multiplyAdds: 0,
+      smpcMultiplyAdds: 0,
     };
     return {
       candidate: { cascade: { alpha: 1, c: 1, m: 1 }, smpc: null },
       machines: 2,
       cost,
-      seconds: sumOfParts({ rttMs: 1, mbit: 1, multiplyAddsPerSecond: 1 }).seconds(cost),
+      seconds: sumOfParts({ rttMs: 1, mbit: 1, multiplyAddsPerSecond: 1, wordMultiplyAddsPerSecond: 1 }).seconds(cost),
       exposure: { idsSeen, rowsSeen: { first, last: 4 }, compNodes, attnNodes, colluders: null },
     };
   });

@@ -34,7 +34,7 @@ const MODEL = randomModel({
   softCap: null,
   sharpness: 1,
 });
-const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 5e9 });
+const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 1e10, wordMultiplyAddsPerSecond: 4e8 });
 const WORKLOAD = { promptLength: 9, newTokens: 3, precision: "fine", parties: [2, 3] } as const;
 const CANDIDATES = candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3] });
 
@@ -131,7 +131,8 @@ describe("weir plan for the default model", async () => {
     precision: "fine",
     rttMs: 1,
     mbit: 1000,
-    multiplyAddsPerSecond: 5e9,
+    multiplyAddsPerSecond: 1e10,
+    wordMultiplyAddsPerSecond: 4e8,
   };
   const quiet = (): void => {};
   const first = await plan(request, quiet);

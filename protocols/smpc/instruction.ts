@@ -169,7 +169,25 @@ export type Instruction =
       readonly layout: AttentionLayout;
     }
   /** out [rows, columns / width] = sum of squares of each group of `width` columns; fracBits double. */
-  | { readonly gate: "squares"; readonly x: ValueId; readonly out: ValueId; readonly width: number }
+  | {
+      readonly gate: "squares";
+      readonly x: ValueId;
+      readonly out: ValueId;
+      readonly width: number;
+      /** x is not negative, but for rounding, and may be as large as half the wire's ring (narrow-wire.ts). */
+      readonly nonNegative?: true;
+    }
+  /** out (entries) = x^2 * scale, a number a row (wire [heads * queries]); x is not negative, `square` a share of x^2 (gate squares). */
+  | {
+      readonly gate: "square-scale";
+      readonly x: ValueId;
+      readonly square: ValueId;
+      readonly scale: ValueId;
+      readonly out: ValueId;
+      readonly layout: AttentionLayout;
+      /** So many low bits of `out` need not be right. */
+      readonly droppedBits: number;
+    }
   /** out [rows, columns] = x * scale [rows, columns / width]; x is narrow; `scale` is wide, and extended where the out ring is wider still. */
   | {
       readonly gate: "row-scale";

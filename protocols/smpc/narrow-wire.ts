@@ -8,6 +8,9 @@
  * then X' = x' + r - 2^k < 2^(k-1) (u = 1). If m = u = 1 but the sum stays below 2^k, then X' >= r >= 2^(k-1): u = 0, a contradiction.
  * If m = 0 there is no wrap. So the wrap is u m.
  *
+ * The quarter of the ring below 0 may be any other c >= 0: x in [-c, 2^(k-1) - c] and x' = x + c, by the same proof. Numbers that are not
+ * negative, but for rounding, take c = 2^(k-5) and need one bit less.
+ *
  * r in the larger ring: the parties' canonical mask shares add up to r + 2^k carry, so the dealer deals -carry.
  * Test: tests/protocols/smpc/extend.test.ts
  */
@@ -21,12 +24,24 @@ export interface PublicLift {
   readonly low: Words;
 }
 
-/** A and u of X, canonical words of `bits` >= 2 bits. */
+/** A and u of X, canonical words of `bits` >= 2 bits, for signed x. */
 export function publicLift(masked: MaskedWords | Words, bits: number): PublicLift {
   const centred: Words = new BigUint64Array(masked.length);
   const low: Words = new BigUint64Array(masked.length);
   centreWords(centred, low, masked, bits);
   return { centred, low };
+}
+
+/** The same for x in [-2^(bits - 5), 15 * 2^(bits - 5)]; `bits` >= 5 (RangeError). */
+export function publicLiftNonNegative(masked: MaskedWords | Words, bits: number): PublicLift {
+  if (bits < 5) throw new RangeError(`non-negative wire: expected at least 5 bits, got ${bits}`);
+  // Read as a signed wire of x less the difference between the two numbers c.
+  const difference = (1n << BigInt(bits - 2)) - (1n << BigInt(bits - 5));
+  const shifted: Words = new BigUint64Array(masked.length);
+  ring.scale(shifted, masked, 1n, -difference);
+  const lift = publicLift(shifted, bits);
+  ring.scale(lift.centred, lift.centred, 1n, difference);
+  return lift;
 }
 
 /** m: the top bit of each canonical mask of `bits` bits. */

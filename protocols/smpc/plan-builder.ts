@@ -133,6 +133,10 @@ export class PlanBuilder {
       case "row-scale":
         demand(instruction.x, ring);
         return demand(instruction.scale, ring);
+      case "square-scale":
+        demand(instruction.x, ring);
+        demand(instruction.square, ring);
+        return demand(instruction.scale, ring);
       case "multiply":
         demand(instruction.a, ring);
         return demand(instruction.b, ring);
@@ -161,7 +165,7 @@ function isLive(instruction: Instruction, needed: ReadonlySet<ValueId>): boolean
   return instruction.gate === "output" || instruction.gate === "input" || needed.has(instruction.out);
 }
 
-const OPERANDS = ["x", "out", "q", "k", "p", "v", "a", "b", "scale", "row"] as const;
+const OPERANDS = ["x", "out", "q", "k", "p", "v", "a", "b", "square", "scale", "row"] as const;
 
 /** The values that an instruction reads. */
 export function operandsOf(instruction: Instruction): ValueId[] {

@@ -21,6 +21,7 @@ import { rowSum } from "./row-sum.ts";
 import { scores } from "./scores.ts";
 import { series } from "./series.ts";
 import { shift } from "./shift.ts";
+import { squareScale } from "./square-scale.ts";
 import { squares } from "./squares.ts";
 
 /** Every gate by its name. */
@@ -42,6 +43,7 @@ export const gates: { readonly [G in GateName]: Gate<G> } = {
   scores,
   mix,
   squares,
+  "square-scale": squareScale,
   "row-scale": rowScale,
   multiply,
   "row-sum": rowSum,

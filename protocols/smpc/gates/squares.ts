@@ -5,7 +5,7 @@
  *   (narrow-wire.ts): x^2 = A (A - 2 R) + r^2 + 2^(k+1) u (2^(k-1) m - m r), because m^2 = m and u^2 = u.
  * Parties: every party on its own words; party 0 adds the public part.
  * Leaks: nothing (local; dealt words are uniform).
- * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k + 1; the wire was opened.
+ * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k + 1, or where nonNegative in [-2^(k - 5), 15 * 2^(k - 5)]; the wire was opened.
  * Cost: `squares.cost`; r, m and m r of K - k - 1 bits an element, because all three are doubled, and a sum of r^2 a group.
  * Error bound: 0 units. Reference: smpc.md, gate 3. Proof: narrow-wire.ts, and the expansion above.
  * Test: tests/protocols/smpc/squares.test.ts
@@ -14,7 +14,7 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../gate.ts";
 import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { liftedMask, minusCarry, publicLift, topBits } from "../narrow-wire.ts";
+import { liftedMask, minusCarry, publicLift, publicLiftNonNegative, topBits } from "../narrow-wire.ts";
 import { shareOf } from "../plan-builder.ts";
 import { take, tiles } from "../tiles.ts";
 import { wireOf } from "../wire-of.ts";
@@ -50,7 +50,8 @@ export const squares: Gate<"squares"> = {
     const out: Words = new BigUint64Array(groups);
     for (const { from, to } of tiles(groups, width)) {
       const length = (to - from) * width;
-      const { centred, low } = publicLift(masked.subarray(from * width, to * width), bits);
+      const lift = instruction.nonNegative ? publicLiftNonNegative : publicLift;
+      const { centred, low } = lift(masked.subarray(from * width, to * width), bits);
       const r = mask.subarray(from * width, to * width);
       const sum = out.subarray(from, to);
       let lifted: Words = r;

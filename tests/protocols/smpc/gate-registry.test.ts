@@ -107,6 +107,8 @@ const values: readonly ValueInfo[] = [
   wire(3, 1),
   share(3, 1),
   share(3, 8, 24),
+  share(12, 1, 60),
+  share(12, 1, 60),
 ];
 
 /** One instruction for every gate, on the values above. */
@@ -135,6 +137,7 @@ const samples: { readonly [G in GateName]: InstructionOf<G> } = {
   scores: { gate: "scores", q: 2, k: 4, out: 7, layout },
   mix: { gate: "mix", p: 5, v: 4, out: 12, layout },
   squares: { gate: "squares", x: 2, out: 11, width: 8 },
+  "square-scale": { gate: "square-scale", x: 5, square: 13, scale: 8, out: 14, layout, droppedBits: 5 },
   "row-scale": { gate: "row-scale", x: 2, scale: 10, out: 1, width: 8 },
   multiply: { gate: "multiply", a: 2, b: 3, out: 1 },
   series: {

@@ -13,6 +13,16 @@ export function signedOf(bits: number): fc.Arbitrary<bigint> {
 export const narrowValues = (length: number, bits: number): fc.Arbitrary<bigint[]> =>
   fc.array(signedOf(bits - 1), { minLength: length, maxLength: length });
 
+/** `length` values of the domain of a non-negative wire of `bits` >= 5 bits: a thirty-second of its ring below 0, fifteen above. */
+export function nonNegativeValues(length: number, bits: number): fc.Arbitrary<bigint[]> {
+  const unit = 1n << BigInt(bits - 5);
+  const value = fc.oneof(
+    fc.constantFrom(-unit, 15n * unit, 15n * unit - 1n, 0n, -1n),
+    fc.bigInt({ min: -unit, max: 15n * unit }),
+  );
+  return fc.array(value, { minLength: length, maxLength: length });
+}
+
 /** `length` values of the whole ring. */
 export const ringValues = (length: number, bits: number): fc.Arbitrary<bigint[]> =>
   fc.array(signedOf(bits), { minLength: length, maxLength: length });

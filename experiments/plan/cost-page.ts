@@ -54,7 +54,7 @@ const OF_GATES: Readonly<Record<string, string>> = {
   bits: "k: bits of the opened word",
   ringBits: "K: bits of the output's ring",
   extraBits: "K - k: bits of the ring above the opened word (one less where all is doubled), at least 0",
-  rows: "rows of a matrix",
+  rows: "rows of a matrix, or of attention entries",
   inputs: "input features",
   outputs: "output features",
   terms: "summands; harmonics of a series",
@@ -69,9 +69,16 @@ const OF_GATES: Readonly<Record<string, string>> = {
   ofA: "K - k of the first factor, at least 0",
   ofB: "K - l of the second factor (l: its bits), at least 0",
   ofBoth: "K - k - l, at least 0",
+  ofScale: "K - l of the number of a row, at least 0",
+  squareBits: "of dealt words r^2 s (without the lowest bits that are dropped)",
+  maskBits: "of dealt words r s",
+  topBits: "of each of the two dealt words that hold the mask's top bit",
+  squareBitsN: "the same with the top bit of s for s",
+  maskBitsN: "the same with the top bit of s for s",
+  topBitsN: "the same with the top bit of s for s",
 };
 
-/** The page. Throws Error for a quantity that has no meaning here. */
+/** The page. Throws Error for a quantity that has no meaning here: a new gate adds its own. */
 export function costPage(): string {
   const sessions = [...CASCADE, ...EDGES].flatMap(([, , cost]) => Object.values(cost) as string[]);
   const ofGates = Object.values(gates).flatMap(({ cost }) => Object.values(cost));

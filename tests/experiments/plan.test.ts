@@ -186,6 +186,41 @@ describe("weir plan for the default model", async () => {
   });
 });
 
+describe("weir plan for a shape", async () => {
+  const promptLength = 16;
+  const record = await plan(
+    {
+      shape: "bert-base",
+      promptLength,
+      newTokens: 1,
+      machines: 22,
+      precision: "default",
+      rttMs: 1,
+      mbit: 1000,
+      multiplyAddsPerSecond: 1e10,
+      wordMultiplyAddsPerSecond: 4e8,
+    },
+    () => {},
+  );
+
+  it("costs the paper's formula in Cascade, and has no config", () => {
+    const [d, heads, layers] = [768, 12, 12];
+    const { onlineBytes } = record.front.find(({ cascade, smpc }) => smpc === null && cascade?.alpha === 4)!;
+    // Ids in, b·N·(2d + 2 d_kv + 2H) words a layer with b = 4, all rows out.
+    const words = layers * 4 * promptLength * (4 * d + 2 * heads) + promptLength * d;
+    assert.equal(onlineBytes, 4 * promptLength + 4 * words);
+    assert.equal(record.chosen.config, null);
+    assert.doesNotThrow(() => planRecord.parse(record));
+  });
+
+  it("lowers every layer, a layer at the price of any other", () => {
+    const costs = [1, 2, 3].map((count) => record.front.find(({ smpc }) => smpc?.placement === `first:${count}`)!);
+    assert.deepEqual(record.leftOut, []);
+    assert.equal(costs[2].rounds - costs[1].rounds, costs[1].rounds - costs[0].rounds);
+    assert.ok(record.front.some(({ smpc }) => smpc?.placement === "all"));
+  });
+});
+
 /** A text of exactly this many tokens, from the held-out text beside the model. */
 async function promptOf(tokens: number): Promise<string> {
   const tokenizer = await openTokenizer(DEFAULT_MODEL);

@@ -40,7 +40,7 @@ export function dealtLayout(plan: Plan): DealtLayout {
 
 /** The gate of an instruction. */
 export function gateOf<G extends GateName>(instruction: Extract<Instruction, { gate: G }>): Gate<G> {
-  return gates[instruction.gate as G];
+  return gates[instruction.gate];
 }
 
 /** Name of the stream that a seed is expanded to: unique in a batch, so that no two words share randomness. */

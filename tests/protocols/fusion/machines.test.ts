@@ -67,8 +67,8 @@ describe("a topology with SMPC parties", () => {
 
   it("is taken with the flag that says it is insecure, and warned about", () => {
     const written: string[] = [];
-    const { write } = process.stderr;
-    process.stderr.write = ((text: string) => written.push(text) > 0) as typeof process.stderr.write;
+    const write = process.stderr.write.bind(process.stderr);
+    process.stderr.write = (text: string | Uint8Array) => written.push(String(text)) > 0;
     try {
       parseTopology(withParties(["10.0.0.1", "10.0.0.1"], null, { insecureColocation: true }), "some.json");
     } finally {

@@ -36,7 +36,8 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
           ...table(HEAD, cheapestByPlacement(front).map(cells)),
         ]),
     "",
-    `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}`,
+    `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}; who will have seen what, at which layers`,
+    ...table(["nodes", "as what (layers)"], rolesOf(chosen.parties)),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -75,6 +76,37 @@ function cells(point: PlannedPoint): string[] {
     cascade === null ? "-" : `${gap(compNodes.minGap)}/${gap(attnNodes.minGap)}`,
     cascade === null ? "-" : `${compNodes.maxCluster}/${attnNodes.maxCluster}`,
   ];
+}
+
+/** Nodes of one role together: as what any of them sees positions, and at which layers; what is outside the layers stands alone. */
+function rolesOf(parties: PlanRecord["chosen"]["parties"]): string[][] {
+  const roles = new Map<string, string[]>();
+  for (const party of Object.keys(parties)) {
+    const role = party.split(".", 1)[0];
+    roles.set(role, [...(roles.get(role) ?? []), party]);
+  }
+  return [...roles.values()].map((names) => {
+    const kinds = new Map<string, Set<number>>();
+    for (const name of names)
+      for (const [kind, { layers }] of Object.entries(parties[name].kinds))
+        kinds.set(kind, new Set([...(kinds.get(kind) ?? []), ...layers]));
+    const seen = [...kinds].map(([kind, layers]) => {
+      const inside = [...layers].filter((layer) => layer >= 0).sort((a, b) => a - b);
+      return inside.length === 0 ? kind : `${kind} (${runs(inside)})`;
+    });
+    return [names.length === 1 ? names[0] : `${names[0]} to ${names.at(-1)}`, seen.join(", ")];
+  });
+}
+
+/** [0, 1, 2, 5] -> "0-2 5". */
+function runs(layers: readonly number[]): string {
+  const found: [from: number, to: number][] = [];
+  for (const layer of layers) {
+    const last = found.at(-1);
+    if (last !== undefined && last[1] === layer - 1) last[1] = layer;
+    else found.push([layer, layer]);
+  }
+  return found.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(" ");
 }
 
 /** The front is by seconds, so the first of each is the cheapest. */

@@ -1,17 +1,20 @@
 /**
  * Attention without a maximum and without a comparison: logits relative to a visible key, a ladder of temperatures whose last rung
- * is the row's log-sum-exp, weights that come out normalised (smpc.md, gates 6 and 7). Two rounds a rung, rows only.
+ * is the row's log-sum-exp, weights that come out normalised (smpc.md, gates 6 and 7). Two rounds a rung, rows only. Where the ladder ends
+ * at a higher temperature, squarings follow (square-softmax.ts).
  */
 import type { AttentionSpec } from "../../../layers/program.ts";
 import { entryCount } from "../attention-layout.ts";
 import { rowSeries, scaledSeries } from "../fit/row-series.ts";
 import type { AttentionLayout, ValueId } from "../instruction.ts";
 import { softCapped } from "./activation.ts";
-import { chooseExps, type ExpChoice } from "./exp-choice.ts";
-import { ladderDemands, ladderTemperatures, logitSpan } from "./ladder.ts";
+import type { ExpChoice } from "./exp-choice.ts";
+import { logitSpan } from "./ladder.ts";
 import { narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
 import type { SiteRange } from "./ranges.ts";
+import { chooseSoftmax } from "./softmax-choice.ts";
+import { lowerSquarings } from "./square-softmax.ts";
 
 export interface AttentionPlace {
   readonly layer: number;
@@ -45,12 +48,11 @@ export function lowerAttention(
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
   const keyInSight = !capped && (window === null || place.sequenceLimit <= window);
   const span = logitSpan(logits.range, keyCount, keyInSight);
-  const ladder = ladderTemperatures(span.high, keyCount);
   // A raw logit is q . k; with a soft cap the opened wire holds capped logits, whose scale is 1.
   const wireScale = capped ? 1 : scale;
   const fracBits = precision.logitFracBits + Math.round(Math.log2(wireScale));
-  const demands = ladderDemands(precision, span, ladder, keyCount, mixBits);
-  const choice = chooseExps(demands, { scale: wireScale, fracBits });
+  const choice = chooseSoftmax(precision, { span, keyCount, mixBits, scale: wireScale, fracBits });
+  const { temperatures, demands, exps, squarings, rowSum } = choice;
   const wireBits = choice.periodBits + fracBits;
 
   const scores = lowerScores(at, layout, {
@@ -72,17 +74,20 @@ export function lowerAttention(
   });
   if (!span.keyPivot) entries = difference(at, layout, entries, diagonal(at, layout, entries));
 
-  // The ladder: L accumulates t log(sum exp((x - L) / t)), in raw units.
+  // The ladder: L accumulates t log(sum exp((x - L) / t)), in raw units; what the last weights sum up to is taken off by the last rung.
+  const unit = 2 ** squarings.length / wireScale; // of temperatures
   const rows = heads * at.rows;
   const levels: ValueId[] = [];
   let relative = entries;
-  ladder.forEach((t, rung) => {
-    const sums = exponentials(at, layout, relative, choice.exps[rung], t / wireScale);
+  temperatures.forEach((t, rung) => {
+    const factor = t * unit;
+    const sums = exponentials(at, layout, relative, exps[rung], factor);
     const sum = builder.share(rows, 1, builder.info(sums).fracBits);
     builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
     const { from, to, bits, maxError } = demands[rung].sum!;
-    const factor = t / wireScale;
-    const series = scaledSeries(rowSeries("log", Math.log, { from, to, maxError, relative: false }), factor);
+    const logarithm = scaledSeries(rowSeries("log", Math.log, { from, to, maxError, relative: false }), factor);
+    const isLast = rung === temperatures.length - 1;
+    const series = isLast ? { ...logarithm, constant: logarithm.constant - factor * Math.log(rowSum) } : logarithm;
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
       inputFracBits: bits - Math.floor(Math.log2(from)),
       outputFracBits: fracBits + 2,
@@ -93,8 +98,12 @@ export function lowerAttention(
     relative = difference(at, layout, entries, level);
   });
 
-  const weights = exponentials(at, layout, relative, choice.exps[ladder.length], 1 / wireScale);
-  checkRowSums(at, layout, weights, logits.site);
+  let weights = exponentials(at, layout, relative, exps[temperatures.length], unit);
+  if (squarings.length > 0) {
+    checkRowSums(at, layout, weights, { ...START_CHECK, expected: rowSum, site: logits.site });
+    weights = lowerSquarings(at, layout, weights, squarings, logits.site);
+  }
+  checkRowSums(at, layout, weights, { ...WEIGHT_CHECK, site: logits.site });
   const p = at.open(weights, precision.weightFracBits, mixBits);
   const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + precision.valueFracBits);
   builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
@@ -200,17 +209,32 @@ function exponentials(
   return out;
 }
 
-/** Fractional bits and ring of a row's sum of weights, as its owner sees it: enough to tell 1 from a row that left its range. */
+/** A check of row sums: how much of them goes out, and what they must be. */
+interface SumCheck {
+  readonly name: string;
+  readonly bits: number;
+  readonly expected: number;
+  readonly tolerance: number;
+}
+
+/** Fractional bits of a row's sum of weights, as its owner sees it: enough to tell 1 from a row that left its range. */
 const CHECK_FRAC_BITS = 7;
-const CHECK_BITS = 12;
+const WEIGHT_CHECK: SumCheck = { name: "check", bits: 12, expected: 1, tolerance: 0.1 };
+/** In front of squarings: in the ring [-1, 1) that their wire has anyway. */
+const START_CHECK: Omit<SumCheck, "expected"> = { name: "check.start", bits: CHECK_FRAC_BITS + 1, tolerance: 0.1 };
 
 /** Every row of weights sums to 1 if its logits stayed in range: the sum goes out with the rows, and their owner checks it. */
-function checkRowSums(at: Lowering, layout: AttentionLayout, weights: ValueId, site: string): void {
+function checkRowSums(
+  at: Lowering,
+  layout: AttentionLayout,
+  weights: ValueId,
+  { name, bits, expected, tolerance, site }: SumCheck & { readonly site: string },
+): void {
   const { builder } = at;
   const sum = builder.share(layout.heads * layout.queries, 1, builder.info(weights).fracBits);
   builder.emit({ gate: "row-sum", x: weights, out: sum, layout });
   const shifted = at.atFracBits(sum, CHECK_FRAC_BITS);
-  const output = `check.${site}`;
-  builder.emit({ gate: "output", x: shifted, name: output, bits: CHECK_BITS });
-  builder.check({ output, expected: 1, tolerance: 0.1, site });
+  const output = `${name}.${site}`;
+  builder.emit({ gate: "output", x: shifted, name: output, bits });
+  builder.check({ output, expected, tolerance, site });
 }

@@ -30,6 +30,10 @@ export interface Precision {
   /** Relative bits of the sum that normalises a softmax row, and of the sums of the rungs before. */
   readonly softmaxBits: number;
   readonly rungBits: number;
+  /** How softmax reaches temperature 1: by the ladder (and by squares where that doesn't fit), or by squares. */
+  readonly softmax: "ladder" | "square";
+  /** Number of squarings of a softmax by squares; null: what costs least. */
+  readonly squarings: number | null;
   /**
    * Opens the normed row in front of the attention once more, at this many fractional bits: one round and the row's bytes for the ring
    * bits that the norm's own fraction takes, and that a rotary table needs. Null: only where nothing else fits.
@@ -58,6 +62,8 @@ export const DEFAULT_PRECISION: Precision = {
   rowBits: 11,
   softmaxBits: 11,
   rungBits: 5,
+  softmax: "ladder",
+  squarings: null,
   normedFracBits: null,
   outputFracBits: 16,
 };
@@ -84,6 +90,8 @@ export const FINE_PRECISION: Precision = {
   rowBits: 14,
   softmaxBits: 13,
   rungBits: 6,
+  softmax: "ladder",
+  squarings: null,
   normedFracBits: 15,
   outputFracBits: 18,
 };

@@ -8,7 +8,7 @@ import { calibrationText } from "../../../protocols/smpc/calibration/calibration
 import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
 import type { Plan } from "../../../protocols/smpc/instruction.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
-import { FINE_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
+import { FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
 import { planCost } from "../../../protocols/smpc/plan-cost.ts";
 import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
@@ -23,7 +23,7 @@ interface Prepared {
   readonly factors: ModelFactors;
 }
 
-async function prepare(model: Model): Promise<Prepared> {
+async function prepare(model: Model, precision: Precision = FINE_PRECISION): Promise<Prepared> {
   const { spec, program } = model;
   const ranges = await calibrate(model, await calibrationText(model, null), { from: 0, to: spec.layers, head: true });
   const reader = parameterReader(model);
@@ -45,16 +45,24 @@ async function prepare(model: Model): Promise<Prepared> {
         rows,
         past,
         sequenceLimit,
-        precision: FINE_PRECISION,
+        precision,
       }),
   };
 }
 
-for (const name of MODEL_NAMES) {
-  test(`${name}: all layers under SMPC give the hidden states of the plain model`, async () => {
+const SQUARE_PRECISION: Precision = { ...FINE_PRECISION, softmax: "square" };
+
+for (const [name, precision] of [
+  ...MODEL_NAMES.map((each) => [each, FINE_PRECISION] as const),
+  ["bert", SQUARE_PRECISION],
+  ["llama-gqa", SQUARE_PRECISION],
+] as const) {
+  test(`${name}, softmax by ${precision.softmax}: all layers under SMPC give the hidden states of the plain model`, async () => {
     const { model, golden } = await openGolden(name);
-    const { plan: planOf, factors } = await prepare(model);
+    const { plan: planOf, factors } = await prepare(model, precision);
     const plan = planOf(golden.ids.length, 0, golden.ids.length);
+    const isSquared = plan.instructions.some(({ gate }) => gate === "square-scale");
+    assert.equal(isSquared, precision.softmax === "square");
     const { hidden, logits } = await plainForward(model, golden.ids);
     const simulation = new Simulation(2, factors);
     const { outputs, counts } = await simulation.run(plan, { x: hidden[0].data });

@@ -12,6 +12,12 @@ export interface RowFit {
 
 /** Numbers of harmonics that are tried, fewest first; each harmonic is two dealt words a row. */
 const TERMS = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384] as const;
+/**
+ * Where the most of those miss the error by this factor, though the period isn't too long for them: a row's words are few beside its
+ * layer's, but a fit of 1024 terms takes seconds.
+ */
+const FAR_OFF = 8;
+const MORE_TERMS = [768, 1024] as const;
 /** Ridges, strongest first: small coefficients need fewer bits in the public table. */
 const RIDGES = [1e-8, 1e-11, 1e-14] as const;
 /** Of all coefficients together, times the largest value of f: beyond it rounding costs more than the fit gains. */
@@ -61,10 +67,14 @@ function fewestTerms(
   const largest = Math.max(Math.abs(f(from)), Math.abs(f(to)));
   const weight = relative ? (x: number): number => 1 / Math.abs(f(x)) : (): number => 1;
   let best: TrigonometricFit | null = null;
-  for (const terms of TERMS) {
+  const most = TERMS[TERMS.length - 1];
+  const wavelengths = period / from / 8;
+  for (const terms of [...TERMS, ...MORE_TERMS]) {
     // The steep end at `from` needs wavelengths of about its own size; far fewer terms can't reach a fine error.
-    if (maxError < COARSE && terms < period / from / 8 && terms < TERMS[TERMS.length - 1]) continue;
-    for (const ridge of RIDGES) {
+    if (maxError < COARSE && terms < wavelengths && terms < most) continue;
+    const more = terms > most;
+    if (more && best !== null && (wavelengths > 2 * most || best.maxError <= FAR_OFF * maxError)) return best;
+    for (const ridge of more ? RIDGES.slice(1, 2) : RIDGES) {
       let candidate: TrigonometricFit;
       try {
         candidate = fitTrigonometric({ f, from, to, period, terms, odd: false, weight, ridge });

@@ -119,6 +119,12 @@ describe("rowSeries", () => {
     assert.ok(coarse.terms <= 64 && coarse.error <= 0.1, JSON.stringify(coarse));
   });
 
+  it("takes more terms where a wide interval would miss the error by far", () => {
+    const wide = { from: 1, to: 800, maxError: 2 ** -15, relative: true };
+    const { harmonics, maxError } = rowSeries("rsqrt", (x) => 1 / Math.sqrt(x), wide);
+    assert.ok(harmonics.length > 384 && maxError <= 8 * wide.maxError, `${harmonics.length} terms: ${maxError}`);
+  });
+
   it("refuses an interval that isn't positive", () => {
     for (const [from, to] of [
       [0, 1],

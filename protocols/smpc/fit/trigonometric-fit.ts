@@ -26,8 +26,9 @@ export interface FitProblem {
   readonly ridge: number;
 }
 
-/** Half of the points lie evenly, half (where `from` is positive) evenly in log x, because f may be steep there. */
-const POINTS = 3000;
+/** Points a term, so that the shortest wave has two dozen; and fewest of all, for the steep end. */
+const POINTS_A_TERM = 24;
+const FEWEST_POINTS = 300;
 
 /**
  * Normal equations from moment sums (the products of cosines are cosines of sums and differences), Cholesky, one refinement.
@@ -35,7 +36,7 @@ const POINTS = 3000;
  */
 export function fitTrigonometric(problem: FitProblem): TrigonometricFit {
   const { f, from, to, period, terms, odd, weight } = problem;
-  const xs = points(from, to);
+  const xs = points(from, to, FEWEST_POINTS + POINTS_A_TERM * terms);
   const size = odd ? terms : 2 * terms + 1;
   const evenMoments = new Float64Array(2 * terms + 1); // sum of w^2 cos(m x)
   const oddMoments = new Float64Array(2 * terms + 1); // sum of w^2 sin(m x)
@@ -107,10 +108,11 @@ function turns(step: number, cos: Float64Array, sin: Float64Array): void {
   }
 }
 
-function points(from: number, to: number): Float64Array {
+/** Half of the points lie evenly, half (where `from` is positive) evenly in log x, because f may be steep there. */
+function points(from: number, to: number, count: number): Float64Array {
   const logarithmic = from > 0;
-  const even = logarithmic ? POINTS / 2 : POINTS;
-  return Float64Array.from({ length: POINTS }, (_, i) =>
-    i < even ? from + ((to - from) * i) / (even - 1) : from * (to / from) ** ((i - even) / (POINTS - even - 1)),
+  const even = logarithmic ? Math.floor(count / 2) : count;
+  return Float64Array.from({ length: count }, (_, i) =>
+    i < even ? from + ((to - from) * i) / (even - 1) : from * (to / from) ** ((i - even) / (count - even - 1)),
   );
 }

@@ -1,6 +1,7 @@
 /**
  * A layer under SMPC beside CrypTen's, on this machine and in turns: two processes each over loopback sockets, public weights, the clock
- * on the online phase of the slower party, one run before each measured one.
+ * on the online phase of the slower party, one run before each measured one. CPU seconds are those of the busier party: other work on
+ * the machine stretches them least.
  *
  *   CRYPTEN_PYTHON=env/bin/python node --import tsx experiments/bench/smpc-peer.ts [bert-base|smollm2] [turns] [rows]
  *
@@ -10,7 +11,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SmpcBench, type OneRun } from "./smpc-bench.ts";
-import { interleaved } from "./statistics.ts";
+import { interleaved, summary } from "./statistics.ts";
 import type { SyntheticShape } from "./synthetic-layer.ts";
 
 const SCRIPT = fileURLToPath(new URL("./peers/crypten_layer.py", import.meta.url));
@@ -20,6 +21,8 @@ const WORKLOADS: Readonly<Record<SyntheticShape, string>> = { "bert-base": "bert
 /** The fields of the peer's record that are compared. */
 interface CryptenRecord {
   readonly s_min: number;
+  /** CPU seconds of the busier party, by run. */
+  readonly cpu_s_all: readonly number[];
   readonly online_bytes: number;
   readonly rounds: number;
   readonly max_abs_err: number;
@@ -67,8 +70,14 @@ async function compare(interpreter: string, shape: SyntheticShape, turns: number
       1,
     );
     const { online_bytes: onlineBytes, rounds, max_abs_err: maxAbsError, mean_abs_err: meanAbsError } = peers[0];
+    const cpuSeconds = {
+      crypten: summary(peers.slice(1).flatMap(({ cpu_s_all }) => cpu_s_all)),
+      weir: summary(runs.slice(1).map(({ times }) => Math.max(...times.map((each) => each.cpuSeconds)))),
+    };
     return {
       ratio: seconds.crypten.median / seconds.weir.median,
+      cpuRatio: cpuSeconds.crypten.median / cpuSeconds.weir.median,
+      cpuSeconds,
       ratioOfMinima: seconds.crypten.minimum / seconds.weir.minimum,
       crypten: { seconds: seconds.crypten, onlineBytes, rounds, maxAbsError, meanAbsError },
       weir: { ...(await bench.record(runs.slice(1))), seconds: seconds.weir },

@@ -65,6 +65,8 @@ function byLadder(precision: Precision, { span, keyCount, mixBits, scale, fracBi
   return { temperatures, squarings: [], demands, rowSum: 1, ...chooseExps(demands, { scale, fracBits }) };
 }
 
+/** Bits that the sum of the first weights has more than that of a rung. */
+const START_BITS = 2;
 /** Room for the first normalisation's error and for the logarithm of its row sum, in nats. */
 const START_ROOM = 0.5;
 
@@ -77,7 +79,7 @@ function bySquares(precision: Precision, setting: SoftmaxSetting, count: number)
   const temperatures = ladderTemperatures(scaled.high, keyCount);
   // The first squaring takes care of how its rows are normalised; only the ratios of its weights must be exact.
   const { fracBits: startFracBits, bits } = stages[0];
-  const coarse = { ...precision, softmaxBits: precision.rungBits, weightFracBits: startFracBits };
+  const coarse = { ...precision, softmaxBits: precision.rungBits + START_BITS, weightFracBits: startFracBits };
   const demands = ladderDemands(coarse, scaled, temperatures, keyCount, bits);
   const weights = demands[demands.length - 1];
   demands[demands.length - 1] = {

@@ -5,6 +5,7 @@ import { entryCount } from "../../../protocols/smpc/attention-layout.ts";
 import { squareScale } from "../../../protocols/smpc/gates/square-scale.ts";
 import { squares } from "../../../protocols/smpc/gates/squares.ts";
 import type { AttentionLayout } from "../../../protocols/smpc/instruction.ts";
+import { publicLiftNonNegative } from "../../../protocols/smpc/narrow-wire.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 import {
   anyLayout,
@@ -124,6 +125,31 @@ describe("square-scale", () => {
       ),
       /square-scale: expected to drop less than 50 bits, got 50/,
     );
+  });
+});
+
+describe("a wire of numbers that are not negative", () => {
+  it("is right in a larger ring for every number of its domain under every mask, and wrong outside", () => {
+    for (const bits of [5, 6, 8]) {
+      const unit = 1 << (bits - 5);
+      const size = 1 << bits;
+      const isRight = (x: number): boolean => {
+        const masked = BigUint64Array.from({ length: size }, (_, r) => BigInt((x + r + size) % size));
+        const { centred, low } = publicLiftNonNegative(masked, bits);
+        // x = A - r + 2^bits u m
+        return masked.every((_, r) => {
+          const wrap = low[r] === 1n && r >= size / 2 ? size : 0;
+          return Number(BigInt.asIntN(64, centred[r])) - r + wrap === x;
+        });
+      };
+      for (let x = -unit; x <= 15 * unit; x++) assert.ok(isRight(x), `${x} of ${bits} bits`);
+      assert.ok(!isRight(-unit - 1));
+      assert.ok(!isRight(15 * unit + 1));
+    }
+  });
+
+  it("has at least five bits", () => {
+    assert.throws(() => publicLiftNonNegative(new BigUint64Array(1), 4), /expected at least 5 bits, got 4/);
   });
 });
 

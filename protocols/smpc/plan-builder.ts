@@ -4,6 +4,13 @@ import { MAX_RING_BITS } from "../../shares/words.ts";
 /** The words of a value would have to be wider than a ring can be: the caller lowers a precision and tries again. */
 export class RingBudgetError extends Error {
   override readonly name = "RingBudgetError";
+  /** The values, where a builder found them. */
+  readonly values: readonly ValueId[];
+
+  constructor(message: string, values: readonly ValueId[] = []) {
+    super(message);
+    this.values = values;
+  }
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -53,7 +60,12 @@ export class PlanBuilder {
     this.#checks.push(check);
   }
 
-  /** The plan. Throws RingBudgetError naming the first instruction whose output needs more than 64 bits. */
+  /** Values so far: the next one's id. */
+  get valueCount(): number {
+    return this.#values.length;
+  }
+
+  /** The plan. Throws RingBudgetError naming the first instruction whose output needs more than 64 bits, with all such outputs. */
   finish(): Plan {
     const needed = this.#settleRings();
     const renamed = new Map<ValueId, ValueId>();
@@ -86,15 +98,23 @@ export class PlanBuilder {
       if (info.kind === "share") info.ringBits = Math.max(info.ringBits, bits);
       else if (this.#wide.has(id)) info.bits = Math.max(info.bits, Math.min(bits, this.#wide.get(id)!));
     };
+    const faults: { readonly fault: string; readonly value: ValueId }[] = [];
     for (const instruction of this.#instructions.toReversed()) {
       if (!isLive(instruction, needed)) continue;
       const out = "out" in instruction ? this.#values[instruction.out] : null;
-      if (out?.kind === "share" && out.ringBits > MAX_RING_BITS)
-        throw new RingBudgetError(
-          `${instruction.gate} (value ${(instruction as { out: ValueId }).out}, ${out.fracBits} fractional bits): expected a ring of at most ${MAX_RING_BITS} bits, got ${out.ringBits}`,
-        );
+      if (out?.kind === "share" && out.ringBits > MAX_RING_BITS) {
+        const value = (instruction as { out: ValueId }).out;
+        const fault = `${instruction.gate} (value ${value}, ${out.fracBits} fractional bits): expected a ring of at most ${MAX_RING_BITS} bits, got ${out.ringBits}`;
+        faults.push({ fault, value });
+        out.ringBits = MAX_RING_BITS; // what it is made of is another question
+      }
       this.#demandInputs(instruction, out, demand);
     }
+    if (faults.length > 0)
+      throw new RingBudgetError(
+        faults[0].fault,
+        faults.map(({ value }) => value),
+      );
     return needed;
   }
 
@@ -149,7 +169,7 @@ export class PlanBuilder {
   #fits(wire: ValueId, ring: number, gate: string): void {
     const { bits } = this.#values[wire] as WireInfo;
     if (ring > bits)
-      throw new RingBudgetError(`${gate}: expected a ring of at most the wires' ${bits} bits, got ${ring}`);
+      throw new RingBudgetError(`${gate}: expected a ring of at most the wires' ${bits} bits, got ${ring}`, [wire]);
   }
 }
 

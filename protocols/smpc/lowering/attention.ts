@@ -10,7 +10,7 @@ import type { AttentionLayout, ValueId } from "../instruction.ts";
 import { softCapped } from "./activation.ts";
 import type { ExpChoice } from "./exp-choice.ts";
 import { logitSpan } from "./ladder.ts";
-import { narrowBits, type Lowered, type Lowering } from "./lowering.ts";
+import { bitsAbove, narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
 import type { SiteRange } from "./ranges.ts";
 import { chooseSoftmax } from "./softmax-choice.ts";
@@ -23,6 +23,10 @@ export interface AttentionPlace {
   /** Most rows that the session can have: what the plans of its steps are sized for. */
   readonly sequenceLimit: number;
 }
+
+/** Bound of attention outputs that Precision's fractional bits are for; smaller ones get more. */
+const ATTENDED_REACH = 4;
+const MOST_MORE_BITS = 8;
 
 /** softmax(scale q k' + mask) v for the new rows; keys and values are kept for later steps. Out [rows, heads * headDim]. */
 export function lowerAttention(
@@ -41,9 +45,13 @@ export function lowerAttention(
   const capped = spec.softCap !== null;
 
   // Values first: their wire is as wide as the product with the weights.
-  const attendedBits = narrowBits(attended.range.maxAbs, precision.attendedFracBits);
-  const mixBits = attendedBits + precision.weightFracBits + precision.valueFracBits - precision.attendedFracBits;
-  const values = keep(at, at.open(at.settle(v), precision.valueFracBits, mixBits), `layers.${place.layer}.v`);
+  // Values that are small have as many bits as values of ATTENDED_REACH: a model's first layer may lie ten times below the others.
+  const reach = Math.max(attended.range.maxAbs, ATTENDED_REACH / 2 ** MOST_MORE_BITS);
+  const small = Math.max(0, bitsAbove(ATTENDED_REACH) - bitsAbove(reach));
+  const [valueFracBits, attendedFracBits] = [precision.valueFracBits + small, precision.attendedFracBits + small];
+  const attendedBits = narrowBits(attended.range.maxAbs, attendedFracBits);
+  const mixBits = attendedBits + precision.weightFracBits + valueFracBits - attendedFracBits;
+  const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`);
 
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
   const keyInSight = !capped && (window === null || place.sequenceLimit <= window);
@@ -105,15 +113,9 @@ export function lowerAttention(
   }
   checkRowSums(at, layout, weights, { ...WEIGHT_CHECK, site: logits.site });
   const p = at.open(weights, precision.weightFracBits, mixBits);
-  const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + precision.valueFracBits);
+  const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + valueFracBits);
   builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
-  const wire = at.openNarrow(
-    mixed,
-    precision.attendedFracBits,
-    attended.range.maxAbs,
-    attended.site,
-    attended.range.range,
-  );
+  const wire = at.openNarrow(mixed, attendedFracBits, attended.range.maxAbs, attended.site, attended.range.range);
   return at.value(at.extend(wire));
 }
 

@@ -1,6 +1,6 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
-import type { Plan } from "../instruction.ts";
+import type { Plan, ValueId } from "../instruction.ts";
 import type { ParameterStatistics } from "../parameter-statistics.ts";
 import { PlanBuilder, RingBudgetError } from "../plan-builder.ts";
 import { loweringAlgebra } from "./algebra.ts";
@@ -38,27 +38,52 @@ const INPUT_FRAC_BITS = 16;
 
 /**
  * The plan of some layers for one step: input `x` [rows, d], output `rows` [rows, d] (and `logits` [rows, vocabulary] with a head).
- * Where it doesn't fit into 64-bit rings, coarser precisions are tried. Throws RingBudgetError if none fits.
+ * A layer that doesn't fit into 64-bit rings is lowered at coarser precisions. Throws RingBudgetError if none fits.
  */
 export function lowerLayers(run: LayerRun): Plan {
-  let precision: Precision | null = run.precision ?? DEFAULT_PRECISION;
+  // A layer each; the head has the last one's.
+  let precisions = Array.from({ length: Math.max(1, run.to - run.from) }, () => run.precision ?? DEFAULT_PRECISION);
   for (;;) {
+    const starts: ValueId[] = [];
     try {
-      return lowerAt(run, precision);
+      return lowerAt(run, precisions, starts);
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
-      precision = tighter(precision);
-      if (precision === null) throw error;
+      const next = tightened(precisions, layersOf(error.values, starts));
+      if (next === null) throw error;
+      precisions = next;
     }
   }
 }
 
-function lowerAt(run: LayerRun, precision: Precision): Plan {
+/** The layers (of those begun so far, by their first values) that made some values; no values: the last one begun. */
+function layersOf(values: readonly ValueId[], starts: readonly ValueId[]): ReadonlySet<number> {
+  if (values.length === 0) return new Set([starts.length - 1]);
+  return new Set(
+    values.map((value) =>
+      Math.max(
+        0,
+        starts.findLastIndex((start) => start <= value),
+      ),
+    ),
+  );
+}
+
+/** Some layers at the next coarser precision; all, where one of them has none. Null: no layer has one. */
+function tightened(precisions: readonly Precision[], layers: ReadonlySet<number>): Precision[] | null {
+  const coarser = precisions.map((precision) => tighter(precision));
+  if (coarser.every((precision) => precision === null)) return null;
+  const all = [...layers].some((layer) => coarser[layer] === null);
+  return precisions.map((precision, layer) => (all || layers.has(layer) ? (coarser[layer] ?? precision) : precision));
+}
+
+/** Pushes the first value of each layer onto `starts`. */
+function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueId[]): Plan {
   const { spec, program, rows, past, sequenceLimit } = run;
   const builder = new PlanBuilder();
   const at = new Lowering({
     builder,
-    precision,
+    precision: precisions[0],
     rows,
     firstPosition: past,
     statistics: run.statistics,
@@ -71,8 +96,10 @@ function lowerAt(run: LayerRun, precision: Precision): Plan {
   let x = at.value(input);
   let out: SiteRange | null = null;
   for (let layer = run.from; layer < run.to; layer++) {
+    starts.push(builder.valueCount);
+    at.precision = precisions[layer - run.from];
     at.names = new SiteNames(`layers.${layer}`);
-    at.normedFracBits = precision.normedFracBits;
+    at.normedFracBits = at.precision.normedFracBits;
     const projections = program.pre(algebra, spec, layer, x);
     at.normedFracBits = null;
     const attention = program.attention(spec, layer);

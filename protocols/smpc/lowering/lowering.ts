@@ -30,7 +30,8 @@ export interface LinearStep {
 /** What all parts of the lowering work with: one plan in the making, for rows [firstPosition, firstPosition + rows). */
 export class Lowering {
   readonly builder: PlanBuilder;
-  readonly precision: Precision;
+  /** Of the layer that is being lowered. */
+  precision: Precision;
   readonly rows: number;
   readonly firstPosition: number;
   readonly #statistics: ParameterStatistics;

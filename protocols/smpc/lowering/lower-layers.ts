@@ -100,6 +100,8 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
     at.precision = precisions[layer - run.from];
     at.names = new SiteNames(`layers.${layer}`);
     at.normedFracBits = at.precision.normedFracBits;
+    // Rows that the layer before normed last (BERT) carry the norm's own fraction, like those that this one norms first.
+    if (layer > run.from && x.gain !== null) x = reopened(at, x, spec.width, `layers.${layer}.in`);
     const projections = program.pre(algebra, spec, layer, x);
     at.normedFracBits = null;
     const attention = program.attention(spec, layer);
@@ -116,6 +118,12 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
       leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out").range.maxAbs);
   }
   return builder.finish();
+}
+
+/** Normed rows, opened once more at the precision's normedFracBits, if it has them; what is pending stays so. */
+function reopened(at: Lowering, x: Lowered, width: number, site: string): Lowered {
+  if (at.normedFracBits === null) return x;
+  return { ...x, id: at.reopenNormed(x.id, at.normedFracBits, width, site), parts: [], made: null };
 }
 
 /** Rows leave at outputFracBits, in a ring that holds twice their bound. */

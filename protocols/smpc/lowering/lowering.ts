@@ -179,6 +179,12 @@ export class Lowering {
     return wire;
   }
 
+  /** Normed groups of `width`, opened at `fracBits` and shared again: for the ring bits that the norm's own fraction takes. */
+  reopenNormed(x: ValueId, fracBits: number, width: number, site: string): ValueId {
+    // A normed group has length sqrt(width) at most, and so has each of its entries; a sixteenth more for rounding.
+    return this.extend(this.openNarrow(x, fracBits, Math.sqrt(width) * (1 + 1 / 16), site, "certified"));
+  }
+
   extend(wire: ValueId): ValueId {
     const { rows, columns, fracBits } = this.builder.info(wire);
     const out = this.builder.share(rows, columns, fracBits);

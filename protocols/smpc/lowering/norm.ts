@@ -95,9 +95,7 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   const out = builder.share(rows, columns, fracBits + scale.outputFracBits);
   builder.emit({ gate: "row-scale", x: wire, scale: scaleWire, out, width });
   if (at.normedFracBits === null) return at.value(out);
-  // A normed group has length sqrt(width) at most, and so has each of its entries; a sixteenth more for rounding.
-  const bound = Math.sqrt(width) * (1 + 1 / 16);
-  return at.value(at.extend(at.openNarrow(out, at.normedFracBits, bound, `${site}.normed`, "certified")));
+  return at.value(at.reopenNormed(out, at.normedFracBits, width, `${site}.normed`));
 }
 
 /**

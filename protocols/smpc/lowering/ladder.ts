@@ -9,8 +9,8 @@ const COARSE_ERROR = 0.1;
 /** Room, in nats, at each end of an exp's interval: for the rounding of logits and levels. */
 const ROUNDING_ROOM = 0.25;
 /** Dynamic range of a sum that a logarithm covers coarsely, and within the error of the last rung. */
-const COARSE_RANGE = 3600;
-const FINE_RANGE = 440;
+const COARSE_RANGE = 4096;
+const FINE_RANGE = 512;
 
 /** Where the logits of a row lie, in nats: relative to its pivot, and how far apart they are. */
 export interface LogitSpan {

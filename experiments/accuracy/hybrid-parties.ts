@@ -101,8 +101,9 @@ export class HybridParties {
       const result = await session.step(step, step === 0 ? promptIds : tokens.slice(-1));
       if (!("rows" in result)) throw new Error("accuracy: expected rows from the parties, got a token");
       const last = await this.opened.head!.head(takeRows(result.rows, [result.rows.shape[0] - 1]));
-      logits.push(last.logits!.data);
-      tokens.push(rowArgMax(last.logits!.data, 1)[0]);
+      if (last.logits === null) throw new Error("accuracy: expected a model with an LM head, got an encoder");
+      logits.push(last.logits.data);
+      tokens.push(rowArgMax(last.logits.data, 1)[0]);
       return stops.has(tokens.at(-1)!) || step === steps - 1 ? null : "more";
     });
     return { ...figures, tokens, logits };

@@ -104,7 +104,7 @@ export class HybridParties {
       if (last.logits === null) throw new Error("accuracy: expected a model with an LM head, got an encoder");
       logits.push(last.logits.data);
       tokens.push(rowArgMax(last.logits.data, 1)[0]);
-      return stops.has(tokens.at(-1)!) || step === steps - 1 ? null : "more";
+      return stops.has(tokens[tokens.length - 1]) || step === steps - 1 ? null : "more";
     });
     return { ...figures, tokens, logits };
   }

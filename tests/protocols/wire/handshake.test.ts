@@ -60,7 +60,7 @@ describe("checkHello", () => {
         assert.equal(error.peer, "b");
         assert.equal(
           error.message,
-          "handshake of a with b: protocol version: expected 1, got 9; model: expected model, got other; " +
+          "handshake of a with b: protocol version: expected 2, got 9; model: expected model, got other; " +
             "description only.here: expected true, got none; description parties.alpha: expected 2, got 4; " +
             "party it means to reach: expected a, got z",
         );

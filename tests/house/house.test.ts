@@ -19,8 +19,17 @@ const MOST_LINES = 400;
 const PASSES = ["pre-pass", "attention-pass", "post-pass", "comp-node", "attn-node", "merge", "edges"].map(
   (name) => `protocols/cascade/${name}.ts`,
 );
+/** What SMPC parties and the dealer do; each gate is a file. */
+const SECRET_PASSES = [
+  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
+  ...["session-dealer", "smpc-party"].map((name) => `protocols/fusion/${name}.ts`),
+];
+const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
 /** Those that round numbers. */
-const ROUNDING = new Set(["pre-pass", "attention-pass", "post-pass", "merge"].map((n) => `protocols/cascade/${n}.ts`));
+const ROUNDING = new Set([
+  ...["pre-pass", "attention-pass", "post-pass", "merge"].map((name) => `protocols/cascade/${name}.ts`),
+  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
+]);
 
 const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: CHECKOUT, encoding: "utf8" })
   .split("\0")
@@ -32,7 +41,7 @@ const SOURCES: Sources = new Map(
 );
 
 describe("the house", () => {
-  it("looks one way: shares <- layers <- protocols (wire <- cascade <- fusion) <- experiments <- cli", () => {
+  it("looks one way: shares <- layers <- protocols (wire, smpc <- cascade <- fusion) <- experiments <- cli", () => {
     assert.deepEqual(wrongImports(SOURCES), []);
     for (const [from, to] of [
       ["shares/ring.ts", "../layers/tensor.ts"],
@@ -41,6 +50,13 @@ describe("the house", () => {
       ["protocols/wire/frame.ts", "../cascade/merge.ts"],
       ["protocols/cascade/merge.ts", "../fusion/client.ts"],
       ["protocols/cost.ts", "./wire/frame.ts"],
+      ["protocols/wire/frame.ts", "../smpc/placement.ts"],
+      ["protocols/smpc/placement.ts", "../wire/frame.ts"],
+      ["protocols/smpc/placement.ts", "../cascade/merge.ts"],
+      ["protocols/smpc/gates/open.ts", "../../fusion/client.ts"],
+      ["protocols/cascade/merge.ts", "../fusion/smpc-program.ts"],
+      ["protocols/elsewhere/x.ts", "../wire/frame.ts"],
+      ["protocols/fusion/client.ts", "../elsewhere/x.ts"],
       ["protocols/fusion/client.ts", "../../experiments/verify/verify.ts"],
       ["experiments/verify/verify.ts", "../../cli/run.ts"],
       ["cli/run.ts", "../proofs/lemma.ts"],
@@ -57,6 +73,8 @@ describe("the house", () => {
     }
     const allowed = `import { a } from "../wire/frame.ts"; import b from "ws"; import c from "../../layers/tensor.ts";`;
     assert.deepEqual(wrongImports(new Map([["protocols/fusion/client.ts", allowed]])), []);
+    const shares = `import { a } from "../smpc/share-rows.ts"; import b from "../cost.ts"; import c from "./merge.ts";`;
+    assert.deepEqual(wrongImports(new Map([["protocols/cascade/comp-node.ts", shares]])), []);
   });
 
   it(`keeps files to ${MOST_LINES} lines`, () => {
@@ -79,7 +97,10 @@ describe("the house", () => {
   });
 
   it("opens each protocol file with what it does, for whom, what leaks and what it costs", () => {
-    assert.deepEqual(missingHeaders(SOURCES, PASSES, ROUNDING), []);
+    const gates = [...SOURCES.keys()].filter((file) => GATES.test(file));
+    assert.ok(gates.length >= 20, `gates: expected the files of protocols/smpc/gates, got ${gates.length}`);
+    assert.deepEqual(missingHeaders(SOURCES, [...PASSES, ...SECRET_PASSES], ROUNDING), []);
+    assert.deepEqual(missingHeaders(SOURCES, gates, new Set(gates)), []);
     const [file] = PASSES;
     const header = SOURCES.get(file)!;
     for (const part of ["Leaks", "Cost", "Error bound", "Test"]) {
@@ -87,6 +108,15 @@ describe("the house", () => {
       assert.match(missingHeaders(without, [file], ROUNDING)[0], new RegExp(`expected ${part} in`));
     }
     assert.equal(missingHeaders(new Map([[file, ""]]), [file], ROUNDING).length, 1);
+    for (const gate of gates)
+      for (const part of ["Functionality", "Parties", "Leaks", "Assumes", "Cost", "Error bound", "Reference", "Test"]) {
+        const without = new Map([[gate, SOURCES.get(gate)!.replaceAll(`${part}:`, "")]]);
+        assert.match(
+          missingHeaders(without, [gate], new Set([gate]))[0] ?? "",
+          new RegExp(`expected ${part} in`),
+          gate,
+        );
+      }
   });
 
   it("names tests that exist", () => {

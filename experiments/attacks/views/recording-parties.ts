@@ -1,0 +1,101 @@
+/** Real sessions in memory with views on: what each party of a setting sees of a prompt. */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Client } from "../../../protocols/fusion/client.ts";
+import { describeSession } from "../../../protocols/fusion/describe-session.ts";
+import { openDeployment, type OpenedDeployment } from "../../../protocols/fusion/open-deployment.ts";
+import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
+import { parseRunConfig, type RunConfig } from "../../../protocols/fusion/run-config.ts";
+import { scheduleOf, type SessionDescription } from "../../../protocols/fusion/session-description.ts";
+import { placementOf, rangesOf } from "../../../protocols/fusion/smpc-choice.ts";
+import type { Schedule } from "../../../protocols/cascade/schedule.ts";
+import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
+import { RecordedView } from "./recorded-view.ts";
+
+/** One prompt as all parties saw it. */
+export interface RecordedSession {
+  readonly description: SessionDescription;
+  readonly schedule: Schedule;
+  readonly reports: readonly PartyReport[];
+  /** The view of a party, or of several together. Throws Error for a party that took no part. */
+  view(parties: readonly string[]): RecordedView;
+}
+
+export class RecordingParties {
+  readonly opened: OpenedDeployment;
+  readonly #config: RunConfig;
+  readonly #folder: string;
+  readonly #ranges: ModelRanges | null;
+
+  private constructor(opened: OpenedDeployment, config: RunConfig, folder: string, ranges: ModelRanges | null) {
+    this.opened = opened;
+    this.#config = config;
+    this.#folder = folder;
+    this.#ranges = ranges;
+  }
+
+  /** Starts the parties of a run config (its place is memory) with views in a folder of their own. Throws Error as `openDeployment` does. */
+  static async open(
+    setting: Readonly<Record<string, unknown>>,
+    report: (doing: string) => void,
+  ): Promise<RecordingParties> {
+    const folder = await mkdtemp(path.join(tmpdir(), "weir-views-"));
+    const config = parseRunConfig({ ...setting, place: "memory", views: folder });
+    try {
+      const opened = await openDeployment(config, report);
+      const layers = opened.smpcLayers;
+      const ranges =
+        layers.length === 0 ? null : await rangesOf(opened.model, { layers: [...layers], head: false }, report);
+      return new RecordingParties(opened, config, folder, ranges);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Runs one prompt as the setting says, `maxNewTokens` greedy steps after it, and reads what every party kept. */
+  async record(ids: readonly number[]): Promise<RecordedSession> {
+    const { model, deployment, embedding, smpcLayers } = this.opened;
+    const plain = describeSession(this.#config, model, ids.length, { output: "last", maxNewTokens: 1, views: true });
+    const { parties, dealer, smpcPrecision: precision } = this.#config;
+    const choice = { layers: [...smpcLayers], parties, dealer, precision, head: false };
+    const smpc = this.#ranges === null ? null : await placementOf(plain, model, choice, this.#ranges);
+    const description = { ...plain, smpc };
+    const session = await new Client(deployment.client, model, deployment.nodes, embedding).open(description);
+    try {
+      await session.step(0, ids);
+    } catch (error) {
+      await session.abort(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+    const reports = await session.close();
+    const number = session.cascade.session;
+    const views = new Map<string, RecordedView>();
+    for (const { party } of reports) views.set(party, await RecordedView.read(this.#folder, party, number));
+    await this.#clear();
+    return {
+      description,
+      schedule: scheduleOf(description, model.spec, model.program),
+      reports,
+      view(names) {
+        const lacking = names.find((name) => !views.has(name));
+        if (lacking !== undefined)
+          throw new Error(
+            `coalition: expected parties of the session (${[...views.keys()].join(", ")}), got ${lacking}`,
+          );
+        return RecordedView.union(names.map((name) => views.get(name)!));
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.opened.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What was read is deleted: views of many prompts would fill a disk. */
+  async #clear(): Promise<void> {
+    for (const file of await readdir(this.#folder)) await rm(path.join(this.#folder, file));
+  }
+}

@@ -1,4 +1,5 @@
 import type { PlannedPoint, PlanRecord } from "../experiments/plan/plan-record.ts";
+import { textTable } from "./text-table.ts";
 
 /** Points that are printed without being asked for. */
 const FEW = 40;
@@ -18,7 +19,7 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
     `${record.candidates} candidates, ${record.feasible} within the limits, ${front.length} on the front`,
     "",
     "steps: from the cheapest point, each the cheapest that shows strictly less than the one before, and what it costs more",
-    ...table(
+    ...textTable(
       [...HEAD, "+ s", "+ online MB", "+ dealt MB", "+ rounds"],
       steps.map(({ point, moreSeconds, moreOnlineBytes, moreDealtBytes, moreRounds }) => [
         ...cells(front[point - 1]),
@@ -30,14 +31,14 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
     ),
     "",
     ...(all || front.length <= FEW
-      ? ["the front", ...table(HEAD, front.map(cells))]
+      ? ["the front", ...textTable(HEAD, front.map(cells))]
       : [
           `the front has ${front.length} points (--all prints them, --json too); the cheapest for each choice of layers under SMPC`,
-          ...table(HEAD, cheapestByPlacement(front).map(cells)),
+          ...textTable(HEAD, cheapestByPlacement(front).map(cells)),
         ]),
     "",
     `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}; who will have seen what, at which layers`,
-    ...table(["nodes", "as what (layers)"], rolesOf(chosen.parties)),
+    ...textTable(["nodes", "as what (layers)"], rolesOf(chosen.parties)),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -116,13 +117,6 @@ function cheapestByPlacement(front: readonly PlannedPoint[]): PlannedPoint[] {
     const placement = smpc?.placement ?? "none";
     return !seen.has(placement) && seen.add(placement);
   });
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
-  return [head, ...rows].map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column])).join("  ")}`.trimEnd(),
-  );
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(2);

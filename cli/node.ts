@@ -13,6 +13,7 @@ interface NodeFlags extends NetworkFlags {
   readonly topology: string;
   readonly model: string;
   readonly views?: string;
+  readonly correlations?: string;
   readonly threads: number;
 }
 
@@ -25,6 +26,10 @@ export function addNode(program: Command): void {
     .requiredOption("--topology <file>", "the topology file, the same on every machine")
     .option("--model <path>", "folder with config.json, or a .gguf file", DEFAULT_MODEL)
     .option("--views <folder>", "keep what this party sees, in sessions that ask for it")
+    .option(
+      "--correlations <folder>",
+      "SMPC party: keep dealt batches in a folder of its own, used once after a restart too",
+    )
     .option("--threads <n>", "threads of each computation", positiveInteger, 1);
   addNetworkFlags(command).action(async (flags: NodeFlags) => {
     const topology = await readTopology(flags.topology);
@@ -39,6 +44,7 @@ export function addNode(program: Command): void {
       model,
       listen: topology.nodes[flags.party],
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
+      correlationsFolder: flags.correlations === undefined ? null : path.resolve(flags.correlations),
       threads: flags.threads,
       head: flags.party.startsWith("comp."),
       certificates: await readCertificates(flags),

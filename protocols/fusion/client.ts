@@ -37,9 +37,11 @@ export class Client {
     });
   }
 
-  /** Opens a session on every node; rejects with the first node's reason to refuse, or the names of those that don't answer. */
-  async open(description: SessionDescription): Promise<ClientSession> {
-    const number = randomBytes(4).readUInt32LE();
+  /**
+   * Opens a session on every node; rejects with the first node's reason to refuse, or the names of those that don't answer. `number`
+   * names the session, and with it its batches of correlations: never one that was taken before.
+   */
+  async open(description: SessionDescription, number = randomBytes(4).readUInt32LE()): Promise<ClientSession> {
     const cascade = cascadeSession(number, description, this.#model.spec, this.#model.program);
     const nodes = sessionNodes(cascade, this.#nodes);
     const { smpc } = description;
@@ -155,7 +157,11 @@ export class ClientSession {
       () => this.#ready.size === this.#nodes.length,
       () => `session-ready from ${missing(this.#nodes, this.#ready)}`,
     );
-    await this.#smpc?.start();
+    try {
+      await this.#smpc?.start();
+    } catch (error) {
+      throw this.#failure ?? error; // a party that refuses its batch says why
+    }
   }
 
   /**

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import { CLIENT } from "../cascade/comp-node.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
@@ -13,6 +14,8 @@ export interface InProcessOptions {
   /** Links over loopback WebSockets instead of memory. */
   readonly sockets?: boolean;
   readonly viewsFolder?: string | null;
+  /** SMPC parties keep batches of correlations in a folder each in it. */
+  readonly correlationsFolder?: string | null;
   readonly limits?: Partial<WireLimits>;
   /** Puts something between a party and its endpoint: a test that reorders messages, a party that misbehaves. */
   readonly wrap?: (endpoint: Endpoint) => Endpoint;
@@ -27,7 +30,13 @@ export async function inProcessDeployment(
 ): Promise<Deployment> {
   const nodes = namesOf(shape);
   const names = [CLIENT, ...nodes];
-  const hosts = new Map(nodes.map((name) => [name, new PartyHost(name, model, engine, options.viewsFolder ?? null)]));
+  const { viewsFolder = null, correlationsFolder: folder = null } = options;
+  const hosts = new Map(
+    nodes.map((name) => {
+      const correlationsFolder = folder === null ? null : path.join(folder, name);
+      return [name, new PartyHost(name, model, engine, { viewsFolder, correlationsFolder })];
+    }),
+  );
   const network = {
     model: model.fingerprint,
     description: deploymentDescription(shape.alpha, shape.beta, shape.parties, shape.dealer),

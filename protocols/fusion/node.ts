@@ -19,6 +19,8 @@ export interface NodeOptions extends DeploymentShape {
   readonly listen: string;
   /** Folder for recorded views; null: sessions that ask for views are refused. */
   readonly viewsFolder: string | null;
+  /** Folder of this party's own for batches of correlations, so that none is used twice after a restart either; absent: in memory. */
+  readonly correlationsFolder?: string | null;
   /** Threads of each computation. */
   readonly threads: number;
   /** The LM head is opened here too (a CompNode that turns rows into tokens). */
@@ -46,7 +48,10 @@ export class Node {
     const { party, alpha, beta, parties, dealer, model } = options;
     checkNodeName(party, alpha, beta, parties, dealer);
     const engine = await nodeEngine(options);
-    const host = new PartyHost(party, model, engine, options.viewsFolder);
+    const host = new PartyHost(party, model, engine, {
+      viewsFolder: options.viewsFolder,
+      correlationsFolder: options.correlationsFolder ?? null,
+    });
     const peers = [CLIENT, ...namesOf(options)].flatMap((peer) => {
       const direction = linkDirection(party, peer);
       return direction === null ? [] : [[peer, direction] as const];

@@ -11,6 +11,7 @@ import { CLIENT, runCompNode } from "../cascade/comp-node.ts";
 import { DEALER } from "../cascade/schedule.ts";
 import type { FailedRow } from "../smpc/hand-over.ts";
 import type { WeightedModel } from "../smpc/layer-weights.ts";
+import { FileCorrelationStore } from "../smpc/file-correlation-store.ts";
 import { MemoryCorrelationStore } from "../smpc/memory-correlation-store.ts";
 import { SessionDealer } from "./session-dealer.ts";
 import { runSmpcParty } from "./smpc-party.ts";
@@ -24,6 +25,12 @@ import { ViewRecorder } from "./view-recorder.ts";
 
 /** What a node must know of the model: its shape and its identity; weights for SMPC parties, which have no engine. */
 export type HostedModel = WeightedModel;
+
+/** What a party keeps on disk, and where; null: nothing. */
+export interface HostFolders {
+  readonly viewsFolder: string | null;
+  readonly correlationsFolder: string | null;
+}
 
 interface HostedSession {
   readonly description: SessionDescription;
@@ -45,17 +52,27 @@ export class PartyHost {
   readonly #model: HostedModel;
   readonly #engine: StageEngine | null;
   readonly #viewsFolder: string | null;
+  readonly #correlationsFolder: string | null;
   readonly #sessions = new Map<number, HostedSession>();
   /** Views of sessions that were given up, being completed. */
   readonly #leftovers = new Set<Promise<void>>();
   #endpoint: Endpoint | null = null;
 
-  /** `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. */
-  constructor(party: string, model: HostedModel, engine: StageEngine | null, viewsFolder: string | null) {
+  /**
+   * `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. `correlationsFolder`: of this
+   * party alone, where an SMPC party keeps what it was dealt and remembers what it used, across restarts; null: in memory, by session.
+   */
+  constructor(
+    party: string,
+    model: HostedModel,
+    engine: StageEngine | null,
+    { viewsFolder, correlationsFolder }: HostFolders,
+  ) {
     this.#party = party;
     this.#model = model;
     this.#engine = engine;
     this.#viewsFolder = viewsFolder;
+    this.#correlationsFolder = correlationsFolder;
   }
 
   /** The transport's observer: hand it to the endpoint of this party. */
@@ -181,7 +198,9 @@ export class PartyHost {
     const [kind, j, k] = this.#party.split(".");
     if (kind === "smpc") {
       if (program === null || Number(j) >= cascade.schedule.parties) return;
-      await runSmpcParty(Number(j), cascade, await program, endpoint, new MemoryCorrelationStore());
+      const folder = this.#correlationsFolder;
+      const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
+      await runSmpcParty(Number(j), cascade, await program, endpoint, store);
       return;
     }
     if (this.#engine === null) return; // a dealer follows the client's orders

@@ -1,0 +1,113 @@
+/** Rows of every layer of many texts, one layer at a time, so that no more than one layer is ever in memory. */
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import type { Tensor } from "../../../layers/tensor.ts";
+
+/** Rows of some whole texts at one layer. */
+export interface RowBatch {
+  readonly ids: readonly number[];
+  readonly positions: readonly number[];
+  /** Input of the layer, [rows, d]. */
+  readonly rows: Float32Array;
+  /** [rows, heads·headDim], [rows, kvHeads·headDim], rotated; null after the last layer. */
+  readonly projections: { readonly q: Float32Array; readonly k: Float32Array; readonly v: Float32Array } | null;
+  /** Where in the walk's rows this batch begins. */
+  readonly from: number;
+}
+
+export type VisitRows = (batch: RowBatch) => Promise<void> | void;
+
+/** Rows of one product: enough to be fast, few enough to be small. */
+const BATCH_ROWS = 2048;
+
+export class LayerWalk {
+  readonly texts: readonly (readonly number[])[];
+  /** Token ids and positions (within their text) of all rows. */
+  readonly ids: readonly number[];
+  readonly positions: readonly number[];
+  readonly #engine: StageEngine;
+  readonly #rows: Float32Array;
+  #layer = 0;
+
+  private constructor(engine: StageEngine, texts: readonly (readonly number[])[]) {
+    this.#engine = engine;
+    this.texts = texts;
+    this.ids = texts.flat();
+    this.positions = texts.flatMap((text) => Array.from(text.keys()));
+    this.#rows = new Float32Array(this.ids.length * engine.spec.width);
+  }
+
+  /** Embeds the texts; each is read on its own, from position 0. */
+  static async begin(engine: StageEngine, texts: readonly (readonly number[])[]): Promise<LayerWalk> {
+    const walk = new LayerWalk(engine, texts);
+    for (let from = 0; from < walk.ids.length; from += BATCH_ROWS) {
+      const to = Math.min(walk.ids.length, from + BATCH_ROWS);
+      const { data } = await engine.embed(walk.ids.slice(from, to), walk.positions.slice(from, to));
+      walk.#rows.set(data, from * engine.spec.width);
+    }
+    return walk;
+  }
+
+  /** The layer whose input `rows` are; the layer count: after the last one. */
+  get layer(): number {
+    return this.#layer;
+  }
+
+  /** [rows, d], overwritten by `step`. */
+  get rows(): Float32Array {
+    return this.#rows;
+  }
+
+  /** Shows the rows of this layer batch by batch and goes on to the next one; after the last layer it only shows them. */
+  async step(visit: VisitRows = () => undefined): Promise<void> {
+    const { spec } = this.#engine;
+    const isLast = this.#layer === spec.layers;
+    let [text, from] = [0, 0];
+    while (text < this.texts.length) {
+      const first = text;
+      let to = from;
+      while (text < this.texts.length && (text === first || to + this.texts[text].length - from <= BATCH_ROWS))
+        to += this.texts[text++].length;
+      const positions = this.positions.slice(from, to);
+      const rows = this.#rows.subarray(from * spec.width, to * spec.width);
+      const x: Tensor = { data: rows, shape: [to - from, spec.width] };
+      const projected = isLast ? null : await this.#engine.pre(this.#layer, x, positions);
+      const projections =
+        projected === null
+          ? null
+          : {
+              q: projected.q.data as Float32Array,
+              k: projected.k.data as Float32Array,
+              v: projected.v.data as Float32Array,
+            };
+      await visit({ ids: this.ids.slice(from, to), positions, rows, projections, from });
+      if (projected !== null) {
+        const attended = await this.#attend(this.texts.slice(first, text), projected);
+        rows.set((await this.#engine.post(this.#layer, x, attended)).data);
+      }
+      from = to;
+    }
+    if (!isLast) this.#layer++;
+  }
+
+  /** Attention within each text. */
+  async #attend(
+    texts: readonly (readonly number[])[],
+    { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
+  ): Promise<Tensor> {
+    const { heads, headDim } = this.#engine.spec;
+    const attended = new Float32Array(q.data.length);
+    let at = 0;
+    for (const text of texts) {
+      const part = ({ data, shape: [, columns] }: Tensor): Tensor => ({
+        data: data.subarray(at * columns, (at + text.length) * columns),
+        shape: [text.length, columns],
+      });
+      const positions = Array.from(text.keys());
+      const { u, e } = await this.#engine.attend(this.#layer, part(q), positions, part(k), part(v), positions);
+      for (let i = 0; i < u.data.length; i++)
+        attended[at * heads * headDim + i] = u.data[i] / e.data[Math.floor(i / headDim)];
+      at += text.length;
+    }
+    return { data: attended, shape: q.shape };
+  }
+}

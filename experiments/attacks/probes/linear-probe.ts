@@ -1,0 +1,120 @@
+/** The form that every closed-form probe here takes: a linear map of the row, then one affine score a token. */
+import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
+import type { Ranking, RowProbe } from "./row-probe.ts";
+
+export interface LinearProbeParts {
+  readonly name: string;
+  /** Elements of a row. */
+  readonly width: number;
+  /** Subtracted from the row first, [width]. */
+  readonly center: Float64Array | null;
+  /** z = (x - center) T, [width, inner]; null: z is the centred row. */
+  readonly transform: Float64Array | null;
+  /** Scale z to length 1 (cosine)? */
+  readonly unitLength: boolean;
+  /** [classes, inner] */
+  readonly weights: Float64Array;
+  /** Factor of |z|² in a token's score, [classes]. */
+  readonly quadratic: Float64Array | null;
+  /** [classes] */
+  readonly bias: Float64Array | null;
+}
+
+/** score(c) = weights(c)·z + quadratic(c) |z|² + bias(c). */
+export class LinearProbe implements RowProbe {
+  readonly name: string;
+  readonly width: number;
+  readonly classes: number;
+  readonly #parts: LinearProbeParts;
+  readonly #inner: number;
+
+  constructor(parts: LinearProbeParts) {
+    this.name = parts.name;
+    this.width = parts.width;
+    this.#inner = parts.transform === null ? parts.width : parts.transform.length / parts.width;
+    this.classes = parts.weights.length / this.#inner;
+    this.#parts = parts;
+  }
+
+  rank(row: Float32Array | Float64Array, count: number): Ranking {
+    if (row.length !== this.width)
+      throw new RangeError(`${this.name}: expected a row of ${this.width}, got ${row.length} elements`);
+    const { transform, weights } = this.#parts;
+    let z = this.#centered(row);
+    if (transform !== null) {
+      const mapped = new Float64Array(this.#inner);
+      for (let i = 0; i < this.width; i++)
+        for (let j = 0; j < this.#inner; j++) mapped[j] += z[i] * transform[i * this.#inner + j];
+      z = mapped;
+    }
+    const square = this.#finish(z);
+    const scores = new Float64Array(this.classes);
+    for (let c = 0; c < this.classes; c++) {
+      let sum = 0;
+      for (let j = 0, at = c * this.#inner; j < this.#inner; j++) sum += weights[at + j] * z[j];
+      scores[c] = sum;
+    }
+    this.#addAffine(scores, square);
+    return best(scores, count);
+  }
+
+  async scoreAll(product: Float64Product, rows: Float32Array): Promise<Float64Array> {
+    const { transform, weights } = this.#parts;
+    const n = rows.length / this.width;
+    let z = new Float64Array(rows.length);
+    for (let r = 0; r < n; r++)
+      z.set(this.#centered(rows.subarray(r * this.width, (r + 1) * this.width)), r * this.width);
+    if (transform !== null)
+      z = (await product.times(z, this.width, {
+        data: transform,
+        shape: [this.width, this.#inner],
+        transposed: false,
+      })) as typeof z;
+    const squares = Array.from({ length: n }, (_, r) =>
+      this.#finish(z.subarray(r * this.#inner, (r + 1) * this.#inner)),
+    );
+    const right = { data: weights, shape: [this.classes, this.#inner], transposed: true } as const;
+    const scores = await product.times(z, this.#inner, right);
+    squares.forEach((square, r) => this.#addAffine(scores.subarray(r * this.classes, (r + 1) * this.classes), square));
+    return scores;
+  }
+
+  #centered(row: Float32Array | Float64Array): Float64Array {
+    const centered = Float64Array.from(row);
+    const { center } = this.#parts;
+    if (center !== null) for (let i = 0; i < centered.length; i++) centered[i] -= center[i];
+    return centered;
+  }
+
+  /** Scales z in place where the probe says so; its squared length before. */
+  #finish(z: Float64Array): number {
+    let square = 0;
+    for (const value of z) square += value * value;
+    if (this.#parts.unitLength && square > 0) {
+      const factor = 1 / Math.sqrt(square);
+      for (let j = 0; j < z.length; j++) z[j] *= factor;
+    }
+    return square;
+  }
+
+  #addAffine(scores: Float64Array, square: number): void {
+    const { quadratic, bias } = this.#parts;
+    if (quadratic !== null) for (let c = 0; c < scores.length; c++) scores[c] += quadratic[c] * square;
+    if (bias !== null) for (let c = 0; c < scores.length; c++) scores[c] += bias[c];
+  }
+}
+
+/** The `count` largest scores, the smaller id first among equals. */
+export function best(scores: Float64Array, count: number): Ranking {
+  const ids: number[] = [];
+  for (let id = 0; id < scores.length; id++) {
+    if (ids.length === count && scores[id] <= scores[ids[count - 1]]) continue;
+    let at = Math.min(ids.length, count - 1);
+    while (at > 0 && scores[ids[at - 1]] < scores[id]) {
+      ids[at] = ids[at - 1];
+      at--;
+    }
+    ids[at] = id;
+  }
+  return { ids, scores: ids.map((id) => scores[id]) };
+}

@@ -13,6 +13,7 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { sumMasked } from "../../../protocols/smpc/gates/open.ts";
 import type { InstructionOf, Plan, WireInfo } from "../../../protocols/smpc/instruction.ts";
+import { DEFAULT_PRECISION, FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import { Simulation } from "../../../protocols/smpc/simulation.ts";
 import { tinyLayer } from "./tiny-plan.ts";
 
@@ -57,9 +58,13 @@ function chiSquares(words: readonly bigint[], bits: number): number[] {
 }
 
 /** The openings of a tiny layer whose words are not uniform, as "instruction: chi-square". */
-async function suspects(kind: "llama" | "gpt2", insecureMask?: (mask: Words, bits: number) => void): Promise<string[]> {
+async function suspects(
+  kind: "llama" | "gpt2",
+  insecureMask?: (mask: Words, bits: number) => void,
+  precision: Precision = DEFAULT_PRECISION,
+): Promise<string[]> {
   const layer = tinyLayer(kind, "opened words");
-  const plan = layer.plan(6, 0);
+  const plan = layer.plan(6, 0, precision);
   const x = layer.rows(6, "one prompt"); // [6, width]
   const words = new Map<number, bigint[]>();
   for (let run = 0; run < MOST_RUNS; run++) {
@@ -85,6 +90,10 @@ for (const kind of ["llama", "gpt2"] as const)
   test(`${kind}: every opened wire is uniform, whatever the prompt is`, async () => {
     assert.deepEqual(await suspects(kind), []);
   });
+
+test("llama, softmax by squares at the fine precision: every opened wire is uniform", async () => {
+  assert.deepEqual(await suspects("llama", undefined, { ...FINE_PRECISION, softmax: "square", squarings: 2 }), []);
+});
 
 test("positive control: masks one bit short are found in every kind of wire", async () => {
   const found = await suspects("llama", (mask, bits) => ring.reduce(mask, mask, bits - 1));

@@ -13,6 +13,7 @@ import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistic
 import { planCost } from "../../../protocols/smpc/plan-cost.ts";
 import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
 import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { RecordedWalks } from "./recorded-walks.ts";
 import { maxError, MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
 
 /** Issue: hidden states of all fixtures with all layers under SMPC. */
@@ -65,7 +66,9 @@ for (const [name, precision] of [
     assert.equal(isSquared, precision.softmax === "square");
     const { hidden, logits } = await plainForward(model, golden.ids);
     const simulation = new Simulation(2, factors);
-    const { outputs, counts } = await simulation.run(plan, { x: hidden[0].data });
+    const walks = new RecordedWalks();
+    const { outputs, counts } = await simulation.run(plan, { x: hidden[0].data }).finally(() => walks.close());
+    assert.ok(walks.check(plan, 2) >= plan.rounds, "wires that dealer and parties agree on");
     const error = maxError(outputs.rows, hidden[hidden.length - 1].data);
     assert.ok(error <= HIDDEN_TOLERANCE, `largest error of a hidden state: ${error}`);
     if (logits !== null) {
@@ -92,6 +95,7 @@ for (const [name, parties] of [
     const { hidden } = await plainForward(model, golden.ids);
     const last = hidden[hidden.length - 1].data;
     const simulation = new Simulation(parties, factors);
+    const walks = new RecordedWalks();
     const limit = golden.ids.length;
     let worst = 0;
     for (let past = 0; past < limit;) {
@@ -101,9 +105,28 @@ for (const [name, parties] of [
       });
       worst = Math.max(worst, maxError(outputs.rows, last.subarray(past * width, (past + rows) * width)));
       assert.equal(counts.onlineBytes, planCost(plan(rows, past, limit), parties).onlineBytes);
+      walks.check(plan(rows, past, limit), parties);
       past += rows;
     }
+    walks.close();
     assert.ok(worst <= HIDDEN_TOLERANCE, `largest error of a hidden state: ${worst}`);
     await model.close();
   });
 }
+
+test("a dealer that has another mask than the parties is found", async () => {
+  const { model, golden } = await openGolden("gpt2");
+  const { plan: planOf, factors } = await prepare(model);
+  const plan = planOf(golden.ids.length, 0, golden.ids.length);
+  const { hidden } = await plainForward(model, golden.ids);
+  const walks = new RecordedWalks();
+  let altered = false;
+  // One party takes one mask otherwise than the dealer does.
+  const simulation = new Simulation(2, factors, (mask) => {
+    if (!altered) mask[0] ^= 1n;
+    altered = true;
+  });
+  await simulation.run(plan, { x: hidden[0].data }).finally(() => walks.close());
+  assert.throws(() => walks.check(plan, 2), /wire \d+: the mask/);
+  await model.close();
+});

@@ -1,0 +1,168 @@
+/**
+ * Every gate between real parties: over memory and WebSockets, two to four of them, at several widths. What comes out is the clear
+ * reading within the declared units, what the endpoints counted is the declared cost, and both transports carry the same.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import { runClear } from "../../../protocols/smpc/clear-run.ts";
+import { dealAll } from "../../../protocols/smpc/dealer-run.ts";
+import { gateOf } from "../../../protocols/smpc/dealt-layout.ts";
+import { gates } from "../../../protocols/smpc/gates/registry.ts";
+import type { GateName, Instruction, Plan } from "../../../protocols/smpc/instruction.ts";
+import { runParty, type Exchange } from "../../../protocols/smpc/party-run.ts";
+import { planCost } from "../../../protocols/smpc/plan-cost.ts";
+import { loopbackNetwork } from "../../../protocols/wire/loopback-network.ts";
+import { memoryNetwork } from "../../../protocols/wire/memory-network.ts";
+import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
+import { Generator } from "../../../shares/generator.ts";
+import { joinShares, splitWords } from "../../../shares/sharing.ts";
+import type { Words } from "../../../shares/words.ts";
+import { signedMod } from "./gate-bench.ts";
+import { gateFactors, gateProgram, type GateProgram, type GateWidths } from "./gate-programs.ts";
+
+const DEALER = "dealer";
+const WIDTHS: readonly GateWidths[] = [
+  { wireBits: 11, ringBits: 26 },
+  { wireBits: 16, ringBits: 41 },
+  { wireBits: 20, ringBits: 64 },
+];
+const names = (parties: number): string[] => Array.from({ length: parties }, (_, party) => `smpc.${party}`);
+
+/** What a program's session sent: every party's output shares, payload by role, and the longest chain of messages. */
+interface Outcome {
+  readonly out: readonly bigint[];
+  readonly bytes: Readonly<Record<string, number>>;
+  readonly messages: Readonly<Record<string, number>>;
+}
+
+/** One program between parties that have a network, and a dealer that sends the last one its words. */
+async function runOver(
+  network: ReadonlyMap<string, PartyEndpoint>,
+  session: number,
+  { plan, inputs }: GateProgram,
+  parties: number,
+): Promise<Outcome> {
+  for (const endpoint of network.values()) endpoint.openSession(session, { word: "float64" });
+  const seeds = names(parties).map(() => randomBytes(32));
+  const batch = `${session}/0/0`;
+  const explicit = dealAll(plan, { batch, seeds, kept: new Map() });
+  const last = names(parties)[parties - 1];
+  const dealt = { session, layer: 0, step: 0, role: "dealt", part: 0 } as const;
+  const shares = Object.fromEntries(
+    Object.entries(inputs).map(([name, words]) => [
+      name,
+      splitWords(words, 64, parties, new Generator(randomBytes(32), name)),
+    ]),
+  );
+  const run = async (party: number): Promise<Record<string, Words>> => {
+    const endpoint = network.get(`smpc.${party}`)!;
+    const exchange: Exchange = async (round, payload) => {
+      const key = { session, layer: 0, step: 0, role: "opened", part: round } as const;
+      const shape = [1, payload.length] as const;
+      const all: Uint8Array[] = [];
+      all[party] = payload;
+      await Promise.all(
+        names(parties).map(async (peer, other) => {
+          if (other === party) return;
+          await endpoint.send(peer, key, { data: payload, shape });
+          all[other] = (await endpoint.receive(peer, key, { shape, word: "uint8" })).data as Uint8Array;
+        }),
+      );
+      return all;
+    };
+    const words =
+      party < parties - 1 || explicit.length === 0
+        ? explicit.subarray(0, 0)
+        : ((await endpoint.receive(DEALER, dealt, { shape: [1, explicit.length], word: "uint8" })).data as Uint8Array);
+    const setting = { party, parties, factors: gateFactors(), exchange, kept: new Map() };
+    const mine = Object.fromEntries(Object.entries(shares).map(([name, all]) => [name, all[party] as Words]));
+    return runParty(plan, setting, { batch, seed: seeds[party], explicit: party < parties - 1 ? null : words }, mine);
+  };
+  const sending =
+    explicit.length === 0
+      ? Promise.resolve()
+      : network.get(DEALER)!.send(last, dealt, { data: explicit, shape: [1, explicit.length] });
+  const [outputs] = await Promise.all([Promise.all(names(parties).map((_, party) => run(party))), sending]);
+  const [bytes, messages]: Record<string, number>[] = [{}, {}];
+  for (const { counters } of network.values())
+    for (const count of counters.snapshot().tensors) {
+      if (count.session !== session || count.direction !== "sent") continue;
+      bytes[count.role] = (bytes[count.role] ?? 0) + count.payloadBytes;
+      messages[count.role] = (messages[count.role] ?? 0) + count.messages;
+    }
+  for (const endpoint of network.values()) endpoint.closeSession(session, null);
+  const bits = outputBits(plan);
+  const out = joinShares(
+    outputs.map(({ y }) => y),
+    bits,
+  );
+  return { out: [...out].map((word) => signedMod(word, bits)), bytes, messages };
+}
+
+function outputBits({ instructions }: Plan): number {
+  const output = instructions.find((each): each is Extract<Instruction, { gate: "output" }> => each.gate === "output")!;
+  return output.bits;
+}
+
+/** Declared error units of the gates of a program; none of them is scaled by a later one. */
+const unitsOf = (plan: Plan, parties: number): number =>
+  plan.instructions.reduce(
+    (sum, instruction) => sum + gateOf(instruction).errorUnits(instruction, { info: (id) => plan.values[id], parties }),
+    0,
+  );
+
+/** As the parties' result must be, and at what cost. */
+async function check(program: GateProgram, parties: number, { out, bytes, messages }: Outcome): Promise<void> {
+  const { plan, inputs } = program;
+  const { y } = await runClear(plan, gateFactors(), inputs, new Map());
+  const units = BigInt(Math.floor(unitsOf(plan, parties)));
+  const bits = outputBits(plan);
+  y.forEach((word, i) => {
+    const error = signedMod(out[i] - word, bits);
+    assert.ok(error <= units && -error <= units, `word ${i}: expected within ${units} units, got ${error}`);
+  });
+  const { onlineBytes, dealtBytes } = planCost(plan, parties);
+  assert.equal(bytes.opened ?? 0, onlineBytes, "opened bytes");
+  assert.equal(bytes.dealt ?? 0, dealtBytes, "dealt bytes");
+  assert.equal(messages.opened ?? 0, plan.rounds * parties * (parties - 1), "a message a pair and round");
+  assert.deepEqual(
+    Object.keys(bytes).filter((role) => role !== "opened" && role !== "dealt"),
+    [],
+  );
+}
+
+describe("gates between parties", () => {
+  for (const parties of [2, 3, 4]) {
+    const networks = new Map<string, ReadonlyMap<string, PartyEndpoint>>();
+    const all = [...names(parties), DEALER];
+    before(async () => {
+      networks.set("memory", memoryNetwork(all));
+      networks.set("WebSockets", await loopbackNetwork(all));
+    });
+    after(async () => {
+      for (const network of networks.values()) for (const endpoint of network.values()) await endpoint.close();
+    });
+    let session = 1;
+    for (const gate of Object.keys(gates) as GateName[])
+      for (const widths of WIDTHS) {
+        const { wireBits, ringBits } = widths;
+        it(`${gate}, ${parties} parties, wires of ${wireBits} and a ring of ${ringBits} bits`, async () => {
+          const program = gateProgram(gate, widths, `${gate} ${process.env.FC_SEED}`);
+          assert.ok(
+            program.plan.instructions.some((each) => each.gate === gate),
+            "the gate is in its program",
+          );
+          const outcomes: Outcome[] = [];
+          for (const [transport, network] of networks) {
+            const outcome = await runOver(network, session++, program, parties);
+            await check(program, parties, outcome).catch((error: Error) => {
+              throw new Error(`over ${transport}: ${error.message}`, { cause: error });
+            });
+            outcomes.push(outcome);
+          }
+          assert.deepEqual(outcomes[0].bytes, outcomes[1].bytes, "both transports carry the same");
+        });
+      }
+  }
+});

@@ -41,6 +41,7 @@ export function addNode(program: Command): void {
       beta: topology.beta,
       parties: topology.parties,
       dealer: topology.dealer,
+      attnLinks: topology.attnLinks,
       model,
       listen: topology.nodes[flags.party],
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),

@@ -1,11 +1,13 @@
+import { INFERRED, type ExposureKind } from "../protocols/fusion/ledger.ts";
 import type { RunRecord } from "../protocols/fusion/run-record.ts";
+import { textTable } from "./text-table.ts";
 
 /** What a run cost and who saw what, for a person. */
 export function runTable(record: RunRecord): string {
   const lines = [
     `${record.generatedIds.length} tokens in ${record.seconds.toFixed(2)} s (first after ${record.firstTokenSeconds.toFixed(2)} s; start-up ${record.startupSeconds.toFixed(2)} s), ${record.cpuSeconds.toFixed(2)} s of CPU in all processes`,
     "",
-    ...table(
+    ...textTable(
       ["phase", "payload bytes", "by the formula", "framing", "messages"],
       record.phases.map((phase) => [
         phase.phase,
@@ -19,7 +21,7 @@ export function runTable(record: RunRecord): string {
     ...smpcLines(record),
     "",
     "who saw what (positions; gap and cluster of what a party saw directly)",
-    ...table(
+    ...textTable(
       ["party", "as what", "positions", "smallest gap", "largest cluster"],
       groups(record).map(({ names, kinds, positions, minGap, maxCluster }) => [
         names,
@@ -70,7 +72,7 @@ function groups(record: RunRecord): Group[] {
       names: names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`,
       kinds:
         Object.keys(most.kinds)
-          .filter((kind) => !["partial", "summed", "revealed"].includes(kind))
+          .filter((kind) => kind !== "partial" && !INFERRED.has(kind as ExposureKind))
           .join(" ") + (revealed.length > 0 ? `; V row of ${ranges(revealed)} by a partial result` : ""),
       positions: (names.length > 1 ? "e.g. " : "") + ranges(most.positions),
       minGap: most.minGap === null ? "none" : String(most.minGap),
@@ -93,13 +95,6 @@ function ranges(positions: readonly number[]): string {
     : runs.length > 6
       ? `${runs.slice(0, 5).join(" ")} ... ${runs.at(-1)}`
       : runs.join(" ");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
-  return [head, ...rows].map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column])).join("  ")}`.trimEnd(),
-  );
 }
 
 const count = (value: number): string => value.toLocaleString("en-US");

@@ -21,6 +21,7 @@ export function addTopology(program: Command): void {
     .option("--beta <n>", "shards of the AttnNodes (beta * beta of them)", "4")
     .option("--parties <n>", "SMPC parties", "0")
     .option("--dealer", "a party that deals to them; else the client does")
+    .option("--attn-links", "link the AttnNodes of a query shard: runs with --merge masked need it")
     .option("--insecure-colocation", "allow one machine to open the shares of all SMPC parties: it then reads all")
     .option("--hosts <names>", "machines, separated by commas; nodes are dealt to them in turn", "127.0.0.1")
     .option("--port <n>", "the first port", "7700")
@@ -33,7 +34,8 @@ export function addTopology(program: Command): void {
       const secret = parties === 0 ? null : { parties, dealer: flags.dealer === true };
       const topology = makeTopology(alpha, beta, hostNames(flags.hosts), port, secret);
       const insecure = flags.insecureColocation === true ? { insecureColocation: true } : {};
-      const text = JSON.stringify({ ...topology, ...insecure }, null, 2);
+      const links = flags.attnLinks === true ? { attnLinks: true } : {};
+      const text = JSON.stringify({ ...topology, ...links, ...insecure }, null, 2);
       parseTopology(text, "from these flags");
       process.stdout.write(`${text}\n`);
     });
@@ -44,6 +46,7 @@ interface TopologyFlags {
   readonly beta: string;
   readonly parties: string;
   readonly dealer?: boolean;
+  readonly attnLinks?: boolean;
   readonly insecureColocation?: boolean;
   readonly hosts: string;
   readonly port: string;

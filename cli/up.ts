@@ -27,6 +27,7 @@ export function addUp(program: Command): void {
         beta: topology.beta,
         parties: topology.parties,
         dealer: topology.dealer,
+        attnLinks: topology.attnLinks,
         model: path.resolve(flags.model),
         viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
         head: true,

@@ -22,6 +22,7 @@ export function cascadePayloadBytes({ spec, program, from, to }: OpenedLayers, r
       sampling: null,
       views: false,
       idleDeadlineMs: 1,
+      mergeScales: null,
       smpc: null,
     },
     { spec: only, program, parameters: new Map() },

@@ -1,8 +1,11 @@
 /** docs/costs.md: every declared cost expression, as the code has it. `npm run docs:costs` writes the page; a test compares it. */
 import { attentionPassCost } from "../../protocols/cascade/attention-pass.ts";
 import { inputCost, outputCost } from "../../protocols/cascade/edges.ts";
+import { maskSeedCost } from "../../protocols/cascade/mask-seeds.ts";
+import { maskedAttentionCost, maskedPostCost } from "../../protocols/cascade/masked-merge.ts";
 import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
+import { scaleExchangeCost } from "../../protocols/cascade/scale-exchange.ts";
 import type { CostExpressions } from "../../protocols/cost.ts";
 import { seedCost } from "../../protocols/fusion/session-dealer.ts";
 import { gates } from "../../protocols/smpc/gates/registry.ts";
@@ -14,6 +17,10 @@ const CASCADE: readonly (readonly [step: string, how: string, cost: CostExpressi
   ["pre-pass", "a step and layer", prePassCost],
   ["attention-pass", "a step and layer", attentionPassCost],
   ["post-pass", "a step and layer", postPassCost],
+  ["mask seeds", "once a session, masked merge", maskSeedCost],
+  ["scale exchange", "a step and layer, masked merge", scaleExchangeCost],
+  ["attention-pass, masked", "a step and layer", maskedAttentionCost],
+  ["post-pass, masked", "a step and layer", maskedPostCost],
   ["output", "a step, where the last layer is in Cascade", outputCost],
 ];
 
@@ -38,6 +45,10 @@ const OF_SESSIONS: Readonly<Record<string, string>> = {
   Mq: "messages that carry query rows",
   Mk: "messages that carry key rows",
   QK: "query rows times cached key rows, summed over the pairs",
+  Np: "query rows times ordered pairs of AttnNodes that both work on them",
+  Mx: "such pairs",
+  X: "1 where there are any, else 0",
+  Mp: "pairs of AttnNodes that ever work on the same rows",
   Nout: "rows that leave",
   Mout: "messages that carry them",
   tokenOut: "1 where a token leaves in place of a row, else 0",

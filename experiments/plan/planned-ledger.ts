@@ -57,7 +57,7 @@ function cascadeSegment(
         if (keyRows.length > 0) receive(attn, comp, "kv", layer);
         if (queryRows.length === 0) continue;
         receive(attn, comp, "q", layer);
-        receive(comp, attn, "partial", layer);
+        receive(comp, attn, schedule.isMasked ? "masked" : "partial", layer);
       }
     }
     compute("row", to);

@@ -61,7 +61,9 @@ function exposureOf(
   kinds: readonly string[],
 ): Pick<ShardingCosts, "compNodes" | "attnNodes"> {
   const attention = [...new Set(kinds)].map((kind) => schedule.attention(kinds.indexOf(kind)));
-  const exposures = plannedExposures(new Schedule({ r, s, promptLength, maxNewTokens, attention }));
+  const exposures = plannedExposures(
+    new Schedule({ r, s, promptLength, maxNewTokens, attention, masked: schedule.isMasked }),
+  );
   const of = (role: string): NodeExposure =>
     worst(
       [...exposures].filter(([party]) => party.startsWith(`${role}.`)).map(([, exposure]) => exposure),

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { GREEDY } from "../../layers/sampling.ts";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
+import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
 import { Client } from "../../protocols/fusion/client.ts";
 import { describeSession } from "../../protocols/fusion/describe-session.ts";
@@ -10,6 +11,7 @@ import { generate } from "../../protocols/fusion/generation.ts";
 import type { RunConfig } from "../../protocols/fusion/run-config.ts";
 import { sessionCosts } from "../../protocols/fusion/session-costs.ts";
 import { viewName, type ViewIndex } from "../../protocols/fusion/view-recorder.ts";
+import { roundToFloat16, widenFloat16 } from "../../protocols/wire/float16.ts";
 import { difference } from "./difference.ts";
 
 export interface Bytes {
@@ -36,9 +38,10 @@ export async function shardedReading(
   greedyTokens: number,
 ): Promise<Reading & Bytes> {
   const { model, deployment, head } = opened;
+  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
   const client = new Client(deployment.client, model, deployment.nodes);
   const session = await client.open(
-    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true }),
+    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true, mergeScales }),
   );
   const result = await session.step(0, ids);
   if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
@@ -53,7 +56,7 @@ export async function shardedReading(
     ids.length,
     d,
   );
-  if (difference(hidden[model.spec.layers], result.rows.data).absolute > 0)
+  if (difference(onWire(hidden[model.spec.layers], config.wire), result.rows.data).absolute > 0)
     throw new Error("verify: expected the rows that the client got in the CompNodes' views, got others");
   hidden[model.spec.layers] = finished.data as Float32Array;
 
@@ -61,7 +64,7 @@ export async function shardedReading(
   const greedy: number[] = [];
   if (greedyTokens > 0) {
     const again = await client.open(
-      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false }),
+      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false, mergeScales }),
     );
     for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
     const more = await sessionCosts(deployment, again, await again.close(), model, greedy.length);
@@ -72,6 +75,14 @@ export async function shardedReading(
     };
   }
   return { hidden, logits: (logits?.data as Float32Array | undefined) ?? null, greedy, ...bytes };
+}
+
+/** What a receiver gets of rows that travel in `wire`. */
+function onWire(rows: Float32Array, wire: RunConfig["wire"]): Float32Array {
+  if (wire === "float32") return rows;
+  const words = new Uint16Array(rows.length);
+  roundToFloat16(rows, words);
+  return widenFloat16(words);
 }
 
 /** Rows of all positions at every layer's input and after the last one, [layers + 1] of [T, d], from the views. */

@@ -10,7 +10,7 @@
  * Cost: `attentionPassCost`; 1 round. Error bound: float32 rounding; never a NaN, whatever is masked.
  * Reference: arXiv 2507.05228, attention-pass. Proof: none yet. Test: tests/protocols/cascade/equivalence.test.ts, cost.test.ts
  */
-import type { StageEngine } from "../../layers/stage-engine.ts";
+import type { PartialAttention, StageEngine } from "../../layers/stage-engine.ts";
 import { rowRange, stackRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
@@ -53,15 +53,22 @@ export async function receiveKeys(
   }
 }
 
-/** Receives the query rows of this step, attends them to the cache and returns each owner its rows. */
-export async function answerQueries(
+/** The query rows of a step that an AttnNode has attended to its keys. */
+export interface AttendedQueries {
+  /** CompNode to its positions: their rows follow one another in `partial`. */
+  readonly owners: ReadonlyMap<string, readonly number[]>;
+  readonly partial: PartialAttention;
+}
+
+/** Receives the query rows of this step and attends them to the cache. */
+export async function attendQueries(
   session: CascadeSession,
   endpoint: Endpoint,
   engine: StageEngine,
   at: AttentionAt,
   work: PairWork,
   cache: KvCache,
-): Promise<void> {
+): Promise<AttendedQueries> {
   const { heads, headDim } = engine.attention(at.layer);
   const owners = session.schedule.owned(work.queries);
   const received: Tensor[] = [];
@@ -75,14 +82,23 @@ export async function answerQueries(
   }
   const positions = owners.size === 1 ? work.queries : [...owners.values()].flat();
   const partial = await engine.attend(at.layer, stackRows(received), positions, cache.k, cache.v, cache.positions);
+  return { owners, partial };
+}
 
+/** Returns each owner the partial results of its rows. */
+export async function sendPartials(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  at: AttentionAt,
+  { owners, partial }: AttendedQueries,
+): Promise<void> {
   let from = 0;
   const sends: Promise<void>[] = [];
   for (const [owner, { length }] of owners) {
     const part = (tensor: Tensor): Tensor => rowRange(tensor, from, from + length);
     const data = packPartial(part(partial.u), part(partial.m), part(partial.e));
     from += length;
-    const shape = [length, heads * (headDim + 2)] as const;
+    const shape = [length, data.length / length] as const;
     sends.push(endpoint.send(owner, keyOf(session, "partial", at.layer, at.step), { data, shape }));
   }
   await Promise.all(sends);

@@ -1,8 +1,9 @@
 import type { SamplingRule } from "../../layers/sampling.ts";
 import type { Tensor } from "../../layers/tensor.ts";
-import type { MessageKey, WireWord } from "../wire/endpoint.ts";
+import type { MessageKey, WireTensor, WireWord } from "../wire/endpoint.ts";
 import type { Role } from "../wire/messages.ts";
 import type { SmpcPlacement } from "../smpc/placement.ts";
+import type { MergeScales } from "./merge-scales.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** What every party of a Cascade session knows: public. */
@@ -19,16 +20,24 @@ export interface CascadeSession {
   readonly sampling: SamplingRule | null;
   /** How long a party waits for a step to begin: a person may be thinking. */
   readonly idleDeadlineMs: number;
+  /** How words of a masked merge stand for numbers; null: partial results are merged in the clear. */
+  readonly mergeScales: MergeScales | null;
   /** Layers under SMPC; null: none. */
   readonly smpc: SmpcPlacement | null;
 }
 
-/** Tensors that a party computes in the clear, by kind. */
-export type ComputedKind = "row" | "q" | "k" | "v" | "attended" | "logits" | "token";
+/** Tensors that a party computes in the clear, by kind; masked: its own part of opened words. */
+export type ComputedKind = "row" | "q" | "k" | "v" | "attended" | "logits" | "token" | "masked";
 
 /** Told of every tensor that a party computes in the clear; the ledger and the view recorder listen. */
 export interface Witness {
-  computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void;
+  computed(
+    kind: ComputedKind,
+    layer: number,
+    step: number,
+    positions: readonly number[],
+    tensor: Tensor | WireTensor,
+  ): void;
   /** A row that SMPC parties handed over failed the check of a site: it is wrong. */
   failed?(position: number, site: string): void;
 }

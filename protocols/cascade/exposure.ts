@@ -21,6 +21,9 @@ const ROUTES: Readonly<
   shares: [[CLIENT, "comp"], ["smpc"]],
   opened: [["smpc"], ["smpc"]],
   handover: [["smpc"], ["comp", CLIENT]],
+  pairseed: [["attn"], ["attn"]],
+  scale: [["attn"], ["attn"]],
+  masked: [["attn"], ["comp"]],
 };
 
 /**
@@ -36,7 +39,7 @@ export function messagePositions(
   const [senders, receivers] = ROUTES[key.role];
   if (!senders.some((kind) => isA(peer, kind)) || !receivers.some((kind) => isA(party, kind))) return null;
   if (isA(peer, "smpc") || isA(party, "smpc")) return smpcPositions(schedule, party, peer, key);
-  const inLayer = key.role === "q" || key.role === "kv" || key.role === "partial";
+  const inLayer = IN_LAYERS.has(key.role);
   if (inLayer ? key.layer < 0 || key.layer >= schedule.layers : key.layer !== NO_LAYER) return null;
   if (key.step < 0 || key.step >= schedule.steps) return null;
   switch (key.role) {
@@ -48,9 +51,20 @@ export function messagePositions(
       if (work === undefined) return null;
       return schedule.owned(key.role === "q" ? work.queries : work.keys).get(peer) ?? null;
     }
-    case "partial": {
+    case "partial":
+    case "masked": {
+      if (schedule.isMasked !== (key.role === "masked")) return null;
       const work = schedule.pair(key.step, key.layer, peer);
       return work === undefined ? null : (schedule.owned(work.queries).get(party) ?? null);
+    }
+    case "pairseed":
+      return schedule.isMasked && key.step === 0 && samePair(party, peer) && attnPart(peer) < attnPart(party)
+        ? []
+        : null;
+    case "scale": {
+      if (!schedule.isMasked || !samePair(party, peer) || party === peer) return null;
+      const asked = [party, peer].map((name) => schedule.pair(key.step, key.layer, name)?.queries ?? []);
+      return asked.every(({ length }) => length > 0) ? asked[0] : null;
     }
     case "hidden": {
       const rows = schedule.rows(key.step, partIndex(peer));
@@ -62,6 +76,14 @@ export function messagePositions(
       return null;
   }
 }
+
+const IN_LAYERS: ReadonlySet<MessageKey["role"]> = new Set(["q", "kv", "partial", "scale", "masked"]);
+
+/** Are "attn.2.0" and "attn.2.1" of one query shard? */
+const samePair = (a: string, b: string): boolean => a.split(".")[1] === b.split(".")[1];
+
+/** "attn.2.1" -> 1. */
+export const attnPart = (party: string): number => Number(party.split(".")[2]);
 
 /** The same for messages from and to SMPC parties. */
 function smpcPositions(schedule: Schedule, party: string, peer: string, key: MessageKey): readonly number[] | null {
@@ -91,18 +113,18 @@ function smpcPositions(schedule: Schedule, party: string, peer: string, key: Mes
   }
 }
 
-/** What partial results over the shard S_k tell a CompNode about the keys of other positions. */
+/** What partial results over some keys tell their receiver about the keys of other positions. */
 export interface PartialExposure {
-  /** Positions of S_k that are summed into at least one of the rows. */
+  /** Positions that are summed into at least one of the rows. */
   readonly summed: readonly number[];
-  /** Positions whose V row *is* u / e of some row, because it is the only visible key of the shard. */
+  /** Positions whose V row *is* u / e of some row, because it is the only visible one of these keys. */
   readonly revealed: readonly number[];
 }
 
-/** The exposure of the keys of S_k by partial results of the query rows `queries` in one step and layer. */
+/** The exposure of the keys of S_k (null: of all shards together, as in a masked merge) by results of the query rows `queries` in one step and layer. */
 export function partialExposure(
   schedule: Schedule,
-  k: number,
+  k: number | null,
   layer: number,
   queries: readonly number[],
   to: number,
@@ -111,7 +133,7 @@ export function partialExposure(
   const summed = new Set<number>();
   const revealed = new Set<number>();
   const keys: number[] = [];
-  for (let t = 0; t < to; t++) if (schedule.s.owner(t) === k) keys.push(t);
+  for (let t = 0; t < to; t++) if (k === null || schedule.s.owner(t) === k) keys.push(t);
   for (const query of queries) {
     const visible = keys.filter((t) => (!causal || t <= query) && (window === null || query - t < window));
     for (const t of visible) summed.add(t);

@@ -70,8 +70,15 @@ export class Merge {
   #combine(slot: number, packed: FloatArray, source: number, mNew: number, eNew: number): void {
     const target = slot * this.#headDim;
     const mOld = this.#m[slot];
+    if (mOld === -Infinity) {
+      // The first one is the sum: most rows of a small deployment get no other.
+      this.#m[slot] = mNew;
+      this.#e[slot] = eNew;
+      for (let i = 0; i < this.#headDim; i++) this.#u[target + i] = packed[source + i];
+      return;
+    }
     const n = Math.max(mOld, mNew);
-    const keep = mOld === -Infinity ? 0 : Math.exp(mOld - n);
+    const keep = Math.exp(mOld - n);
     const gain = Math.exp(mNew - n);
     this.#m[slot] = n;
     this.#e[slot] = this.#e[slot] * keep + eNew * gain;

@@ -13,6 +13,7 @@ import type { FloatArray, Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { MaskedSum } from "./masked-merge.ts";
 import { Merge } from "./merge.ts";
 import type { LayerAt } from "./pre-pass.ts";
 import { attnName } from "./schedule.ts";
@@ -32,6 +33,7 @@ export async function mergePartials(
   engine: StageEngine,
   at: LayerAt,
 ): Promise<Tensor> {
+  if (session.mergeScales !== null) return sumMasked(session, endpoint, engine, at);
   const { heads, headDim } = engine.attention(at.layer);
   const merge = new Merge(at.positions.length, heads, headDim, engine.word);
   for (const { j, k, queryRows: rows } of session.schedule.ownWork(at.step, at.layer, at.node)) {
@@ -43,4 +45,24 @@ export async function mergePartials(
     merge.add(packed.data as FloatArray, rows);
   }
   return merge.finish();
+}
+
+/** The same from masked words: which of them came from where no longer matters. */
+async function sumMasked(
+  session: CascadeSession,
+  endpoint: Endpoint,
+  engine: StageEngine,
+  at: LayerAt,
+): Promise<Tensor> {
+  const attention = engine.attention(at.layer);
+  const sum = new MaskedSum(at.positions.length, attention);
+  for (const { j, k, queryRows: rows } of session.schedule.ownWork(at.step, at.layer, at.node)) {
+    if (rows.length === 0) continue;
+    const words = await endpoint.receive(attnName(j, k), keyOf(session, "masked", at.layer, at.step), {
+      shape: [rows.length, attention.heads * attention.headDim],
+      word: "int32",
+    });
+    sum.add(words.data as Int32Array, rows);
+  }
+  return sum.finish(engine.word, session.mergeScales!.fractionBits[at.layer]);
 }

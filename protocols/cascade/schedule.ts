@@ -18,6 +18,8 @@ export interface ScheduleInput {
   readonly maxNewTokens: number;
   /** The attention of each layer. */
   readonly attention: readonly AttentionSpec[];
+  /** AttnNodes of a query shard mask their results; absent: they don't. */
+  readonly masked?: boolean;
   /** Layers under SMPC (ascending), the number of parties that compute them, and who deals; absent: none. */
   readonly smpc?: {
     readonly layers: readonly number[];
@@ -98,6 +100,11 @@ export class Schedule {
     return this.#input.smpc?.dealer ?? null;
   }
 
+  /** Do CompNodes get masked words in place of partial results? */
+  get isMasked(): boolean {
+    return this.#input.masked === true;
+  }
+
   /** The attention of a layer. */
   attention(layer: number): AttentionSpec {
     return this.#input.attention[layer];
@@ -152,6 +159,13 @@ export class Schedule {
     return remembered(this.#pairs, work, () => new Map(work.map((pair) => [attnName(pair.j, pair.k), pair]))).get(
       attnNode,
     );
+  }
+
+  /** The AttnNodes (j, k) that work on query rows of S_j in a step of a layer, by k, ascending: all of them work on the same rows. */
+  askedOf(step: number, layer: number, j: number): readonly number[] {
+    return this.work(step, layer)
+      .filter((pair) => pair.j === j && pair.queries.length > 0)
+      .map(({ k }) => k);
   }
 
   /** The positions of each CompNode, by its name, among the `queries` or `keys` of a pair: those that own any, in their order. */

@@ -28,7 +28,16 @@ const plainRule = z.discriminatedUnion("rule", [
 /** Every cluster of another rule is split into m parts: parts grow to m · parts, each sees fewer tokens. */
 const splitRule = z.strictObject({ rule: z.literal("split"), m: count, of: plainRule });
 
-export const shardingRule = z.discriminatedUnion("rule", [plainRule, splitRule]);
+/**
+ * The first 2 · parts positions go to the parts in pairs, the others as another rule says: from any position on, a part has no key at
+ * or before it, its own, or at least two. So no causal row without a window sees a single key of a shard, but its own.
+ */
+const pairsFirstRule = z.strictObject({
+  rule: z.literal("pairs-first"),
+  of: z.discriminatedUnion("rule", [plainRule, splitRule]),
+});
+
+export const shardingRule = z.discriminatedUnion("rule", [plainRule, splitRule, pairsFirstRule]);
 export type ShardingRule = z.infer<typeof shardingRule>;
 
 /** The sharding that a rule describes. Throws RangeError where an explicit list names a part that does not exist. */
@@ -52,6 +61,11 @@ export function shardingFrom(rule: ShardingRule): Sharding {
     }
     case "split":
       return split(rule);
+    case "pairs-first": {
+      const inner = shardingFrom(rule.of);
+      const { parts } = inner;
+      return { rule, parts, owner: (t) => (t < 2 * parts ? Math.floor(t / 2) : inner.owner(t)) };
+    }
   }
 }
 

@@ -19,6 +19,8 @@ export interface DeploymentShape {
   readonly parties?: number;
   /** A party that deals, because the client doesn't. */
   readonly dealer?: boolean;
+  /** AttnNodes of a query shard have links among themselves: a masked merge needs them. */
+  readonly attnLinks?: boolean;
 }
 
 /** The nodes of a deployment with alpha CompNodes, beta² AttnNodes, some SMPC parties and perhaps a dealer. */
@@ -41,13 +43,19 @@ const APART = new Set(["attn smpc", `attn ${DEALER}`, `comp ${DEALER}`]);
 
 /**
  * Who dials whom: the client dials every node, AttnNodes and SMPC parties dial CompNodes, the dealer dials SMPC parties, and these dial
- * those of lower number. A CompNode sends more than it receives, and frames of the dialled side are unmasked. AttnNodes have no links
- * among themselves, nor have CompNodes.
+ * those of lower number; so do AttnNodes of one query shard where these are linked. A CompNode sends more than it receives, and frames of the dialled side are unmasked. Other AttnNodes
+ * have no links among themselves, nor have CompNodes.
  */
-export function linkDirection(party: string, peer: string): "dial" | "accept" | null {
-  const [kind, index] = party.split(".");
-  const [other, otherIndex] = peer.split(".");
+export function linkDirection(
+  party: string,
+  peer: string,
+  { attnLinks = false }: Pick<DeploymentShape, "attnLinks"> = {},
+): "dial" | "accept" | null {
+  const [kind, index, part] = party.split(".");
+  const [other, otherIndex, otherPart] = peer.split(".");
   const [rank, otherRank] = [RANKS[kind] ?? 4, RANKS[other] ?? 4];
+  if (kind === "attn" && other === "attn")
+    return attnLinks && index === otherIndex && part !== otherPart ? dials(Number(part), Number(otherPart)) : null;
   if (rank === otherRank)
     return kind === "smpc" && index !== otherIndex ? dials(Number(index), Number(otherIndex)) : null;
   if (APART.has(rank < otherRank ? `${kind} ${other}` : `${other} ${kind}`)) return null;

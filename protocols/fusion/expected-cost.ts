@@ -5,10 +5,13 @@
 import type { ModelSpec } from "../../layers/model-spec.ts";
 import type { BlockProgram, ParameterSpec } from "../../layers/program.ts";
 import { attentionPassCost } from "../cascade/attention-pass.ts";
+import { maskSeedCost } from "../cascade/mask-seeds.ts";
+import { maskedAttentionCost, maskedPostCost } from "../cascade/masked-merge.ts";
 import { postPassCost } from "../cascade/post-pass.ts";
 import { prePassCost } from "../cascade/pre-pass.ts";
+import { scaleExchangeCost } from "../cascade/scale-exchange.ts";
 import { byOwner, type Schedule } from "../cascade/schedule.ts";
-import { evaluateCosts, type CostFigures, type Quantities } from "../cost.ts";
+import { evaluateCosts, type CostExpressions, type CostFigures, type Quantities } from "../cost.ts";
 import { inputCost, outputCost } from "../cascade/edges.ts";
 import { planCost } from "../smpc/plan-cost.ts";
 import type { SmpcProgram } from "./smpc-program.ts";
@@ -45,6 +48,7 @@ export function expectedCost(
     handover: zero(),
     input: zero(),
     "pre-pass": zero(),
+    scale: zero(),
     "attention-pass": zero(),
     "post-pass": zero(),
     output: zero(),
@@ -59,10 +63,13 @@ export function expectedCost(
     add(total.output, sent ? output : { ...zero(), multiplyAdds: output.multiplyAdds });
     for (const layer of cascadeLayers(schedule)) {
       const quantities = { ...edge, ...pairQuantities(schedule, step, layer) };
-      add(total["pre-pass"], evaluateCosts(prePassCost, quantities));
-      add(total["attention-pass"], evaluateCosts(attentionPassCost, quantities));
-      add(total["post-pass"], evaluateCosts(postPassCost, quantities));
+      for (const { phase, cost } of layerCosts(schedule)) add(total[phase], evaluateCosts(cost, quantities));
     }
+  }
+  if (schedule.isMasked) {
+    const layers = cascadeLayers(schedule);
+    const pairs = range(0, steps).flatMap((step) => layers.flatMap((layer) => exchangePairs(schedule, step, layer)));
+    add(total.scale, evaluateCosts(maskSeedCost, { Mp: new Set(pairs).size }));
   }
   if (program !== null) {
     const planned = {
@@ -114,18 +121,52 @@ function mlpMultiplyAdds(parameters: CostedModel["parameters"]): number {
     .reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
 }
 
+/** What a layer in Cascade costs a step, by phase. */
+export const layerCosts = ({
+  isMasked,
+}: Schedule): readonly { readonly phase: LayerPhase; readonly cost: CostExpressions }[] =>
+  isMasked ? MASKED_COSTS : PLAIN_COSTS;
+
+type LayerPhase = "pre-pass" | "scale" | "attention-pass" | "post-pass";
+
+const PLAIN_COSTS = [
+  { phase: "pre-pass", cost: prePassCost },
+  { phase: "attention-pass", cost: attentionPassCost },
+  { phase: "post-pass", cost: postPassCost },
+] as const;
+
+const MASKED_COSTS = [
+  { phase: "pre-pass", cost: prePassCost },
+  { phase: "scale", cost: scaleExchangeCost },
+  { phase: "attention-pass", cost: maskedAttentionCost },
+  { phase: "post-pass", cost: maskedPostCost },
+] as const;
+
+/** Pairs of AttnNodes that exchange scales in a step of a layer; they share a seed. */
+export function exchangePairs(schedule: Schedule, step: number, layer: number): string[] {
+  return range(0, schedule.beta).flatMap((j) => {
+    const asked = schedule.askedOf(step, layer, j);
+    return asked.flatMap((k) => asked.filter((other) => other > k).map((other) => `${j}/${k}/${other}`));
+  });
+}
+
 /** Quantities that follow from the pairs at work in one layer of a step. */
 export function pairQuantities(schedule: Schedule, step: number, layer: number): Quantities {
-  let [Nq, Nk, Mq, Mk, QK] = [0, 0, 0, 0, 0];
+  let [Nq, Nk, Mq, Mk, QK, Np, Mx] = [0, 0, 0, 0, 0, 0, 0];
   const to = schedule.stepRange(step)[1];
-  for (const { k, queries, keys } of schedule.work(step, layer)) {
+  for (const { j, k, queries, keys } of schedule.work(step, layer)) {
     Nq += queries.length;
     Nk += keys.length;
     Mq += byOwner(schedule.r, queries).length;
     Mk += byOwner(schedule.r, keys).length;
+    if (queries.length > 0) {
+      const others = schedule.askedOf(step, layer, j).length - 1;
+      Np += others * queries.length;
+      Mx += others;
+    }
     QK += queries.length * range(0, to).filter((t) => schedule.s.owner(t) === k).length;
   }
-  return { Nq, Nk, Mq, Mk, QK };
+  return { Nq, Nk, Mq, Mk, QK, Np, Mx, X: Math.min(Mx, 1) };
 }
 
 function range(from: number, to: number): number[] {

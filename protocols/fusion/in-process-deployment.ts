@@ -39,14 +39,14 @@ export async function inProcessDeployment(
   );
   const network = {
     model: model.fingerprint,
-    description: deploymentDescription(shape.alpha, shape.beta, shape.parties, shape.dealer),
+    description: deploymentDescription(shape.alpha, shape.beta, shape.parties, shape.dealer, shape.attnLinks),
     controls: SESSION_CONTROL,
     limits: options.limits,
     onTensorReceived: (party: string) => hosts.get(party)?.observe,
-    dials: (a: string, b: string) => linkDirection(a, b) === "dial",
+    dials: (a: string, b: string) => linkDirection(a, b, shape) === "dial",
   };
   const endpoints = options.sockets
-    ? await loopbackNetwork(names, { ...network, linked: (a, b) => linkDirection(a, b) !== null })
+    ? await loopbackNetwork(names, { ...network, linked: (a, b) => linkDirection(a, b, shape) !== null })
     : memoryNetwork(names, network);
   const wrap = options.wrap ?? ((endpoint: Endpoint) => endpoint);
   for (const [name, host] of hosts) host.serve(wrap(endpoints.get(name)!));

@@ -4,12 +4,30 @@
  */
 import type { Tensor } from "../../layers/tensor.ts";
 import type { ComputedKind, Witness } from "../cascade/cascade-session.ts";
-import { messagePositions, partialExposure, type PartialExposure } from "../cascade/exposure.ts";
+import { attnPart, messagePositions, partialExposure, type PartialExposure } from "../cascade/exposure.ts";
 import type { Schedule } from "../cascade/schedule.ts";
-import type { MessageKey } from "../wire/endpoint.ts";
+import type { MessageKey, WireTensor } from "../wire/endpoint.ts";
 
-/** As what a position was seen. share: additive shares of its rows; masked: opened words of them, each plus a uniform mask. summed: its K and V only in a sum with others; revealed: its V row, by a sum over a single visible key. */
-export type ExposureKind = "id" | ComputedKind | "partial" | "summed" | "revealed" | "share" | "masked" | "unscheduled";
+/**
+ * As what a position was seen. merged: its K and V only in sums over all that a row sees; scale: the log-sum-exp of another shard for its
+ * q row; weighed: its K only in such a number, logit: alone in it. share: additive shares of its rows; masked: opened words of them, each plus a uniform mask. summed: its K and V only in a sum with others; revealed: its V row, by a sum over a single visible key.
+ */
+export type ExposureKind =
+  | "id"
+  | ComputedKind
+  | "partial"
+  | "summed"
+  | "revealed"
+  | "merged"
+  | "scale"
+  | "weighed"
+  | "logit"
+  | "share"
+  | "masked"
+  | "unscheduled";
+
+/** Kinds that are inferred from a message of other positions. */
+export const INFERRED: ReadonlySet<ExposureKind> = new Set(["summed", "revealed", "merged", "weighed", "logit"]);
 
 /** Kinds that show a position's own tensors; the gap and the cluster are computed on them. */
 export const DIRECT: ReadonlySet<ExposureKind> = new Set(["id", "row", "q", "k", "v", "attended", "logits", "token"]);
@@ -60,9 +78,21 @@ export class Ledger implements Witness {
         return this.#note("v", key.layer, positions);
       case "partial": {
         this.#note("partial", key.layer, positions);
-        const { summed, revealed } = this.#partialExposure(Number(peer.split(".")[2]), key, positions);
+        const { summed, revealed } = this.#partialExposure(attnPart(peer), key, positions);
         this.#note("summed", key.layer, summed);
         return this.#note("revealed", key.layer, revealed);
+      }
+      case "masked": {
+        this.#note("masked", key.layer, positions);
+        const { summed, revealed } = this.#partialExposure(null, key, positions);
+        this.#note("merged", key.layer, summed);
+        return this.#note("revealed", key.layer, revealed);
+      }
+      case "scale": {
+        this.#note("scale", key.layer, positions);
+        const { summed, revealed } = this.#partialExposure(attnPart(peer), key, positions);
+        this.#note("weighed", key.layer, summed);
+        return this.#note("logit", key.layer, revealed);
       }
       case "hidden":
         return this.#note("row", this.#schedule.layers, positions);
@@ -75,6 +105,7 @@ export class Ledger implements Witness {
       case "handover":
         return this.#note("share", key.layer, positions);
       case "seed":
+      case "pairseed":
       case "dealt":
         return; // random words that depend on nothing
     }
@@ -86,7 +117,13 @@ export class Ledger implements Witness {
     for (let layer = from; layer < to; layer++) this.#note(kind, layer, positions);
   }
 
-  computed(kind: ComputedKind, layer: number, _step: number, positions: readonly number[], _tensor: Tensor): void {
+  computed(
+    kind: ComputedKind,
+    layer: number,
+    _step: number,
+    positions: readonly number[],
+    _tensor: Tensor | WireTensor,
+  ): void {
     this.#note(kind, layer, positions);
   }
 
@@ -109,7 +146,7 @@ export class Ledger implements Witness {
   }
 
   /** Layers with the same mask expose the same positions: computed once a step. */
-  #partialExposure(k: number, key: MessageKey, positions: readonly number[]): PartialExposure {
+  #partialExposure(k: number | null, key: MessageKey, positions: readonly number[]): PartialExposure {
     const { causal, window } = this.#schedule.attention(key.layer);
     const id = `${key.step}/${k}/${causal}/${window}`;
     let known = this.#partials.get(positions);

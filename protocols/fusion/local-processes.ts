@@ -43,13 +43,13 @@ export async function linkClient(
   options: ClientLinkOptions,
   addresses: Readonly<Record<string, string>>,
 ): Promise<PartyEndpoint> {
-  const { alpha, beta, parties, dealer, fingerprint, limits } = options;
+  const { alpha, beta, parties, dealer, attnLinks, fingerprint, limits } = options;
   const client = await createEndpoint({
     party: CLIENT,
     transport: new WebSocketTransport(options),
     peers: Object.fromEntries(namesOf(options).map((name) => [name, "dial" as const])),
     model: fingerprint,
-    description: deploymentDescription(alpha, beta, parties, dealer),
+    description: deploymentDescription(alpha, beta, parties, dealer, attnLinks),
     controls: SESSION_CONTROL,
     limits,
   });

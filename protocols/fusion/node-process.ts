@@ -14,6 +14,7 @@ export type NodeOrder =
       readonly beta: number;
       readonly parties?: number;
       readonly dealer?: boolean;
+      readonly attnLinks?: boolean;
       readonly model: string;
       readonly listen: string;
       readonly viewsFolder: string | null;
@@ -42,9 +43,8 @@ process.on("disconnect", () => {
 
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {
-    const { party, alpha, beta, parties, dealer, listen, viewsFolder, head } = message;
-    const model = await openModel(message.model);
-    node = await Node.start({ party, alpha, beta, parties, dealer, model, listen, viewsFolder, threads: 1, head });
+    const { order: _order, model: file, ...options } = message;
+    node = await Node.start({ ...options, model: await openModel(file), threads: 1 });
     tell({ answer: "listening", address: node.endpoint.address! });
   } else {
     await node!.join(message.addresses);

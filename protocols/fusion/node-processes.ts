@@ -29,7 +29,7 @@ const FEW_ATTN_NODES = 16;
 
 /** Starts every node of a deployment in a process of its own; resolves when all listen. Throws Error naming the node that failed; then none is left. */
 export async function startNodeProcesses(options: NodeProcessesOptions): Promise<NodeProcesses> {
-  const { alpha, beta, parties, dealer, model, viewsFolder, head } = options;
+  const { alpha, beta, parties, dealer, attnLinks, model, viewsFolder, head } = options;
   const entry = await bundleNodeProcess();
   const children = namesOf(options).map((party) => new NodeChild(party, entry, beta ** 2 > FEW_ATTN_NODES));
   const close = async (): Promise<void> => {
@@ -47,6 +47,7 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
           beta,
           parties,
           dealer,
+          attnLinks,
           model,
           listen,
           viewsFolder,

@@ -45,7 +45,7 @@ export class Node {
 
   /** Opens the engine and listens. Throws ListenError, AddressError, ModelFileError. */
   static async start(options: NodeOptions): Promise<Node> {
-    const { party, alpha, beta, parties, dealer, model } = options;
+    const { party, alpha, beta, parties, dealer, attnLinks, model } = options;
     checkNodeName(party, alpha, beta, parties, dealer);
     const engine = await nodeEngine(options);
     const host = new PartyHost(party, model, engine, {
@@ -53,7 +53,7 @@ export class Node {
       correlationsFolder: options.correlationsFolder ?? null,
     });
     const peers = [CLIENT, ...namesOf(options)].flatMap((peer) => {
-      const direction = linkDirection(party, peer);
+      const direction = linkDirection(party, peer, options);
       return direction === null ? [] : [[peer, direction] as const];
     });
     const endpoint = await createEndpoint({
@@ -63,7 +63,7 @@ export class Node {
       transient: [CLIENT],
       listen: options.listen,
       model: model.fingerprint,
-      description: deploymentDescription(alpha, beta, parties, dealer),
+      description: deploymentDescription(alpha, beta, parties, dealer, attnLinks),
       controls: SESSION_CONTROL,
       limits: options.limits,
       onTensorReceived: host.observe,
@@ -73,7 +73,9 @@ export class Node {
 
   /** Links to the other parties at their addresses and then answers the client. */
   async join(addresses: Readonly<Record<string, string>>): Promise<void> {
-    const dialled = Object.entries(addresses).filter(([peer]) => linkDirection(this.#options.party, peer) === "dial");
+    const dialled = Object.entries(addresses).filter(
+      ([peer]) => linkDirection(this.#options.party, peer, this.#options) === "dial",
+    );
     this.#host.serve(this.endpoint);
     await this.endpoint.connect(Object.fromEntries(dialled));
   }

@@ -73,11 +73,12 @@ function smpcShape(
   smpcLayers: readonly number[],
   layers: number,
 ): DeploymentShape {
-  if (smpcLayers.length === 0) return { alpha, beta };
+  const attnLinks = config.merge === "masked";
+  if (smpcLayers.length === 0) return { alpha, beta, attnLinks };
   const secret = { parties: config.parties, dealer: config.dealer === "dealer" };
   return smpcLayers.length === layers && config.head !== "compnode"
     ? { alpha: 0, beta: 0, ...secret }
-    : { alpha, beta, ...secret };
+    : { alpha, beta, attnLinks, ...secret };
 }
 
 /** The parties, and the client's own engine; null where the client computes nothing but samples. */

@@ -23,7 +23,11 @@ export async function joinTopology(
         `${side}: expected ${topology[side]} (${config.topology}), got ${shape[side]}; give the shardings that the nodes were started for`,
       );
   }
-  const { alpha, beta, parties, dealer } = topology;
+  const { alpha, beta, parties, dealer, attnLinks } = topology;
+  if (config.merge === "masked" && attnLinks !== true)
+    throw new Error(
+      `merge: expected a topology whose AttnNodes are linked (attnLinks) for masked, got ${config.topology} without; weir topology --attn-links makes one`,
+    );
   const placed = withClient(topology, config);
   if (shape.parties !== undefined) {
     if ((parties ?? 0) < shape.parties)
@@ -34,7 +38,7 @@ export async function joinTopology(
       );
     checkMachines(placed, `topology ${config.topology}`);
   }
-  const whole = { alpha, beta, parties, dealer };
+  const whole = { alpha, beta, parties, dealer, attnLinks };
   const client = await linkClient(
     {
       ...whole,

@@ -23,6 +23,12 @@ export const runConfig = z.strictObject({
   r: shardingRule.optional().describe("any R-sharding, instead of alpha and c"),
   s: shardingRule.optional().describe("any S-sharding, instead of m and beta"),
   wire: z.enum(["float32", "float16"]).default("float32").describe("word of the tensors on the wire"),
+  merge: z
+    .enum(["plain", "masked"])
+    .default("plain")
+    .describe(
+      "how partial results become a row: plain, each shard's to the CompNode; masked, their sum alone (needs beta of 2 or more)",
+    ),
   head: z
     .enum(["client", "compnode", "smpc"])
     .default("client")
@@ -109,7 +115,7 @@ function chosenShardings(config: RunConfig): { r: ShardingRule; s: ShardingRule 
   if (config.s !== undefined) return { r, s: config.s };
   if (config.beta !== undefined) return { r, s: { rule: "clusters", parts: config.beta, c: config.c } };
   if (config.m === 1) return { r, s: r };
-  if (r.rule === "split")
-    throw new Error("m: expected an R-sharding that is not a split itself, got a split; give s in full");
+  if (r.rule === "split" || r.rule === "pairs-first")
+    throw new Error(`m: expected an R-sharding that is not a split itself, got ${r.rule}; give s in full`);
   return { r, s: { rule: "split", m: config.m, of: r } };
 }

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Model } from "../../layers/model.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../layers/tokenizer/tokenizer.ts";
+import { mergeScalesOf } from "../cascade/merge-scales.ts";
 import { Client } from "./client.ts";
 import { describeSession } from "./describe-session.ts";
 import { generate } from "./generation.ts";
@@ -76,7 +77,8 @@ async function encodePrompt(
         addSpecial: false,
       })
     : tokenizer.encode(text, { addSpecial: true });
-  const description = describeSession(config, model, promptIds.length);
+  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
+  const description = describeSession(config, model, promptIds.length, { mergeScales });
   const layers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
   if (layers.length === 0) {
     if (config.head === "smpc")

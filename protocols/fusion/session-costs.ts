@@ -17,7 +17,7 @@ export type SessionCosts = Pick<
   | "phases"
 >;
 
-const CASCADE_PHASES = ["input", "pre-pass", "attention-pass", "output"] as const;
+const CASCADE_PHASES = ["input", "pre-pass", "scale", "attention-pass", "output"] as const;
 const SMPC_PHASES = ["deal", "share", "online", "handover"] as const;
 
 /** The counters of all parties of an ended session beside what the declared costs say for the `steps` that were taken. */
@@ -35,16 +35,15 @@ export async function sessionCosts(
     number,
   );
   const expected = expectedCost(session.description, model, steps, session.program);
-  const phases = (session.program === null ? CASCADE_PHASES : ([...SMPC_PHASES, ...CASCADE_PHASES] as const)).map(
-    (phase) => ({
-      phase,
-      payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
-      expectedPayloadBytes: expected[phase].payloadBytes,
-      framingBytes: totals.phases[phase]?.framingBytes ?? 0,
-      messages: totals.phases[phase]?.messages ?? 0,
-      expectedMessages: expected[phase].messages,
-    }),
-  );
+  const ofCascade = CASCADE_PHASES.filter((phase) => phase !== "scale" || session.cascade.schedule.isMasked);
+  const phases = (session.program === null ? ofCascade : ([...SMPC_PHASES, ...ofCascade] as const)).map((phase) => ({
+    phase,
+    payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
+    expectedPayloadBytes: expected[phase].payloadBytes,
+    framingBytes: totals.phases[phase]?.framingBytes ?? 0,
+    messages: totals.phases[phase]?.messages ?? 0,
+    expectedMessages: expected[phase].messages,
+  }));
   return {
     payloadBytes: totals.payloadBytes,
     expectedPayloadBytes: phases.reduce((sum, phase) => sum + phase.expectedPayloadBytes, 0),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { BlockProgram } from "../../layers/program.ts";
 import type { ModelSpec } from "../../layers/model-spec.ts";
 import type { CascadeSession } from "../cascade/cascade-session.ts";
+import { checkMaskable, mergeScales } from "../cascade/merge-scales.ts";
 import { Schedule, type ScheduleInput } from "../cascade/schedule.ts";
 import { shardingRule } from "../cascade/sharding.ts";
 import { smpcPlacement } from "../smpc/placement.ts";
@@ -38,6 +39,8 @@ export const sessionDescription = z.strictObject({
   /** Nodes keep every tensor they see. For research: a node that records is a node that can be read. */
   views: z.boolean(),
   idleDeadlineMs: z.int().min(1),
+  /** Scales of a masked merge; null: partial results are merged in the clear. */
+  mergeScales: mergeScales.nullable(),
   /** Layers under SMPC; null: all in Cascade. */
   smpc: smpcPlacement.nullable(),
 });
@@ -70,6 +73,7 @@ export function cascadeSession(
       `session: expected at most ${spec.maxPositions} positions (the model's context), got ${schedule.length}`,
     );
   checkPlacement(description, schedule);
+  checkScales(description, schedule, spec);
   return {
     session,
     schedule,
@@ -78,6 +82,7 @@ export function cascadeSession(
     output: description.output,
     sampling: description.sampling,
     idleDeadlineMs: description.idleDeadlineMs,
+    mergeScales: description.mergeScales,
     smpc: description.smpc,
   };
 }
@@ -93,6 +98,16 @@ function checkPlacement({ smpc }: SessionDescription, { layers, segments }: Sche
     );
 }
 
+function checkScales({ mergeScales: scales }: SessionDescription, { beta }: Schedule, spec: ModelSpec): void {
+  if (scales === null) return;
+  checkMaskable(beta);
+  const { fractionBits } = scales;
+  if (fractionBits.length !== spec.layers || fractionBits.some((heads) => heads.length !== spec.kvHeads))
+    throw new Error(
+      `merge scales: expected ${spec.kvHeads} a layer for ${spec.layers} layers, got ${fractionBits.map(({ length }) => length).join(", ")}`,
+    );
+}
+
 /** The schedule of a session on a model. */
 export function scheduleOf(
   description: Omit<SessionDescription, "smpc"> & { readonly smpc: ScheduleInput["smpc"] },
@@ -105,6 +120,7 @@ export function scheduleOf(
     promptLength: description.promptLength,
     maxNewTokens: description.maxNewTokens,
     attention: Array.from({ length: spec.layers }, (_, layer) => program.attention(spec, layer)),
+    masked: description.mergeScales !== null,
     smpc: description.smpc,
   });
 }

@@ -21,6 +21,8 @@ export const topologySchema = z.strictObject({
   nodes: z.record(z.string(), z.url({ protocol: /^wss?$/ })),
   /** Party (also "client") to the name of its machine, where that is not the host of its address. */
   machines: z.record(z.string(), z.string().min(1)).optional(),
+  /** AttnNodes of a query shard are linked, for masked merges. */
+  attnLinks: z.boolean().optional(),
   /** Allow one machine to hold the shares of all SMPC parties, or those of one and what is dealt: it can then read everything. */
   insecureColocation: z.boolean().optional(),
 });
@@ -103,8 +105,16 @@ export function deploymentDescription(
   beta: number,
   parties = 0,
   dealer = false,
+  attnLinks = false,
 ): Record<string, number> {
-  return { alpha, beta, parties, dealers: dealer ? 1 : 0, sessionVersion: SESSION_VERSION };
+  return {
+    alpha,
+    beta,
+    parties,
+    dealers: dealer ? 1 : 0,
+    attnLinks: attnLinks ? 1 : 0,
+    sessionVersion: SESSION_VERSION,
+  };
 }
 
 /** Is this the name of a node of a deployment? Throws Error that says what names there are. */

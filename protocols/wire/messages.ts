@@ -25,6 +25,12 @@ export const MESSAGES = {
   opened: { code: 10, phase: "online" },
   /** Shares of the receiver's rows and of their check words, packed: SMPC party -> CompNode or client, [1, bytes] bytes. Layer: the next one. */
   handover: { code: 11, phase: "handover" },
+  /** What two AttnNodes of a query shard expand to masks that cancel: AttnNode (j, k) -> (j, k'), k < k', once a session, [1, 32] bytes. */
+  pairseed: { code: 12, phase: "scale" },
+  /** Log-sum-exp of one shard for some query rows, [rows, heads]: AttnNode (j, k) -> every (j, k') at work on them. */
+  scale: { code: 13, phase: "scale" },
+  /** Weighed results of some query rows in fixed point, masked: AttnNode -> CompNode, [rows, heads·headDim] int32. */
+  masked: { code: 14, phase: "attention-pass" },
 } as const satisfies Record<string, { code: number; phase: string }>;
 
 export type Role = keyof typeof MESSAGES;

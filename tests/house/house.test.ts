@@ -16,9 +16,18 @@ import {
 const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const MOST_LINES = 400;
 
-const PASSES = ["pre-pass", "attention-pass", "post-pass", "comp-node", "attn-node", "merge", "edges"].map(
-  (name) => `protocols/cascade/${name}.ts`,
-);
+const PASSES = [
+  "pre-pass",
+  "attention-pass",
+  "post-pass",
+  "comp-node",
+  "attn-node",
+  "merge",
+  "edges",
+  "mask-seeds",
+  "scale-exchange",
+  "masked-merge",
+].map((name) => `protocols/cascade/${name}.ts`);
 /** What SMPC parties and the dealer do; each gate is a file. */
 const SECRET_PASSES = [
   ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
@@ -27,7 +36,9 @@ const SECRET_PASSES = [
 const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
 /** Those that round numbers. */
 const ROUNDING = new Set([
-  ...["pre-pass", "attention-pass", "post-pass", "merge"].map((name) => `protocols/cascade/${name}.ts`),
+  ...["pre-pass", "attention-pass", "post-pass", "merge", "scale-exchange", "masked-merge"].map(
+    (name) => `protocols/cascade/${name}.ts`,
+  ),
   ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
 ]);
 

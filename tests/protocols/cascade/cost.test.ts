@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
+import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import { expectedCost, type ExpectedCost } from "../../../protocols/fusion/expected-cost.ts";
@@ -12,7 +13,7 @@ import { anyRule } from "./arbitraries.ts";
 import { randomIds, randomModel } from "./random-model.ts";
 import { describeSession, shardedForward, shardedGreedy } from "./whole-model.ts";
 
-const PHASES = ["input", "pre-pass", "attention-pass", "output"] as const;
+const PHASES = ["input", "pre-pass", "scale", "attention-pass", "output"] as const;
 
 describe("declared costs", () => {
   it("equal the counters, phase by phase, for any shardings, masks and words", async () => {
@@ -26,8 +27,11 @@ describe("declared costs", () => {
         fc.boolean(),
         fc.option(fc.integer({ min: 1, max: 6 })),
         words,
-        async (r, s, length, steps, causal, window, wire) => {
-          const { totals, expected } = await measured(r, s, length, causal ? steps : 0, { causal, window, wire });
+        fc.boolean(),
+        async (r, s, length, steps, causal, window, wire, wanted) => {
+          const masked = wanted && shardingFrom(s).parts > 1;
+          const run = await measured(r, s, length, causal ? steps : 0, { causal, window, wire, masked });
+          const { totals, expected } = run;
           for (const phase of PHASES) {
             const counted = totals.phases[phase] ?? { payloadBytes: 0, messages: 0 };
             assert.equal(counted.payloadBytes, expected[phase].payloadBytes, phase);
@@ -35,7 +39,7 @@ describe("declared costs", () => {
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
@@ -48,6 +52,19 @@ describe("declared costs", () => {
       // ids, two a layer, the last row; a step each
       assert.equal(rounds, Math.max(1, steps) * (2 * 2 + 2));
     }
+  });
+
+  it("give a round more a layer with a masked merge, and its payload", async () => {
+    const r: ShardingRule = { rule: "clusters", parts: 3, c: 2 };
+    const more = { causal: false, window: null, wire: "float32", masked: true } as const;
+    const { totals, expected, model } = await measured(r, r, 12, 0, more);
+    const rounds = Object.values(expected).reduce((sum, cost) => sum + cost.rounds, 0);
+    assert.deepEqual(Object.values(totals.rounds), [rounds]);
+    assert.equal(rounds, 3 * 2 + 2);
+    const { heads, headDim, layers } = model.spec;
+    assert.equal(totals.phases["attention-pass"].payloadBytes, layers * 4 * 3 * 12 * heads * headDim);
+    // A scale to each of two others, and a seed for each of three pairs of each of three query shards.
+    assert.equal(totals.phases.scale.payloadBytes, layers * 4 * 3 * 2 * 12 * heads + 9 * 32);
   });
 
   it("are the paper's formula b·N·(2d + 2 d_kv + 2H) words a layer where no pair is idle", async () => {
@@ -81,7 +98,12 @@ async function measured(
   s: ShardingRule,
   length: number,
   steps: number,
-  { causal, window, wire }: { causal: boolean; window: number | null; wire: SessionDescription["wire"] },
+  {
+    causal,
+    window,
+    wire,
+    masked = false,
+  }: { causal: boolean; window: number | null; wire: SessionDescription["wire"]; masked?: boolean },
 ): Promise<{ totals: NetworkTotals; expected: ExpectedCost; model: ReturnType<typeof randomModel> }> {
   const model = randomModel({
     seed: 3,
@@ -98,9 +120,11 @@ async function measured(
   const deployment = await inProcessDeployment(model, engine, {
     alpha: shardingFrom(r).parts,
     beta: shardingFrom(s).parts,
+    attnLinks: masked,
   });
   const description = describeSession(model, { r, s }, length, {
     wire,
+    mergeScales: masked ? await mergeScalesOf(model) : null,
     maxNewTokens: steps,
     ...(steps === 0 ? { output: "all" } : {}),
   });

@@ -38,6 +38,7 @@ export function describeSession(
     sampling: null,
     views: false,
     idleDeadlineMs: 60_000,
+    mergeScales: null,
     smpc: null,
     ...more,
   };

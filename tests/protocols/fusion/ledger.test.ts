@@ -68,6 +68,23 @@ describe("exposure ledger", () => {
     assert.deepEqual([exposure.minGap, exposure.minGapWithRevealed, exposure.maxClusterWithRevealed], [4, 4, 5]);
   });
 
+  it("shows no V row but the own ones where shards begin with pairs, for any R-sharding", async () => {
+    const s: ShardingRule = { rule: "pairs-first", of: { rule: "round-robin", parts: 4 } };
+    await fc.assert(
+      fc.asyncProperty(
+        anyRule,
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (r, n, steps) => {
+          for (const { party, exposure } of await run(r, s, n, steps))
+            for (const position of exposure.kinds.revealed?.positions ?? [])
+              assert.ok(exposure.positions.includes(position), `${party} sees the V row of ${position}`);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
   it("catches a node that sends a row which the schedule does not know", async () => {
     const r: ShardingRule = { rule: "round-robin", parts: 2 };
     const leak = (endpoint: Endpoint): Endpoint => (endpoint.party === "comp.0" ? leaking(endpoint) : endpoint);

@@ -5,7 +5,7 @@ import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 const plain = { noNullPrototype: true };
 const parts = fc.integer({ min: 1, max: 6 });
 
-const plainRule: fc.Arbitrary<Exclude<ShardingRule, { rule: "split" }>> = fc.oneof(
+const plainRule: fc.Arbitrary<Exclude<ShardingRule, { rule: "split" | "pairs-first" }>> = fc.oneof(
   fc.record({ rule: fc.constant("clusters" as const), parts, c: fc.integer({ min: 1, max: 5 }) }, plain),
   fc.record({ rule: fc.constant("round-robin" as const), parts }, plain),
   fc.record({ rule: fc.constant("contiguous" as const), parts, length: fc.integer({ min: 1, max: 40 }) }, plain),
@@ -19,4 +19,5 @@ const plainRule: fc.Arbitrary<Exclude<ShardingRule, { rule: "split" }>> = fc.one
 export const anyRule: fc.Arbitrary<ShardingRule> = fc.oneof(
   plainRule,
   fc.record({ rule: fc.constant("split" as const), m: fc.integer({ min: 1, max: 3 }), of: plainRule }, plain),
+  fc.record({ rule: fc.constant("pairs-first" as const), of: plainRule }, plain),
 );

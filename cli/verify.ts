@@ -18,12 +18,7 @@ export function addVerify(program: Command): void {
       "--golden <file>",
       "safetensors file with input_ids, hidden.I, logits, greedy (prefixes P. optional)",
     )
-    .option(
-      "--tolerance <x>",
-      `largest error relative to a tensor's largest magnitude (default: ${TOLERANCE})`,
-      positive,
-      TOLERANCE,
-    );
+    .option("--tolerance <x>", "largest error relative to a tensor's largest magnitude", positive, TOLERANCE);
   addConfigFlags(command, [
     "model",
     "alpha",

@@ -26,6 +26,24 @@ describe("weir verify", async () => {
     assert.equal(record.bytes.payloadBytes, record.bytes.expectedPayloadBytes);
   });
 
+  it("measures the error of float16 on the wire, which the default tolerance refuses and a wider one takes", async () => {
+    const flags = ["verify", "--golden", GOLDEN, ...SHAPE, "--place", "memory", "--wire", "float16"];
+    for (const [more, exit] of [
+      [[], 1],
+      [["--tolerance", "0.01"], 0],
+    ] as const) {
+      const { code, stdout, stderr } = await weir(...flags, ...more);
+      assert.equal(stderr, "");
+      const { ok, shape, sharded, unsharded, bytes } = verifyRecord.parse(JSON.parse(stdout));
+      assert.equal(code, exit);
+      assert.equal(ok, exit === 0);
+      assert.equal(shape.wire, "float16");
+      assert.ok(unsharded.maxHiddenRelativeError < 1e-5);
+      assert.ok(sharded.maxHiddenRelativeError > 1e-4, String(sharded.maxHiddenRelativeError));
+      assert.equal(bytes.payloadBytes, bytes.expectedPayloadBytes);
+    }
+  });
+
   it("exits with 1 where one hidden state of the golden file is 1 % larger", async () => {
     const golden = await readSafetensorsFile(GOLDEN);
     const altered = [...golden.keys()].find((name) => name.endsWith("hidden.1"));

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { GREEDY } from "../../layers/sampling.ts";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
+import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
 import { Client } from "../../protocols/fusion/client.ts";
 import { describeSession } from "../../protocols/fusion/describe-session.ts";
@@ -37,9 +38,10 @@ export async function shardedReading(
   greedyTokens: number,
 ): Promise<Reading & Bytes> {
   const { model, deployment, head } = opened;
+  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
   const client = new Client(deployment.client, model, deployment.nodes);
   const session = await client.open(
-    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true }),
+    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true, mergeScales }),
   );
   const result = await session.step(0, ids);
   if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
@@ -62,7 +64,7 @@ export async function shardedReading(
   const greedy: number[] = [];
   if (greedyTokens > 0) {
     const again = await client.open(
-      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false }),
+      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false, mergeScales }),
     );
     for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
     const more = await sessionCosts(deployment, again, await again.close(), model, greedy.length);

@@ -28,6 +28,7 @@ export function addVerify(program: Command): void {
     "r",
     "s",
     "wire",
+    "merge",
     "place",
     "topology",
     "cert",

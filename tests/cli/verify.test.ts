@@ -44,6 +44,14 @@ describe("weir verify", async () => {
     }
   });
 
+  it("keeps to the tolerance with a masked merge", async () => {
+    const flags = ["verify", "--golden", GOLDEN, ...SHAPE, "--place", "memory", "--merge", "masked"];
+    const { code, stdout, stderr } = await weir(...flags);
+    assert.equal(code, 0, stderr);
+    const { ok, bytes } = JSON.parse(stdout) as { ok: boolean; bytes: Record<string, number> };
+    assert.deepEqual([ok, bytes.payloadBytes], [true, bytes.expectedPayloadBytes]);
+  });
+
   it("exits with 1 where one hidden state of the golden file is 1 % larger", async () => {
     const golden = await readSafetensorsFile(GOLDEN);
     const altered = [...golden.keys()].find((name) => name.endsWith("hidden.1"));

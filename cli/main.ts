@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { reportFailure } from "./failure.ts";
+import { addAttack } from "./attack.ts";
 import { addBench } from "./bench.ts";
 import { addCalibrate } from "./calibrate.ts";
 import { addPlan } from "./plan.ts";
 import { addNode } from "./node.ts";
 import { addProve } from "./prove.ts";
+import { addReport } from "./report.ts";
 import { addRun } from "./run.ts";
 import { addSchema } from "./schema.ts";
 import { addUp } from "./up.ts";
@@ -25,6 +27,8 @@ addPlan(program);
 addNode(program);
 addUp(program);
 addTopology(program);
+addAttack(program);
+addReport(program);
 addProve(program);
 addSchema(program);
 

@@ -1,5 +1,7 @@
 import { Argument, type Command } from "commander";
 import { toJSONSchema } from "zod";
+import { attackConfig } from "../experiments/attacks/run/attack-config.ts";
+import { cellRecord } from "../experiments/attacks/run/cell-record.ts";
 import { verifyRecord } from "../experiments/verify/verify-record.ts";
 import { benchRecord } from "../experiments/bench/bench-record.ts";
 import { smpcBenchRecord } from "../experiments/bench/smpc-record.ts";
@@ -16,6 +18,8 @@ const SCHEMAS = {
   "bench-smpc": smpcBenchRecord,
   plan: planRecord,
   prove: proofRecord,
+  attack: cellRecord,
+  "attack-config": attackConfig,
   config: runConfig,
   topology: topologySchema,
 } as const;

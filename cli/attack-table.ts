@@ -1,0 +1,49 @@
+import type { Interval } from "../experiments/attacks/metrics/bootstrap.ts";
+import type { CellRecord } from "../experiments/attacks/run/cell-record.ts";
+import { textTable } from "./text-table.ts";
+
+/** Records of an experiment for a person: a line a cell, attack beside prior-only, and what the intervals are. */
+export function attackTable(records: readonly CellRecord[]): string {
+  const head = [
+    "setting",
+    "layer",
+    "who",
+    "gap",
+    "hidden",
+    "prior",
+    "hidden ROUGE-L",
+    "prior",
+    "own",
+    "passes",
+    "verdict",
+  ];
+  const lines = textTable(
+    head,
+    records.map((record) => [
+      Object.entries(record.cell.setting)
+        .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+        .join(", "),
+      String(record.cell.layer),
+      record.cell.coalition.join(" + "),
+      record.exposure.minGap === null ? "-" : String(record.exposure.minGap),
+      shown(record.scores.hiddenAccuracy),
+      shown(record.prior.hiddenAccuracy),
+      shown(record.scores.hiddenRougeL),
+      shown(record.prior.hiddenRougeL),
+      shown(record.scores.ownAccuracy),
+      record.forwardPasses.toFixed(0),
+      record.verdict,
+    ]),
+  );
+  const [first] = records;
+  return [
+    ...lines,
+    "",
+    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results`,
+  ].join("\n");
+}
+
+const shown = (interval: Interval | undefined): string =>
+  interval === undefined
+    ? "-"
+    : `${interval.mean.toFixed(3)} [${interval.low.toFixed(3)}, ${interval.high.toFixed(3)}]`;

@@ -1,0 +1,31 @@
+import { readdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { readRecords } from "../experiments/attacks/report/read-records.ts";
+
+const RECORDS = fileURLToPath(new URL("../experiments/attacks/records", import.meta.url));
+
+/** `weir report`: tables and plots of the attack lab's records. */
+export function addReport(program: Command): void {
+  program
+    .command("report")
+    .description("Make one HTML page of tables and plots from records of `weir attack` and of the studies.")
+    .argument("[records...]", "NDJSON files (default: those in experiments/attacks/records)")
+    .requiredOption("--out <file>", "HTML file to write")
+    .action(async (given: string[], { out }: { readonly out: string }) => {
+      const files = given.length > 0 ? given.map((file) => path.resolve(file)) : await committedRecords();
+      const records = await readRecords(files);
+      // Plots take a second to load: only this command needs them.
+      const { reportPage } = await import("../experiments/attacks/report/report-page.ts");
+      await writeFile(path.resolve(out), reportPage(records));
+      process.stdout.write(
+        `${out}: ${records.cells.length} cells and ${records.studies.length} rows of studies from ${files.length} files\n`,
+      );
+    });
+}
+
+async function committedRecords(): Promise<string[]> {
+  const names = (await readdir(RECORDS)).filter((name) => name.endsWith(".ndjson")).sort();
+  return names.map((name) => path.join(RECORDS, name));
+}

@@ -1,0 +1,96 @@
+/** Tables and plots of records: one self-contained HTML page. */
+import type { CellRecord } from "../run/cell-record.ts";
+import { cellName, cellPlot, studyPlot, type StudyAxes } from "./plots.ts";
+import type { Records, StudyRecord } from "./read-records.ts";
+import { STUDY_AXES } from "./study-axes.ts";
+
+/** The page of these records, as HTML. */
+export function reportPage({ cells, studies }: Records): string {
+  const experiments = groups(
+    cells,
+    ({ experiment, configHash, model }) => `${experiment} (config ${configHash}, ${model})`,
+  );
+  const parts = [
+    ...[...experiments].map(([name, group]) => experimentPart(name, group)),
+    ...[...groups(studies, ({ study }) => study)].map(([name, group]) => studyPart(name, group)),
+  ];
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>weir: what parties recover</title>
+<style>
+  body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #1c232b; }
+  table { border-collapse: collapse; margin: 1em 0; font-size: 13px; }
+  th, td { border-bottom: 1px solid #d4dae1; padding: 3px 10px; text-align: right; }
+  th:first-child, td:first-child { text-align: left; }
+  .void { background: #fde7e5; }
+  .wide { overflow-x: auto; }
+</style>
+<h1>What parties recover</h1>
+<p>Every figure is measured on recorded views of real sessions. Brackets: 95 % bootstrap intervals over prompts. Prior only: the same
+attacker without rows and partial results.</p>
+${parts.join("\n")}
+</html>
+`;
+}
+
+function experimentPart(name: string, cells: readonly CellRecord[]): string {
+  const metrics = [...new Set(cells.flatMap(({ scores }) => Object.keys(scores)))] as (keyof CellRecord["scores"])[];
+  const head = ["cell", ...metrics, "prior hidden", "leak", "passes", "verdict"];
+  const rows = cells.map((cell) => [
+    cellName(cell),
+    ...metrics.map((metric) => withInterval(cell.scores[metric])),
+    withInterval(cell.prior.hiddenAccuracy),
+    withInterval(cell.leak),
+    cell.forwardPasses.toFixed(0),
+    cell.void === null ? cell.verdict : `void: ${cell.void}`,
+  ]);
+  const voided = cells.map((cell) => cell.void !== null);
+  return `<h2>${escaped(name)}</h2>
+<p>${cells[0].prompts} prompts of ${cells[0].tokens} tokens, seed ${cells[0].seed}, attack ${escaped(cells[0].attack)}, commit ${escaped(cells[0].run.commit)}</p>
+${cellPlot(cells)}
+${table(head, rows, voided)}`;
+}
+
+function studyPart(name: string, rows: readonly StudyRecord[]): string {
+  const settings = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))];
+  const figures = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))];
+  const cells = rows.map((row) => [
+    ...settings.map((key) => plain(row.setting[key])),
+    ...figures.map((key) => plain(row.figures[key])),
+    String(row.n),
+  ]);
+  const drawn = (STUDY_AXES[name] ?? []).map((axes: StudyAxes) => studyPlot(rows, axes));
+  return `<h2>${escaped(name)}</h2>\n${drawn.join("\n")}\n${table([...settings, ...figures, "n"], cells)}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[], marked: readonly boolean[] = []): string {
+  const line = (tag: string, cells: readonly string[]): string =>
+    cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("");
+  const body = rows.map((row, at) => `<tr${marked[at] === true ? ' class="void"' : ""}>${line("td", row)}</tr>`);
+  return `<div class="wide"><table><tr>${line("th", head)}</tr>\n${body.join("\n")}</table></div>`;
+}
+
+function plain(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+  if (typeof value === "object" && "mean" in value) return withInterval(value as CellRecord["leak"]);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function withInterval(interval: { mean: number; low?: number; high?: number } | undefined): string {
+  if (interval === undefined) return "-";
+  const { mean, low, high } = interval;
+  return low === undefined || high === undefined
+    ? mean.toFixed(3)
+    : `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+}
+
+function groups<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const found = new Map<string, T[]>();
+  for (const item of items) found.set(key(item), [...(found.get(key(item)) ?? []), item]);
+  return found;
+}
+
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

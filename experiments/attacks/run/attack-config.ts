@@ -1,0 +1,96 @@
+/** The config of an experiment: question, verdict rule and sizes are written down before it runs. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
+
+/** Shares in [0, 1] that a prompt's recovery is scored by. Hidden: tokens of positions that the coalition saw nothing of directly. */
+export const METRICS = [
+  "hiddenAccuracy",
+  "hiddenTop5",
+  "hiddenRougeL",
+  "ownAccuracy",
+  "wholeAccuracy",
+  "wholeRougeL",
+  "exact",
+] as const;
+export type Metric = (typeof METRICS)[number];
+
+const setting = z.record(z.string(), z.unknown()).describe("keys of a run config: alpha, c, m, smpcLayers, wire, ...");
+const coalition = z.array(z.string().min(1)).min(1);
+
+export const attackConfig = z.strictObject({
+  id: z.string().regex(/^[a-z0-9-]+$/, "lower-case words joined by -"),
+  question: z.string().min(10),
+  model: z.string().optional().describe("folder or .gguf file; default: the model that comes with weir"),
+  attack: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
+  prompts: z.strictObject({
+    file: z.string().describe("texts, one a line; relative to the config"),
+    count: z.int().min(1).describe("from the first line on"),
+    tokens: z.int().min(2).describe("every text is cut to so many"),
+    calibration: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("other texts, from the last line on, whose tokens the attacker knows"),
+  }),
+  training: z
+    .strictObject({
+      file: z.string().describe("texts, one a line, or lines of JSON with text and source; relative to the config"),
+      notSources: z.array(z.string()).default([]).describe("sources that are left out: the domain of the prompts"),
+      characters: z.int().min(0).default(400_000).describe("most of them"),
+    })
+    .describe("public text that probes learn from"),
+  grid: z.strictObject({
+    settings: z.array(setting).min(1),
+    layers: z.array(z.int().min(0)).min(1).default([1]).describe("whose input rows, projections or partial results"),
+    coalitions: z
+      .array(coalition)
+      .min(1)
+      .default([["comp.0"]]),
+  }),
+  forwardPasses: z.int().min(1).default(100_000).describe("budget a prompt"),
+  seed: z.int().min(0).default(0),
+  verdict: z.strictObject({
+    metric: z.enum(METRICS),
+    breaks: z.number().min(0).max(1).describe("a mean of at least this is a break"),
+    minimumDetectableEffect: z
+      .number()
+      .gt(0)
+      .max(1)
+      .describe("difference from the prior that the number of prompts can show"),
+  }),
+  controls: z.strictObject({
+    positive: z.strictObject({
+      setting,
+      coalition: coalition.default(["comp.0"]),
+      layer: z.int().min(0).optional(),
+      metric: z.enum(METRICS),
+      withoutIds: z.boolean().default(true).describe("the attacker isn't told the ids that the nodes got"),
+      atLeast: z.number().min(0).max(1),
+    }),
+    negative: z.strictObject({ atMostAbovePrior: z.number().min(0).max(1) }),
+  }),
+});
+
+export type AttackConfig = z.infer<typeof attackConfig>;
+
+/** Reads a config. Throws Error naming the file, the key, what was expected and what came. */
+export async function readAttackConfig(file: string): Promise<AttackConfig> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new Error(`${file}: expected a JSON file that can be read, got ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const parsed = attackConfig.safeParse(value);
+  if (!parsed.success) throw new Error(`${file}: ${schemaFaults(parsed.error, value, "content")}`);
+  return parsed.data;
+}
+
+/** What a config means, in 16 hex digits: records of other configs aren't resumed. */
+export function configHash(config: AttackConfig): string {
+  return createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16);
+}

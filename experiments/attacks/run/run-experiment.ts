@@ -1,0 +1,86 @@
+/** All cells of a config, one after the other; a run that was cut goes on where it ended. */
+import { appendFile, mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
+import { attackNamed } from "../registry.ts";
+import { configHash, type AttackConfig } from "./attack-config.ts";
+import { cellRecord, type CellRecord } from "./cell-record.ts";
+import { cellsOf, runCell, type Cell, type Experiment } from "./run-cell.ts";
+import { promptIds, trainingText } from "./texts.ts";
+
+export interface ExperimentOptions {
+  /** Folder that the config's files are relative to. */
+  readonly folder: string;
+  /** NDJSON file that records are added to, and finished cells are read from; null: neither. */
+  readonly out: string | null;
+  readonly report: (doing: string) => void;
+}
+
+/**
+ * Runs the cells that `out` doesn't hold yet, and gives the records of all. Throws Error naming what is wrong with the config or its files;
+ * cells that are finished by then are in `out`.
+ */
+export async function runExperiment(config: AttackConfig, options: ExperimentOptions): Promise<CellRecord[]> {
+  const { folder, out, report } = options;
+  const attack = attackNamed(config.attack.name);
+  const tokenizer = await openTokenizer(config.model ?? DEFAULT_MODEL);
+  const encode = (text: string): number[] => tokenizer.encode(text, { addSpecial: true });
+  const experiment: Experiment = {
+    config,
+    attack,
+    options: attack.parseOptions(config.attack.options),
+    encode,
+    prompts: await promptIds(config, folder, encode),
+    training: await trainingText(config, folder),
+    report,
+  };
+  const finished = out === null ? new Map<string, CellRecord>() : await readFinished(out, configHash(config));
+  const records: CellRecord[] = [];
+  const cells = cellsOf(config);
+  for (const [at, cell] of cells.entries()) {
+    const known = finished.get(cellKey(cell));
+    if (known !== undefined) {
+      records.push(known);
+      continue;
+    }
+    const record = await runCell(
+      { ...experiment, report: (doing) => report(`cell ${at + 1} of ${cells.length}: ${doing}`) },
+      cell,
+    );
+    records.push(record);
+    if (out !== null) {
+      await mkdir(path.dirname(out), { recursive: true });
+      await appendFile(out, `${JSON.stringify(record)}\n`);
+    }
+  }
+  return records;
+}
+
+const cellKey = ({ setting, layer, coalition }: Cell): string => JSON.stringify([setting, layer, coalition]);
+
+/** Finished cells of this config. A void cell is run again; a line that was cut is left out. */
+async function readFinished(out: string, hash: string): Promise<Map<string, CellRecord>> {
+  let text: string;
+  try {
+    text = await readFile(out, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Map();
+    throw error;
+  }
+  const finished = new Map<string, CellRecord>();
+  for (const line of text.split("\n")) {
+    const parsed = cellRecord.safeParse(parsedLine(line));
+    if (parsed.success && parsed.data.configHash === hash && parsed.data.void === null)
+      finished.set(cellKey(parsed.data.cell), parsed.data);
+  }
+  return finished;
+}
+
+function parsedLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,71 @@
+/** The texts of an experiment: prompts that are attacked, others to calibrate on, public text to train on. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { TrainingText } from "../attack.ts";
+import type { AttackConfig } from "./attack-config.ts";
+
+export interface PromptIds {
+  /** [prompts][tokens] */
+  readonly attacked: readonly (readonly number[])[];
+  readonly calibration: readonly (readonly number[])[];
+}
+
+/** Throws Error naming a file that can't be read, or that has too few lines of enough tokens. */
+export async function promptIds(
+  { prompts }: Pick<AttackConfig, "prompts">,
+  folder: string,
+  encode: (text: string) => number[],
+): Promise<PromptIds> {
+  const file = path.resolve(folder, prompts.file);
+  const long = (await lines(file)).map((line) => encode(line)).filter((ids) => ids.length >= prompts.tokens);
+  const wanted = prompts.count + prompts.calibration;
+  if (long.length < wanted)
+    throw new Error(`prompts ${file}: expected ${wanted} texts of ${prompts.tokens} tokens, got ${long.length}`);
+  const cut = long.map((ids) => ids.slice(0, prompts.tokens));
+  return {
+    attacked: cut.slice(0, prompts.count),
+    calibration: prompts.calibration === 0 ? [] : cut.slice(-prompts.calibration),
+  };
+}
+
+/** Public text for probes, in the order of its file. Throws Error naming the file and how to make it. */
+export async function trainingText(
+  { training }: Pick<AttackConfig, "training">,
+  folder: string,
+): Promise<TrainingText> {
+  const file = path.resolve(folder, training.file);
+  const documents: string[] = [];
+  let characters = 0;
+  for (const line of await lines(file)) {
+    const { text, source } = documentOf(line);
+    if (source !== undefined && training.notSources.includes(source)) continue;
+    if (characters >= training.characters) break;
+    documents.push(text.slice(0, training.characters - characters));
+    characters += text.length;
+  }
+  return { name: path.basename(file), documents };
+}
+
+/** A line is a document of JSON, or text itself. */
+function documentOf(line: string): { text: string; source?: string } {
+  if (!line.startsWith('{"')) return { text: line };
+  try {
+    const { text, source } = JSON.parse(line) as { text?: unknown; source?: unknown };
+    if (typeof text === "string") return { text, ...(typeof source === "string" ? { source } : {}) };
+  } catch {
+    // Text that begins as JSON does.
+  }
+  return { text: line };
+}
+
+async function lines(file: string): Promise<string[]> {
+  try {
+    return (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `text ${file}: expected a file that can be read, got ${code ?? "an error"}; texts under models/recipe/build are made by models/recipe/data.py`,
+      { cause: error },
+    );
+  }
+}

@@ -12,75 +12,106 @@ import { LinearProbe } from "./linear-probe.ts";
 import { whitening } from "./whitening.ts";
 
 export interface ClassMeansOptions {
-  /** Added to the diagonal of the covariance, as a share of it. */
-  readonly penalty: number;
   /** k: training rows that a prior row is worth; null: estimated. */
   readonly priorRows: number | null;
   /** Factor on log(token's share of the training text) in the score. */
   readonly frequencyWeight: number;
 }
 
+/** Added to the diagonal of the covariance, as a share of the features' variances over all rows. */
+const PENALTY = 1e-3;
 /** Fewest and most rows that a prior may be worth when estimated. */
 const PRIOR_ROWS = [0.05, 100] as const;
 
-/** `priors` [classes, width]: one row a token; null: the mean over all rows for each. */
-export async function classMeansProbe(
-  product: Float64Product,
-  statistics: ClassStatistics,
-  priors: Float64Array | null,
-  options: ClassMeansOptions,
-): Promise<LinearProbe> {
-  const { width, classes, counts, rows, mean } = statistics;
-  const covariance = await statistics.pooledCovariance(product);
-  for (let i = 0; i < width; i++) covariance[i * width + i] *= 1 + options.penalty;
-  const transform = whitening(covariance, width);
-  const whiten = (data: Float64Array): Promise<Float64Array> =>
-    product.times(data, width, { data: transform, shape: [width, width], transposed: false });
+/** The means and the covariance, of which probes with different options are made. */
+export class ClassMeans {
+  readonly #statistics: ClassStatistics;
+  /** [width, width] */
+  readonly #transform: Float64Array;
+  /** Tokens with data, and their means, whitened, about the mean of all rows: [seen, width]. */
+  readonly #seen: readonly number[];
+  readonly #seenMeans: Float64Array;
+  /** Prior rows, whitened, about the mean of all rows and moved onto the means: [classes, width]. */
+  readonly #priors: Float64Array;
 
-  // All in whitened space, about the mean of all rows.
-  const seen = Array.from(counts.keys()).filter((c) => counts[c] > 0);
-  const means = new Float64Array(seen.length * width);
-  seen.forEach((c, at) => {
-    const sum = statistics.sums[c]!;
-    for (let i = 0; i < width; i++) means[at * width + i] = sum[i] / counts[c] - mean[i];
-  });
-  const seenMeans = await whiten(means);
-  const weights =
-    priors === null
-      ? new Float64Array(classes * width)
-      : await whiten(priors.map((value, i) => value - mean[i % width]));
-  if (priors !== null) moveOnto(weights, seenMeans, seen, counts, width);
-  const k = options.priorRows ?? estimatePriorRows(weights, seenMeans, seen, counts, width);
-
-  seen.forEach((c, at) => {
-    const n = counts[c];
-    for (let i = 0; i < width; i++)
-      weights[c * width + i] = (n * seenMeans[at * width + i] + k * weights[c * width + i]) / (n + k);
-  });
-  // log N(z; m, v I) = -|z - m|² / 2v - width/2 log v, with v = 1 + 1 / (n + k)
-  const quadratic = new Float64Array(classes);
-  const bias = new Float64Array(classes);
-  for (let c = 0; c < classes; c++) {
-    const v = 1 + 1 / (counts[c] + k);
-    let square = 0;
-    for (let i = c * width; i < (c + 1) * width; i++) {
-      square += weights[i] ** 2;
-      weights[i] /= v;
-    }
-    quadratic[c] = -0.5 / v;
-    const share = (counts[c] + 0.5) / (rows + 0.5 * classes);
-    bias[c] = (-0.5 * square) / v - (width / 2) * Math.log(v) + options.frequencyWeight * Math.log(share);
+  private constructor(
+    statistics: ClassStatistics,
+    transform: Float64Array,
+    seen: readonly number[],
+    seenMeans: Float64Array,
+    priors: Float64Array,
+  ) {
+    this.#statistics = statistics;
+    this.#transform = transform;
+    this.#seen = seen;
+    this.#seenMeans = seenMeans;
+    this.#priors = priors;
   }
-  return new LinearProbe({
-    name: "class-means",
-    width,
-    center: mean,
-    transform,
-    unitLength: false,
-    weights,
-    quadratic,
-    bias,
-  });
+
+  /** `priors` [classes, width]: one row a token; null: the mean over all rows for each. Throws RangeError for too few rows. */
+  static async fit(
+    product: Float64Product,
+    statistics: ClassStatistics,
+    priors: Float64Array | null,
+  ): Promise<ClassMeans> {
+    const { width, classes, counts, rows, mean } = statistics;
+    const covariance = await statistics.pooledCovariance(product);
+    // By the variance of all rows, not of those within classes, which is nothing where rows depend on the token alone (layer 0).
+    for (let i = 0; i < width; i++) {
+      const variance = statistics.gram[i * width + i] / rows - mean[i] ** 2;
+      covariance[i * width + i] += PENALTY * variance;
+    }
+    const transform = whitening(covariance, width);
+    const whiten = (data: Float64Array): Promise<Float64Array> =>
+      product.times(data, width, { data: transform, shape: [width, width], transposed: false });
+    const seen = Array.from(counts.keys()).filter((c) => counts[c] > 0);
+    const means = new Float64Array(seen.length * width);
+    seen.forEach((c, at) => {
+      const sum = statistics.sums[c]!;
+      for (let i = 0; i < width; i++) means[at * width + i] = sum[i] / counts[c] - mean[i];
+    });
+    const seenMeans = await whiten(means);
+    if (priors === null)
+      return new ClassMeans(statistics, transform, seen, seenMeans, new Float64Array(classes * width));
+    const whitened = await whiten(priors.map((value, i) => value - mean[i % width]));
+    moveOnto(whitened, seenMeans, seen, counts, width);
+    return new ClassMeans(statistics, transform, seen, seenMeans, whitened);
+  }
+
+  probe(options: ClassMeansOptions): LinearProbe {
+    const { width, classes, counts, rows, mean } = this.#statistics;
+    const k = options.priorRows ?? estimatePriorRows(this.#priors, this.#seenMeans, this.#seen, counts, width);
+    const weights = this.#priors.slice();
+    this.#seen.forEach((c, at) => {
+      const n = counts[c];
+      for (let i = 0; i < width; i++)
+        weights[c * width + i] = (n * this.#seenMeans[at * width + i] + k * weights[c * width + i]) / (n + k);
+    });
+    // log N(z; m, v I) = -|z - m|² / 2v - width/2 log v, with v = 1 + 1 / (n + k)
+    const quadratic = new Float64Array(classes);
+    const bias = new Float64Array(classes);
+    for (let c = 0; c < classes; c++) {
+      const v = 1 + 1 / (counts[c] + k);
+      let square = 0;
+      for (let i = c * width; i < (c + 1) * width; i++) {
+        square += weights[i] ** 2;
+        weights[i] /= v;
+      }
+      quadratic[c] = -0.5 / v;
+      const share = (counts[c] + 0.5) / (rows + 0.5 * classes);
+      bias[c] = (-0.5 * square) / v - (width / 2) * Math.log(v) + options.frequencyWeight * Math.log(share);
+    }
+    return new LinearProbe({
+      name: "class-means",
+      width,
+      center: mean,
+      transform: this.#transform,
+      unitLength: false,
+      weights,
+      quadratic,
+      bias,
+    });
+  }
 }
 
 /** Moves all prior rows by the mean difference to the means of tokens with data, each weighted by n / (n + 1). */

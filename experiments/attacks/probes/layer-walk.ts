@@ -57,36 +57,39 @@ export class LayerWalk {
     return this.#rows;
   }
 
+  /** Shows the rows of this layer, without projections, and stays. */
+  async look(visit: VisitRows): Promise<void> {
+    for (const { batch } of this.#batches()) await visit({ ...batch, projections: null });
+  }
+
   /** Shows the rows of this layer batch by batch and goes on to the next one; after the last layer it only shows them. */
   async step(visit: VisitRows = () => undefined): Promise<void> {
     const { spec } = this.#engine;
-    const isLast = this.#layer === spec.layers;
+    if (this.#layer === spec.layers) return this.look(visit);
+    for (const { batch, texts } of this.#batches()) {
+      const x: Tensor = { data: batch.rows, shape: [batch.ids.length, spec.width] };
+      const { q, k, v } = await this.#engine.pre(this.#layer, x, batch.positions);
+      const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
+      await visit({ ...batch, projections });
+      batch.rows.set((await this.#engine.post(this.#layer, x, await this.#attend(texts, { q, k, v }))).data);
+    }
+    this.#layer++;
+  }
+
+  /** Whole texts, as many as fit a batch. */
+  *#batches(): Generator<{ batch: Omit<RowBatch, "projections">; texts: readonly (readonly number[])[] }> {
+    const { width } = this.#engine.spec;
     let [text, from] = [0, 0];
     while (text < this.texts.length) {
       const first = text;
       let to = from;
       while (text < this.texts.length && (text === first || to + this.texts[text].length - from <= BATCH_ROWS))
         to += this.texts[text++].length;
-      const positions = this.positions.slice(from, to);
-      const rows = this.#rows.subarray(from * spec.width, to * spec.width);
-      const x: Tensor = { data: rows, shape: [to - from, spec.width] };
-      const projected = isLast ? null : await this.#engine.pre(this.#layer, x, positions);
-      const projections =
-        projected === null
-          ? null
-          : {
-              q: projected.q.data as Float32Array,
-              k: projected.k.data as Float32Array,
-              v: projected.v.data as Float32Array,
-            };
-      await visit({ ids: this.ids.slice(from, to), positions, rows, projections, from });
-      if (projected !== null) {
-        const attended = await this.#attend(this.texts.slice(first, text), projected);
-        rows.set((await this.#engine.post(this.#layer, x, attended)).data);
-      }
+      const rows = this.#rows.subarray(from * width, to * width);
+      const batch = { ids: this.ids.slice(from, to), positions: this.positions.slice(from, to), rows, from };
+      yield { batch, texts: this.texts.slice(first, text) };
       from = to;
     }
-    if (!isLast) this.#layer++;
   }
 
   /** Attention within each text. */

@@ -8,7 +8,7 @@ import type { Rope } from "../../../layers/program.ts";
 import type { RowBatch } from "./layer-walk.ts";
 import { whitening } from "./whitening.ts";
 
-/** row: hidden row; q, k, v: one projection; kv: k and v side by side; normed: the normed row solved for from q, k and v. */
+/** row: direction of the hidden row; q, k, v: one projection; kv: k and v side by side; normed: the normed row solved for from q, k and v. */
 export type RowKind = (typeof ROW_KINDS)[number];
 
 export const ROW_KINDS = ["row", "q", "k", "v", "kv", "normed"] as const;
@@ -36,7 +36,7 @@ export async function rowReader(
 ): Promise<RowReader | null> {
   const { spec } = model;
   const [queryWidth, keyWidth] = [spec.heads * spec.headDim, spec.kvHeads * spec.headDim];
-  if (kind === "row") return { kind, width: spec.width, read: ({ rows }) => Promise.resolve(rows) };
+  if (kind === "row") return { kind, width: spec.width, read: async ({ rows }) => directions(rows, spec.width) };
   const part = (name: "q" | "k" | "v", { projections, positions }: RowsSeen): Float32Array => {
     if (projections === null) throw new RangeError(`${name} rows: expected a layer of the model, got after the last`);
     return name === "v" || spec.rope === null
@@ -62,6 +62,22 @@ export async function rowReader(
     };
   }
   return { kind, width: kind === "q" ? queryWidth : keyWidth, read: async (batch) => part(kind, batch) };
+}
+
+/**
+ * Rows scaled to a mean square of 1: a model reads its rows through a norm, and the few tokens whose rows are a hundred times as long as
+ * others (attention sinks) would else make up most of a covariance.
+ */
+function directions(rows: Float32Array, width: number): Float32Array {
+  const out = Float32Array.from(rows);
+  for (let from = 0; from < out.length; from += width) {
+    let square = 0;
+    for (let i = from; i < from + width; i++) square += out[i] ** 2;
+    if (square === 0) continue;
+    const factor = Math.sqrt(width / square);
+    for (let i = from; i < from + width; i++) out[i] *= factor;
+  }
+  return out;
 }
 
 /** Rows [rows, heads·headDim] with the rotation of their positions undone (rotate-half form, as layers/program.ts defines it). */

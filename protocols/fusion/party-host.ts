@@ -200,7 +200,7 @@ export class PartyHost {
       if (program === null || Number(j) >= cascade.schedule.parties) return;
       const folder = this.#correlationsFolder;
       const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
-      await runSmpcParty(Number(j), cascade, await program, endpoint, store);
+      await runSmpcParty(Number(j), cascade, await program, endpoint, store, witness);
       return;
     }
     if (this.#engine === null) return; // a dealer follows the client's orders
@@ -279,7 +279,13 @@ export class PartyHost {
 /** Tells both of what a party computes in the clear, and collects the rows that failed. */
 function witnesses(ledger: Ledger, views: ViewRecorder | null, failedRows: FailedRow[]): Witness {
   return {
-    computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void {
+    computed(
+      kind: ComputedKind,
+      layer: number,
+      step: number,
+      positions: readonly number[],
+      tensor: Tensor | WireTensor,
+    ): void {
       ledger.computed(kind, layer, step, positions, tensor);
       views?.computed(kind, layer, step, positions, tensor);
     },

@@ -8,7 +8,7 @@
  * Cost: plan-cost.ts, share-rows.ts, hand-over.ts. Reference: smpc.md. Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
 import { CLIENT } from "../cascade/comp-node.ts";
-import { keyOf, NO_LAYER, type CascadeSession } from "../cascade/cascade-session.ts";
+import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../cascade/cascade-session.ts";
 import { byOwner, compName, DEALER, smpcName } from "../cascade/schedule.ts";
 import type { Segment } from "../cascade/segments.ts";
 import type { Words } from "../../shares/words.ts";
@@ -33,8 +33,9 @@ export async function runSmpcParty(
   program: SmpcProgram,
   endpoint: Endpoint,
   store: CorrelationStore,
+  witness: Witness,
 ): Promise<void> {
-  await new SmpcParty(party, session, program, endpoint, store).run();
+  await new SmpcParty(party, session, program, endpoint, store, witness).run();
 }
 
 class SmpcParty {
@@ -44,6 +45,7 @@ class SmpcParty {
   readonly #program: SmpcProgram;
   readonly #endpoint: Endpoint;
   readonly #store: CorrelationStore;
+  readonly #witness: Witness;
   readonly #kept: PartySetting["kept"] = new Map();
 
   constructor(
@@ -52,6 +54,7 @@ class SmpcParty {
     program: SmpcProgram,
     endpoint: Endpoint,
     store: CorrelationStore,
+    witness: Witness,
   ) {
     this.#party = party;
     this.#parties = session.schedule.parties;
@@ -59,6 +62,7 @@ class SmpcParty {
     this.#program = program;
     this.#endpoint = endpoint;
     this.#store = store;
+    this.#witness = witness;
   }
 
   async run(): Promise<void> {
@@ -136,6 +140,9 @@ class SmpcParty {
       );
       const all: Uint8Array[] = [];
       all[this.#party] = payload;
+      // With the peers' parts it is the opened words, which this party has in the clear.
+      const positions = this.#session.schedule.positions(step);
+      this.#witness.computed("masked", from, step, positions, { data: payload, shape: [1, payload.length] });
       await Promise.all([
         ...sent,
         ...peers.map(async (peer) => {

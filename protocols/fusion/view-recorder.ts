@@ -58,7 +58,13 @@ export class ViewRecorder implements Witness {
     this.#keep({ source: "received", peer, kind: key.role, layer: key.layer, step: key.step, positions }, tensor);
   }
 
-  computed(kind: ComputedKind, layer: number, step: number, positions: readonly number[], tensor: Tensor): void {
+  computed(
+    kind: ComputedKind,
+    layer: number,
+    step: number,
+    positions: readonly number[],
+    tensor: Tensor | WireTensor,
+  ): void {
     this.#keep({ source: "computed", peer: null, kind, layer, step, positions }, tensor);
   }
 

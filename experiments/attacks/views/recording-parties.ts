@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { Client } from "../../../protocols/fusion/client.ts";
 import { describeSession } from "../../../protocols/fusion/describe-session.ts";
 import { openDeployment, type OpenedDeployment } from "../../../protocols/fusion/open-deployment.ts";
@@ -57,7 +58,12 @@ export class RecordingParties {
   /** Runs one prompt as the setting says, `maxNewTokens` greedy steps after it, and reads what every party kept. */
   async record(ids: readonly number[]): Promise<RecordedSession> {
     const { model, deployment, embedding, smpcLayers } = this.opened;
-    const plain = describeSession(this.#config, model, ids.length, { output: "last", maxNewTokens: 1, views: true });
+    const plain = describeSession(this.#config, model, ids.length, {
+      output: "last",
+      maxNewTokens: 1,
+      views: true,
+      mergeScales: this.#config.merge === "masked" ? await mergeScalesOf(model) : null,
+    });
     const { parties, dealer, smpcPrecision: precision } = this.#config;
     const choice = { layers: [...smpcLayers], parties, dealer, precision, head: false };
     const smpc = this.#ranges === null ? null : await placementOf(plain, model, choice, this.#ranges);

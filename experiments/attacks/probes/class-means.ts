@@ -31,15 +31,15 @@ export class ClassMeans {
   /** Tokens with data, and their means, whitened, about the mean of all rows: [seen, width]. */
   readonly #seen: readonly number[];
   readonly #seenMeans: Float64Array;
-  /** Prior rows, whitened, about the mean of all rows and moved onto the means: [classes, width]. */
-  readonly #priors: Float64Array;
+  /** Prior rows, whitened, about the mean of all rows and moved onto the means: [classes, width]; null: the mean of all rows. */
+  readonly #priors: Float64Array | null;
 
   private constructor(
     statistics: ClassStatistics,
     transform: Float64Array,
     seen: readonly number[],
     seenMeans: Float64Array,
-    priors: Float64Array,
+    priors: Float64Array | null,
   ) {
     this.#statistics = statistics;
     this.#transform = transform;
@@ -54,7 +54,7 @@ export class ClassMeans {
     statistics: ClassStatistics,
     priors: Float64Array | null,
   ): Promise<ClassMeans> {
-    const { width, classes, counts, rows, mean } = statistics;
+    const { width, counts, rows, mean, seen } = statistics;
     const covariance = await statistics.pooledCovariance(product);
     // By the variance of all rows, not of those within classes, which is nothing where rows depend on the token alone (layer 0).
     for (let i = 0; i < width; i++) {
@@ -64,15 +64,13 @@ export class ClassMeans {
     const transform = whitening(covariance, width);
     const whiten = (data: Float64Array): Promise<Float64Array> =>
       product.times(data, width, { data: transform, shape: [width, width], transposed: false });
-    const seen = Array.from(counts.keys()).filter((c) => counts[c] > 0);
     const means = new Float64Array(seen.length * width);
     seen.forEach((c, at) => {
       const sum = statistics.sums[c]!;
       for (let i = 0; i < width; i++) means[at * width + i] = sum[i] / counts[c] - mean[i];
     });
     const seenMeans = await whiten(means);
-    if (priors === null)
-      return new ClassMeans(statistics, transform, seen, seenMeans, new Float64Array(classes * width));
+    if (priors === null) return new ClassMeans(statistics, transform, seen, seenMeans, null);
     const whitened = await whiten(priors.map((value, i) => value - mean[i % width]));
     moveOnto(whitened, seenMeans, seen, counts, width);
     return new ClassMeans(statistics, transform, seen, seenMeans, whitened);
@@ -80,26 +78,33 @@ export class ClassMeans {
 
   probe(options: ClassMeansOptions): LinearProbe {
     const { width, classes, counts, rows, mean } = this.#statistics;
-    const k = options.priorRows ?? estimatePriorRows(this.#priors, this.#seenMeans, this.#seen, counts, width);
-    const weights = this.#priors.slice();
-    this.#seen.forEach((c, at) => {
-      const n = counts[c];
+    const [priors, seen] = [this.#priors, this.#seen];
+    const k = options.priorRows ?? estimatePriorRows(priors, this.#seenMeans, seen, counts, width);
+    const weighted = priors === null ? seen : null;
+    const weights = priors === null ? new Float64Array(seen.length * width) : priors.slice();
+    seen.forEach((c, at) => {
+      const [n, to] = [counts[c], (weighted === null ? c : at) * width];
       for (let i = 0; i < width; i++)
-        weights[c * width + i] = (n * this.#seenMeans[at * width + i] + k * weights[c * width + i]) / (n + k);
+        weights[to + i] = (n * this.#seenMeans[at * width + i] + k * weights[to + i]) / (n + k);
     });
     // log N(z; m, v I) = -|z - m|² / 2v - width/2 log v, with v = 1 + 1 / (n + k)
     const quadratic = new Float64Array(classes);
     const bias = new Float64Array(classes);
     for (let c = 0; c < classes; c++) {
       const v = 1 + 1 / (counts[c] + k);
+      quadratic[c] = -0.5 / v;
+      const share = (counts[c] + 0.5) / (rows + 0.5 * classes);
+      bias[c] = (-width / 2) * Math.log(v) + options.frequencyWeight * Math.log(share);
+    }
+    for (let at = 0; at < weights.length / width; at++) {
+      const c = weighted === null ? at : weighted[at];
+      const v = 1 + 1 / (counts[c] + k);
       let square = 0;
-      for (let i = c * width; i < (c + 1) * width; i++) {
+      for (let i = at * width; i < (at + 1) * width; i++) {
         square += weights[i] ** 2;
         weights[i] /= v;
       }
-      quadratic[c] = -0.5 / v;
-      const share = (counts[c] + 0.5) / (rows + 0.5 * classes);
-      bias[c] = (-0.5 * square) / v - (width / 2) * Math.log(v) + options.frequencyWeight * Math.log(share);
+      bias[c] -= (0.5 * square) / v;
     }
     return new LinearProbe({
       name: "class-means",
@@ -107,6 +112,7 @@ export class ClassMeans {
       center: mean,
       transform: this.#transform,
       unitLength: false,
+      weighted,
       weights,
       quadratic,
       bias,
@@ -133,7 +139,7 @@ function moveOnto(
 }
 
 function estimatePriorRows(
-  priors: Float64Array,
+  priors: Float64Array | null,
   seenMeans: Float64Array,
   seen: readonly number[],
   counts: Int32Array,
@@ -143,7 +149,7 @@ function estimatePriorRows(
   seen.forEach((c, at) => {
     const weight = counts[c] / (counts[c] + 1);
     let square = 0;
-    for (let i = 0; i < width; i++) square += (seenMeans[at * width + i] - priors[c * width + i]) ** 2;
+    for (let i = 0; i < width; i++) square += (seenMeans[at * width + i] - (priors?.[c * width + i] ?? 0)) ** 2;
     sum += weight * (square / width - 1 / counts[c]);
     total += weight;
   });

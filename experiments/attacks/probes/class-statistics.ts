@@ -28,6 +28,11 @@ export class ClassStatistics {
     return this.#rows;
   }
 
+  /** Classes that have rows. */
+  get seen(): number[] {
+    return Array.from(this.counts.keys()).filter((label) => this.counts[label] > 0);
+  }
+
   /** Mean over all rows, [width]. */
   get mean(): Float64Array {
     const mean = new Float64Array(this.width);
@@ -56,16 +61,10 @@ export class ClassStatistics {
     }
   }
 
-  /** Mean of a class, [width]; null where it has no rows. */
-  meanOf(label: number): Float64Array | null {
-    const sum = this.sums[label];
-    return sum === undefined ? null : sum.map((value) => value / this.counts[label]);
-  }
-
   /** Covariance within classes, pooled: Σ (x - mean of its class)(...)ᵀ / (rows - classes seen). Throws RangeError for too few rows. */
   async pooledCovariance(product: Float64Product): Promise<Float64Array> {
     const { width } = this;
-    const seen = Array.from(this.counts.keys()).filter((label) => this.counts[label] > 0);
+    const { seen } = this;
     const freedom = this.#rows - seen.length;
     if (freedom < 1)
       throw new RangeError(`pooled covariance: expected more rows than classes, got ${this.#rows} of ${seen.length}`);

@@ -12,11 +12,13 @@ export interface LinearProbeParts {
   readonly transform: Float64Array | null;
   /** Scale z to length 1 (cosine)? */
   readonly unitLength: boolean;
-  /** [classes, inner] */
+  /** Tokens that have weights, in the order of these; null: all. */
+  readonly weighted: readonly number[] | null;
+  /** [tokens with weights, inner] */
   readonly weights: Float64Array;
   /** Factor of |z|² in a token's score, [classes]. */
   readonly quadratic: Float64Array | null;
-  /** [classes] */
+  /** [classes]; null: none (and all tokens have weights) */
   readonly bias: Float64Array | null;
 }
 
@@ -32,7 +34,7 @@ export class LinearProbe implements RowProbe {
     this.name = parts.name;
     this.width = parts.width;
     this.#inner = parts.transform === null ? parts.width : parts.transform.length / parts.width;
-    this.classes = parts.weights.length / this.#inner;
+    this.classes = parts.bias === null ? parts.weights.length / this.#inner : parts.bias.length;
     this.#parts = parts;
   }
 
@@ -48,12 +50,13 @@ export class LinearProbe implements RowProbe {
       z = mapped;
     }
     const square = this.#finish(z);
-    const scores = new Float64Array(this.classes);
-    for (let c = 0; c < this.classes; c++) {
+    const products = new Float64Array(weights.length / this.#inner);
+    for (let c = 0; c < products.length; c++) {
       let sum = 0;
       for (let j = 0, at = c * this.#inner; j < this.#inner; j++) sum += weights[at + j] * z[j];
-      scores[c] = sum;
+      products[c] = sum;
     }
+    const scores = this.#spread(products, 1);
     this.#addAffine(scores, square);
     return best(scores, count);
   }
@@ -73,9 +76,20 @@ export class LinearProbe implements RowProbe {
     const squares = Array.from({ length: n }, (_, r) =>
       this.#finish(z.subarray(r * this.#inner, (r + 1) * this.#inner)),
     );
-    const right = { data: weights, shape: [this.classes, this.#inner], transposed: true } as const;
-    const scores = await product.times(z, this.#inner, right);
+    const right = { data: weights, shape: [weights.length / this.#inner, this.#inner], transposed: true } as const;
+    const scores = this.#spread(await product.times(z, this.#inner, right), n);
     squares.forEach((square, r) => this.#addAffine(scores.subarray(r * this.classes, (r + 1) * this.classes), square));
+    return scores;
+  }
+
+  /** Products [rows, tokens with weights] to where they belong in [rows, classes]; 0 for the others. */
+  #spread(products: Float64Array, rows: number): Float64Array {
+    const { weighted } = this.#parts;
+    if (weighted === null) return products;
+    const scores = new Float64Array(rows * this.classes);
+    for (let row = 0; row < rows; row++)
+      for (let at = 0; at < weighted.length; at++)
+        scores[row * this.classes + weighted[at]] = products[row * weighted.length + at];
     return scores;
   }
 

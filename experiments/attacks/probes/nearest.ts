@@ -23,6 +23,7 @@ export function nearestProbe(distance: "l2" | "cosine", references: Float64Array
     center: null,
     transform: null,
     unitLength: distance === "cosine",
+    weighted: null,
     weights,
     quadratic: null,
     bias,

@@ -28,10 +28,11 @@ export async function ridgeProbe(
   const t = whitening(centred, width);
   if (embeddings === null) {
     // Weights of token c are T Tᵀ times its centred sum: T is the probe's transform, Tᵀ is folded into its weights.
-    const sums = new Float64Array(classes * width);
-    statistics.sums.forEach((sum, c) => {
-      if (sum !== undefined)
-        for (let i = 0; i < width; i++) sums[c * width + i] = sum[i] - statistics.counts[c] * mean[i];
+    // Tokens without rows have the constant 0.
+    const weighted = statistics.seen;
+    const sums = new Float64Array(weighted.length * width);
+    weighted.forEach((c, at) => {
+      for (let i = 0; i < width; i++) sums[at * width + i] = statistics.sums[c]![i] - statistics.counts[c] * mean[i];
     });
     const weights = await product.times(sums, width, { data: t, shape: [width, width], transposed: false });
     const bias = Float64Array.from(statistics.counts, (count) => count / rows);
@@ -41,6 +42,7 @@ export async function ridgeProbe(
       center: mean,
       transform: t,
       unitLength: false,
+      weighted,
       weights,
       quadratic: null,
       bias,
@@ -84,6 +86,7 @@ export async function ridgeProbe(
     center: mean,
     transform,
     unitLength: true,
+    weighted: null,
     weights,
     quadratic: null,
     bias: null,

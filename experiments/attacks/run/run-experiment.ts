@@ -6,7 +6,8 @@ import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
 import { attackNamed } from "../registry.ts";
 import { configHash, type AttackConfig } from "./attack-config.ts";
 import { cellRecord, type CellRecord } from "./cell-record.ts";
-import { cellsOf, runCell, type Cell, type Experiment } from "./run-cell.ts";
+import type { Cell, Experiment } from "./attack-setting.ts";
+import { cellsOf, runCell } from "./run-cell.ts";
 import { promptIds, trainingText } from "./texts.ts";
 
 export interface ExperimentOptions {

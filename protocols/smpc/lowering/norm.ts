@@ -1,6 +1,7 @@
 /**
  * LayerNorm and RMSNorm: open the rows, sum their squares, one row function, one row scale; three rounds (smpc.md, gates 3 and 5).
  */
+import { MAX_RING_BITS } from "../../../shares/words.ts";
 import type { ValueId } from "../instruction.ts";
 import { rowSeries } from "../fit/row-series.ts";
 import { seriesPrecision } from "../fit/series-precision.ts";
@@ -94,8 +95,66 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   builder.emit({ gate: "open", x: shifted, out: scaleWire });
   const out = builder.share(rows, columns, fracBits + scale.outputFracBits);
   builder.emit({ gate: "row-scale", x: wire, scale: scaleWire, out, width });
+  if (groups === 1) checkNormed(at, { squares, factor: scale.share, lo, hi, width, epsilon, site });
   if (at.normedFracBits === null) return at.value(out);
   return at.value(at.reopenNormed(out, at.normedFracBits, width, `${site}.normed`));
+}
+
+/** Significant bits of the smallest number that a check reads, and fractional bits of what goes out: enough to tell 1 from a miss. */
+const CHECK_BITS = 8;
+const CHECK_FRAC_BITS = 7;
+const CHECK_OUTPUT_BITS = 12;
+/** A sum of squares is checked in a ring so many times (log2) as wide as its series' period: one beyond it wraps there, and not here. */
+const CHECK_MORE_BITS = 4;
+/** Of the expected value: roundings stay below a twentieth of it for eight parties. */
+const CHECK_TOLERANCE = 0.125;
+
+interface NormedRows {
+  /** Shares of the sums of squares and of their factors 1 / sqrt(s / width + epsilon), one a row. */
+  readonly squares: ValueId;
+  readonly factor: ValueId;
+  /** What the sums may be. */
+  readonly lo: number;
+  readonly hi: number;
+  readonly width: number;
+  readonly epsilon: number;
+  readonly site: string;
+}
+
+/**
+ * A normed row's squares sum up to `width`: factor^2 s goes out with the row, and its owner sees one whose sum of squares the series
+ * doesn't cover. Both numbers are opened once more, beside the openings that are there anyway: a few words a row, no round.
+ */
+function checkNormed(at: Lowering, { squares, factor, lo, hi, width, epsilon, site }: NormedRows): void {
+  const { builder } = at;
+  const { rows, fracBits } = builder.info(squares);
+  const sumFracBits = CHECK_BITS - Math.floor(Math.log2(lo));
+  const wanted = Math.ceil(Math.log2(2 * hi)) + CHECK_MORE_BITS + sumFracBits;
+  const sum = at.open(squares, sumFracBits, Math.min(wanted, MAX_RING_BITS - Math.max(0, fracBits - sumFracBits)));
+
+  const [least, most] = [hi, lo].map((s) => 1 / Math.sqrt(s / width + epsilon));
+  const factorFracBits = CHECK_BITS - Math.floor(Math.log2(least));
+  // squares and square-scale of a number that isn't negative take half of its wire's ring; twice the largest factor fits.
+  const wire = at.open(factor, factorFracBits, Math.ceil(Math.log2(2 * most)) + factorFracBits + 2);
+  const square = builder.share(rows, 1, 2 * factorFracBits);
+  builder.emit({ gate: "squares", x: wire, out: square, width: 1, nonNegative: true });
+  const layout = { heads: 1, kvHeads: 1, headDim: 1, queries: rows, past: 0, causal: true, window: 1 };
+  const product = builder.share(rows, 1, 2 * factorFracBits + sumFracBits);
+  builder.emit({ gate: "square-scale", x: wire, square, scale: sum, out: product, layout, droppedBits: 0 });
+
+  const scaleBits = Math.ceil(Math.log2(width));
+  const shifted = at.atFracBits(at.rescaled(product, -scaleBits), CHECK_FRAC_BITS);
+  const output = `check.${site}`;
+  builder.emit({ gate: "output", x: shifted, name: output, bits: CHECK_OUTPUT_BITS });
+  // s / (s + width epsilon) of the smallest row, and 1 of a large one.
+  const smallest = lo / (lo + width * epsilon);
+  const expected = (width / 2 ** scaleBits) * ((1 + smallest) / 2);
+  builder.check({
+    output,
+    expected,
+    tolerance: (width / 2 ** scaleBits) * (CHECK_TOLERANCE + (1 - smallest) / 2),
+    site,
+  });
 }
 
 /**

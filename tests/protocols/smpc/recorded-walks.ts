@@ -23,10 +23,10 @@ export class RecordedWalks {
     for (const each of Object.values(gates)) {
       // Every gate is run on its own instructions only: listening needs no more of their types.
       const gate = each as unknown as Listened;
-      const { party, dealer } = gate;
-      gate.party = (instruction, walk) => party.call(each, instruction, this.#party(instruction, walk));
-      gate.dealer = (instruction, walk) => dealer.call(each, instruction, this.#dealer(walk));
-      this.#restore.push(() => Object.assign(gate, { party, dealer }));
+      const before = { ...gate };
+      gate.party = (instruction, walk) => before.party(instruction, this.#party(instruction, walk));
+      gate.dealer = (instruction, walk) => before.dealer(instruction, this.#dealer(walk));
+      this.#restore.push(() => Object.assign(gate, before));
     }
   }
 
@@ -51,7 +51,7 @@ export class RecordedWalks {
       );
       assert.deepEqual(sums, BigUint64Array.from(dealt), `wire ${id}: the mask`);
     }
-    assert.deepEqual([...this.#masks.keys()].sort(), [...this.#wires.keys()].sort(), "wires of dealer and parties");
+    assert.deepEqual(new Set(this.#masks.keys()), new Set(this.#wires.keys()), "wires of dealer and parties");
     const { places } = dealtLayout(plan);
     for (let party = 0; party < parties; party++)
       plan.instructions.forEach((instruction, index) => {
@@ -73,17 +73,17 @@ export class RecordedWalks {
       return wire;
     };
     const read = (this.#read[walk.party] ??= new Map());
-    const counted = (name: string, { next, nextPacked }: WordSource): WordSource => {
+    const counted = (name: string, source: WordSource): WordSource => {
       const key = `${idOf(instruction)} ${name}`;
       const count = (words: number): void => void read.set(key, (read.get(key) ?? 0) + words);
       return {
         next(out) {
           count(out.length);
-          next(out);
+          source.next(out);
         },
         nextPacked(words) {
           count(words);
-          return nextPacked(words);
+          return source.nextPacked(words);
         },
       };
     };

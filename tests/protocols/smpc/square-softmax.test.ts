@@ -62,7 +62,7 @@ const logitRange = (reach: number): SiteRange => ({
 });
 
 const squaringsOf = ({ instructions }: Plan): number =>
-  instructions.filter(({ gate }) => gate === "square-scale").length;
+  instructions.filter((each) => each.gate === "square-scale" && each.layout.window !== 1).length;
 
 interface Measured {
   readonly plan: Plan;

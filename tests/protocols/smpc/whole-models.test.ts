@@ -62,7 +62,7 @@ for (const [name, precision] of [
     const { model, golden } = await openGolden(name);
     const { plan: planOf, factors } = await prepare(model, precision);
     const plan = planOf(golden.ids.length, 0, golden.ids.length);
-    const isSquared = plan.instructions.some(({ gate }) => gate === "square-scale");
+    const isSquared = plan.checks.some(({ output }) => output.startsWith("check.start."));
     assert.equal(isSquared, precision.softmax === "square");
     const { hidden, logits } = await plainForward(model, golden.ids);
     const simulation = new Simulation(2, factors);

@@ -3,7 +3,7 @@ import type { Model } from "../../../layers/model.ts";
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { ClassStatistics } from "./class-statistics.ts";
-import { LayerWalk } from "./layer-walk.ts";
+import { LayerWalk, type RowBatch } from "./layer-walk.ts";
 import { rowReader, type RowKind, type RowReader } from "./row-kinds.ts";
 import { trainingWindows } from "./training-windows.ts";
 import { VocabularyWalk } from "./vocabulary-walk.ts";
@@ -78,28 +78,45 @@ export class ProbeTraining {
   /** What probes of these kinds need at the layer reached; goes on to the next one. Kinds that the layer doesn't have are left out. */
   async collect(kinds: readonly RowKind[]): Promise<ProbeMaterial[]> {
     const { layer } = this.walk;
-    const { vocabulary } = this.#model.spec;
     const materials: ProbeMaterial[] = [];
     for (const kind of kinds) {
       if (kind !== "row" && layer === this.#model.spec.layers) continue;
-      const reader = await rowReader(this.#model, layer, kind, this.#product);
-      if (reader === null) continue;
-      const statistics = new ClassStatistics(reader.width, vocabulary);
-      materials.push({ layer, reader, statistics, references: new Float64Array(vocabulary * reader.width) });
+      const material = await this.#begin(kind);
+      if (material !== null) materials.push(material);
     }
-    await this.walk.step(async (batch) => {
-      const labels = batch.ids.map((id, row) => (batch.positions[row] === 0 ? -1 : id));
-      for (const { reader, statistics } of materials)
-        await statistics.add(this.#product, await reader.read(batch), labels);
-    });
-    for (const walk of this.#vocabulary)
-      await walk.step(layer, async (batch) => {
-        for (const { reader, references } of materials) {
-          const rows = await reader.read(batch);
-          const from = batch.from * reader.width;
-          for (let i = 0; i < rows.length; i++) references[from + i] += rows[i] / this.#vocabulary.length;
-        }
-      });
+    await this.walk.step((batch) => this.#addTraining(materials, batch));
+    for (const walk of this.#vocabulary) await walk.step(layer, (batch) => this.#addReferences(materials, batch));
     return materials;
+  }
+
+  /** What probes of hidden rows need at the layer reached, without going on. */
+  async look(): Promise<ProbeMaterial> {
+    const material = (await this.#begin("row"))!;
+    await this.walk.look((batch) => this.#addTraining([material], batch));
+    for (const walk of this.#vocabulary) await walk.look((batch) => this.#addReferences([material], batch));
+    return material;
+  }
+
+  async #begin(kind: RowKind): Promise<ProbeMaterial | null> {
+    const { vocabulary } = this.#model.spec;
+    const { layer } = this.walk;
+    const reader = await rowReader(this.#model, layer, kind, this.#product);
+    if (reader === null) return null;
+    const statistics = new ClassStatistics(reader.width, vocabulary);
+    return { layer, reader, statistics, references: new Float64Array(vocabulary * reader.width) };
+  }
+
+  async #addTraining(materials: readonly ProbeMaterial[], batch: RowBatch): Promise<void> {
+    const labels = batch.ids.map((id, row) => (batch.positions[row] === 0 ? -1 : id));
+    for (const { reader, statistics } of materials)
+      await statistics.add(this.#product, await reader.read(batch), labels);
+  }
+
+  async #addReferences(materials: readonly ProbeMaterial[], batch: RowBatch): Promise<void> {
+    for (const { reader, references } of materials) {
+      const rows = await reader.read(batch);
+      const from = batch.from * reader.width;
+      for (let i = 0; i < rows.length; i++) references[from + i] += rows[i] / this.#vocabulary.length;
+    }
   }
 }

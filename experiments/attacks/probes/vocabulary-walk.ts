@@ -35,9 +35,19 @@ export class VocabularyWalk {
     return this.#rows;
   }
 
+  /** Shows the rows reached, without projections, and stays. */
+  async look(visit: VisitRows): Promise<void> {
+    const { width } = this.#engine.spec;
+    for (const { ids, positions, from } of this.#batches()) {
+      const rows = this.#rows.subarray(from * width, (from + ids.length) * width);
+      await visit({ ids, positions, rows, projections: null, from });
+    }
+  }
+
   /** As LayerWalk.step; a batch's texts are single tokens. */
   async step(layer: number, visit: VisitRows = () => undefined): Promise<void> {
     const { spec } = this.#engine;
+    if (layer === spec.layers) return this.look(visit);
     let prefix: { k: Tensor; v: Tensor } | null = null;
     await this.#prefix?.step(({ projections, positions }) => {
       if (projections === null) return;
@@ -48,10 +58,6 @@ export class VocabularyWalk {
     for (const { ids, positions, from } of this.#batches()) {
       const rows = this.#rows.subarray(from * spec.width, (from + ids.length) * spec.width);
       const x: Tensor = { data: rows, shape: [ids.length, spec.width] };
-      if (layer === spec.layers) {
-        await visit({ ids, positions, rows, projections: null, from });
-        continue;
-      }
       const { q, k, v } = await this.#engine.pre(layer, x, positions);
       const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
       await visit({ ids, positions, rows, projections, from });

@@ -1,0 +1,167 @@
+/** Own tokens from single rows: probes trained for some kinds of row at one layer, the best of each chosen on calibration views. */
+import { z } from "zod";
+import { Float64Product } from "../../../layers/onnx/float64-product.ts";
+import type { Preparation } from "../attack.ts";
+import { nearestProbe } from "../probes/nearest.ts";
+import { bestProbe, ownTokenProbe, OWN_TOKEN_PROBES, type LabelledRows } from "../probes/own-token-probes.ts";
+import { ProbeTraining, type ProbeMaterial } from "../probes/probe-training.ts";
+import type { RowKind, RowReader } from "../probes/row-kinds.ts";
+import type { RowProbe } from "../probes/row-probe.ts";
+import { positionsOf, rowsOf } from "../probes/view-rows.ts";
+import { VocabularyWalk } from "../probes/vocabulary-walk.ts";
+import type { RecordedView } from "../views/recorded-view.ts";
+
+/** How probes are trained. */
+export const probeOptions = z.strictObject({
+  trainingTokens: z.int().min(64).default(60_000).describe("tokens of public text that probes learn from"),
+  windowTokens: z.int().min(2).default(128).describe("tokens that the model reads at a time of it"),
+  prefixes: z.int().min(1).default(4).describe("fixed texts after which every token of the vocabulary is read"),
+  probes: z
+    .array(z.enum(OWN_TOKEN_PROBES))
+    .min(1)
+    .default([...OWN_TOKEN_PROBES])
+    .describe("of which the best on calibration prompts is taken; the first one where there are none"),
+  guesses: z.int().min(1).default(5).describe("tokens named for a position"),
+});
+export type ProbeOptions = z.infer<typeof probeOptions>;
+
+/** A probe of one kind of row, ready. */
+export interface RowReading {
+  readonly reader: RowReader;
+  readonly probe: RowProbe;
+  /** Mean of 1 / rank on the calibration prompts; NaN without any. */
+  readonly calibrationScore: number;
+  /** Rows at position 0 are functions of their token alone: the vocabulary's rows there are a table to look them up in. */
+  readonly first: RowProbe;
+}
+
+export class RowReadings {
+  /** In the order asked for; kinds that the layer doesn't have are left out. */
+  readonly readings: readonly RowReading[];
+  /** Token ids by their frequency in the training text, most frequent first. */
+  readonly frequent: readonly number[];
+  readonly #layer: number;
+  readonly #guesses: number;
+
+  private constructor(readings: readonly RowReading[], frequent: readonly number[], layer: number, guesses: number) {
+    this.readings = readings;
+    this.frequent = frequent;
+    this.#layer = layer;
+    this.#guesses = guesses;
+  }
+
+  /** Walks the training text and the vocabulary to the layer and trains probes there. Throws Error for too little training text. */
+  static async train(
+    { model, engine, encode, training, layer, calibration, seed, report }: Preparation,
+    kinds: readonly RowKind[],
+    { trainingTokens, windowTokens, prefixes, probes, guesses }: ProbeOptions,
+  ): Promise<RowReadings> {
+    const { vocabulary, width } = engine.spec;
+    const product = await Float64Product.open(1);
+    try {
+      const documents = training.documents.map(encode);
+      const text = { documents, tokens: trainingTokens, windowTokens, prefixes, seed };
+      const walk = await ProbeTraining.begin(model, engine, product, text);
+      const ids = Array.from({ length: vocabulary }, (_, id) => id);
+      const embeddings = {
+        data: (
+          await engine.embed(
+            ids,
+            ids.map(() => 1),
+          )
+        ).data as Float32Array,
+        width,
+      };
+      report(`rows of ${walk.walk.ids.length} training tokens up to layer ${layer}`);
+      await walk.goTo(layer);
+      const materials = await walk.collect(kinds);
+      const alone = await aloneRows(engine, layer, materials);
+      const readings: RowReading[] = [];
+      for (const [at, material] of materials.entries()) {
+        report(`probes of ${material.reader.kind} rows at layer ${layer}`);
+        const known = await calibrationRows(calibration, layer, material.reader);
+        const choices = probes.map((name) => () => ownTokenProbe(product, name, material, embeddings, known));
+        const { probe, score } =
+          known.ids.length === 0 ? { probe: await choices[0](), score: NaN } : await bestProbe(product, choices, known);
+        const first = nearestProbe("l2", alone[at], material.reader.width);
+        readings.push({ reader: material.reader, probe, calibrationScore: score, first });
+      }
+      const { counts } = walk;
+      return new RowReadings(
+        readings,
+        ids.sort((a, b) => counts[b] - counts[a] || a - b),
+        layer,
+        guesses,
+      );
+    } finally {
+      await product.close();
+    }
+  }
+
+  /** Guesses for every position that the view has rows of, by the first kind that it has there. */
+  async recover(view: RecordedView): Promise<Map<number, number[]>> {
+    const guesses = new Map<number, number[]>();
+    for (const { reader, probe, first } of this.readings) {
+      const positions = positionsOf(view, this.#layer, reader.kind).filter((position) => !guesses.has(position));
+      const rows = await rowsOf(view, this.#layer, reader, positions);
+      positions.forEach((position, at) => {
+        const row = rows.subarray(at * reader.width, (at + 1) * reader.width);
+        guesses.set(position, (position === 0 ? first : probe).rank(row, this.#guesses).ids);
+      });
+    }
+    return guesses;
+  }
+
+  /** The most frequent tokens, for every position that `recover` would have guessed at. */
+  prior(view: RecordedView): Map<number, number[]> {
+    const positions = this.readings.flatMap(({ reader }) => positionsOf(view, this.#layer, reader.kind));
+    return new Map(positions.map((position) => [position, this.frequent.slice(0, this.#guesses)]));
+  }
+
+  /** Calibration scores by kind of row, where there was calibration. */
+  figures(): Record<string, number> {
+    return Object.fromEntries(
+      this.readings
+        .filter(({ calibrationScore }) => !Number.isNaN(calibrationScore))
+        .map(({ reader, calibrationScore }) => [`calibration ${reader.kind}`, calibrationScore]),
+    );
+  }
+}
+
+/** Rows of every token of the vocabulary at position 0, of each kind: [vocabulary, width]. */
+async function aloneRows(
+  engine: Preparation["engine"],
+  layer: number,
+  materials: readonly ProbeMaterial[],
+): Promise<Float64Array[]> {
+  const walk = await VocabularyWalk.begin(engine, []);
+  for (let below = 0; below < layer; below++) await walk.step(below);
+  const alone = materials.map(({ reader }) => new Float64Array(engine.spec.vocabulary * reader.width));
+  await walk.step(layer, async (batch) => {
+    for (const [at, { reader }] of materials.entries())
+      alone[at].set(await reader.read(batch), batch.from * reader.width);
+  });
+  return alone;
+}
+
+/** Rows of one kind after position 0 that calibration views have, with their tokens. */
+export async function calibrationRows(
+  prompts: Preparation["calibration"],
+  layer: number,
+  reader: RowReader,
+): Promise<LabelledRows> {
+  const parts: Float32Array[] = [];
+  const ids: number[] = [];
+  for (const prompt of prompts) {
+    const positions = positionsOf(prompt.view, layer, reader.kind).filter((position) => position > 0);
+    parts.push(await rowsOf(prompt.view, layer, reader, positions));
+    ids.push(...positions.map((position) => prompt.ids[position]));
+  }
+  const rows = new Float32Array(ids.length * reader.width);
+  let at = 0;
+  for (const part of parts) {
+    rows.set(part, at);
+    at += part.length;
+  }
+  return { rows, ids };
+}

@@ -1,0 +1,209 @@
+/**
+ * How far a single row speaks of positions that are not its own, at every layer: tokens at t-2, t-1, t+1, t+2, t+3.
+ *
+ * Functionality: for each offset, class means of the neighbour on what is left of the row after its own token's mean row, alone and
+ *   together with pair counts of public text (`probe`, `probeAndPairs`), against the counts alone (`pairs`, `unigram`). For t+1 also
+ *   the logit lens (`lens`): the model's own head on the row. The own token that counts and means are taken for is the one that
+ *   the own-token probe of the layer names, not the true one.
+ * Controls: the baselines; layer 0 holds the own token alone, so that nothing may exceed the pair counts by more than chance.
+ * Reference: logit lens (nostalgebraist 2020). Test: tests/experiments/attacks/neighbours.test.ts
+ *
+ * npx tsx experiments/attacks/studies/neighbour-curve.ts [--model PATH] [--layers 0,1,2] [--out FILE]
+ */
+import { parseArgs } from "node:util";
+import { bootstrapInterval } from "../metrics/bootstrap.ts";
+import type { LayerWalk } from "../probes/layer-walk.ts";
+import { NeighbourProbe, neighboursOf, OwnMeanRemoved, type NeighbourRows } from "../probes/neighbour-probe.ts";
+import { ownTokenProbe } from "../probes/own-token-probes.ts";
+import type { ProbeMaterial } from "../probes/probe-training.ts";
+import type { RowProbe } from "../probes/row-probe.ts";
+import { TokenPairs } from "../probes/token-pairs.ts";
+import { rankOf } from "../probes/truth-ranks.ts";
+import { CURVE_FILES, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
+import { brief } from "./own-token-curve.ts";
+import { StudyOutput, type StudyRow } from "./study-output.ts";
+
+export interface NeighbourCurve {
+  readonly texts: CurveTexts;
+  readonly options: CurveOptions;
+  /** null: all. */
+  readonly layers: readonly number[] | null;
+  readonly offsets: readonly number[];
+  readonly isDone: (row: Pick<StudyRow, "study" | "setting" | "seed">) => boolean;
+  readonly write: (row: StudyRow, startedAt: number) => void;
+  readonly report: (doing: string) => void;
+}
+
+/** Walks through the layers once; a row of the study for each layer and offset. */
+export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> {
+  const { texts, options, offsets, isDone, report } = study;
+  const { attacked, calibration, training, product, model } = texts;
+  const { seed } = options;
+  const settingOf = (layer: number, offset: number): StudyRow["setting"] => ({
+    model: texts.name,
+    layer,
+    offset,
+    promptTokens: options.tokens,
+    trainingTokens: training.walk.ids.length,
+    prefixes: options.prefixes,
+  });
+  const counts = new Map(
+    offsets.map((offset) => [offset, new TokenPairs(texts.documents, offset, model.spec.vocabulary)]),
+  );
+  const countedTokens = texts.documents.reduce((sum, ids) => sum + ids.length, 0);
+  const layers = Array.from({ length: model.spec.layers + 1 }, (_, layer) => layer).filter(
+    (layer) =>
+      (study.layers === null || study.layers.includes(layer)) &&
+      offsets.some((offset) => !isDone({ study: "neighbour-curve", setting: settingOf(layer, offset), seed })),
+  );
+  for (let layer = 0; layer <= (layers.at(-1) ?? -1); layer++) {
+    report(`layer ${layer}`);
+    if (!layers.includes(layer)) {
+      await training.collect([]);
+      await attacked.step();
+      await calibration.step();
+      continue;
+    }
+    const material = await training.look();
+    const ownMean = new OwnMeanRemoved(material);
+    const known = await labelled(calibration, material);
+    const own = await ownTokenProbe(product, "class-means", material, texts.embeddings, known);
+    const [seen, calibrated] = [
+      await leftRows(attacked, material, ownMean, own),
+      await leftRows(calibration, material, ownMean, own),
+    ];
+    for (const offset of offsets) {
+      if (isDone({ study: "neighbour-curve", setting: settingOf(layer, offset), seed })) continue;
+      const startedAt = performance.now();
+      const pairs = counts.get(offset)!;
+      const probe = await NeighbourProbe.fit(product, training.walk, material, ownMean, pairs, {
+        ...calibrated,
+        truth: truthOf(calibration, offset),
+      });
+      const truth = truthOf(attacked, offset);
+      const found = await probe.ranks(product, { ...seen, truth });
+      const byRow = new Map(found.map((ranks) => [ranks.row, ranks]));
+      const share = (most: number, rankAt: (row: number) => number | undefined): number[] =>
+        brief(
+          bootstrapInterval(
+            perPrompt(attacked, (row) => {
+              const rank = rankAt(row);
+              return rank === undefined ? null : rank < most ? 1 : 0;
+            }),
+            seed,
+          ),
+        );
+      const both = (rankAt: (row: number) => number | undefined): Record<string, number[]> => ({
+        top1: share(1, rankAt),
+        top5: share(5, rankAt),
+      });
+      const figures: Record<string, unknown> = { rows: found.length, countedTokens };
+      for (const way of ["probe", "probeAndPairs", "pairs", "unigram"] as const)
+        figures[way] = both((row) => byRow.get(row)?.[way]);
+      if (offset === 1) {
+        const lens = await lensRanks(texts, truth);
+        figures.lens = both((row) => (truth[row] < 0 ? undefined : lens[row]));
+      }
+      const gain = perPrompt(attacked, (row) => {
+        const ranks = byRow.get(row);
+        return ranks === undefined ? null : Number(ranks.probeAndPairs === 0) - Number(ranks.pairs === 0);
+      });
+      figures.gainOverPairs = brief(bootstrapInterval(gain, seed));
+      const n = attacked.texts.length;
+      study.write({ study: "neighbour-curve", setting: settingOf(layer, offset), figures, n, seed }, startedAt);
+    }
+    await training.collect([]);
+    await attacked.step();
+    await calibration.step();
+  }
+}
+
+/** Neighbours of all rows after position 0; -1 where there is none, and for the row at position 0. */
+function truthOf({ ids, positions }: LayerWalk, offset: number): number[] {
+  return neighboursOf(ids, positions, offset).map((id, row) => (positions[row] === 0 ? -1 : id));
+}
+
+async function labelled(walk: LayerWalk, { reader }: ProbeMaterial): Promise<{ rows: Float32Array; ids: number[] }> {
+  const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
+  const kept = walk.positions.flatMap((position, row) => (position === 0 ? [] : [row]));
+  const out = new Float32Array(kept.length * reader.width);
+  kept.forEach((row, at) => out.set(rows.subarray(row * reader.width, (row + 1) * reader.width), at * reader.width));
+  return { rows: out, ids: kept.map((row) => walk.ids[row]) };
+}
+
+/** Rows after the mean of the token that the own-token probe names. */
+async function leftRows(
+  walk: LayerWalk,
+  { reader }: ProbeMaterial,
+  ownMean: OwnMeanRemoved,
+  probe: RowProbe,
+): Promise<Omit<NeighbourRows, "truth">> {
+  const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
+  const own = walk.ids.map(
+    (_, row) => probe.rank(rows.subarray(row * reader.width, (row + 1) * reader.width), 1).ids[0],
+  );
+  return { left: ownMean.of(rows, own), own };
+}
+
+/** Ranks of the true next tokens by the model's own head on the rows. */
+async function lensRanks({ engine, attacked }: CurveTexts, truth: readonly number[]): Promise<number[]> {
+  const { width, vocabulary } = engine.spec;
+  const ranks: number[] = [];
+  for (let row = 0; row < truth.length; row++) {
+    if (truth[row] < 0) {
+      ranks.push(-1);
+      continue;
+    }
+    const x = { data: attacked.rows.slice(row * width, (row + 1) * width), shape: [1, width] };
+    const { logits } = await engine.head(x);
+    if (logits === null) throw new Error("logit lens: expected a model with a head, got an encoder");
+    ranks.push(rankOf(Float64Array.from(logits.data.subarray(0, vocabulary)), truth[row]));
+  }
+  return ranks;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string", default: CURVE_FILES.model },
+      layers: { type: "string" },
+      offsets: { type: "string", default: "-2,-1,1,2,3" },
+      prompts: { type: "string", default: "100" },
+      calibration: { type: "string", default: "10" },
+      tokens: { type: "string", default: "64" },
+      "training-tokens": { type: "string", default: "200000" },
+      prefixes: { type: "string", default: "16" },
+      seed: { type: "string", default: "1" },
+      out: { type: "string" },
+    },
+  });
+  const output = new StudyOutput(values.out ?? null);
+  const options: CurveOptions = {
+    ...CURVE_FILES,
+    model: values.model,
+    prompts: Number(values.prompts),
+    calibration: Number(values.calibration),
+    tokens: Number(values.tokens),
+    notSources: ["sotu"],
+    trainingTokens: Number(values["training-tokens"]),
+    windowTokens: 128,
+    prefixes: Number(values.prefixes),
+    seed: Number(values.seed),
+  };
+  const texts = await CurveTexts.open(options);
+  try {
+    await studyNeighbourCurve({
+      texts,
+      options,
+      layers: values.layers?.split(",").map(Number) ?? null,
+      offsets: values.offsets.split(",").map(Number),
+      isDone: (row) => output.has(row),
+      write: (row, startedAt) => output.write(row, startedAt),
+      report: (doing) => void process.stderr.write(`${doing}\n`),
+    });
+  } finally {
+    await texts.close();
+  }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) await main();

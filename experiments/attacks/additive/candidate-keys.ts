@@ -78,7 +78,12 @@ export class CandidateKeys {
       const { k, v } = await this.#exact.page(position, this.#base.tokens);
       return { k: this.#wire.onWire(k), v: this.#wire.onWire(v) };
     }
-    const turned = unrotated(this.#base.k, new Array<number>(this.vocabulary).fill(-position), rope, headDim);
+    const turned = unrotated(
+      this.#base.k,
+      this.#base.tokens.map(() => -position),
+      rope,
+      headDim,
+    );
     return { k: this.#wire.onWire(turned), v: this.#values };
   }
 

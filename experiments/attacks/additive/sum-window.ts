@@ -253,7 +253,7 @@ export class SumWindow {
     for (let token = 0; token < logPrior.length; token++) {
       // A weight above that of the largest key that was seen (1) can't be.
       const fits = belief.weights.every(
-        (of, r) => of === null || rows[r].top === null || of[token] <= 1 + 4 * (logit + top * Math.abs(rows[r].top!)),
+        (of, r) => of === null || rows[r].top === null || of[token] <= 1 + 4 * (logit + top * Math.abs(this.#tops[r])),
       );
       if (fits && logPrior[token] > -Infinity) allowed.push(token);
     }

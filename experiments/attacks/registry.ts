@@ -1,9 +1,11 @@
 import type { Attack } from "./attack.ts";
+import { beamInfill } from "./methods/beam-infill.ts";
 import { bestOf } from "./methods/best-of.ts";
+import { infill } from "./methods/infill.ts";
 import { shareWords } from "./methods/share-words.ts";
 
 /** Every attack of the lab, by name. */
-const ATTACKS: readonly Attack<unknown>[] = [bestOf(attackNamed), shareWords];
+const ATTACKS: readonly Attack<unknown>[] = [bestOf(attackNamed), beamInfill, infill, shareWords];
 
 /** The attack of that name. Throws Error naming those that there are. */
 export function attackNamed(name: string): Attack<unknown> {

@@ -78,7 +78,7 @@ export class PrefixForward {
       rows.push(await engine.post(layer, x, u));
     }
     this.#ids.push(...ids);
-    const last = rows.at(-1)!;
+    const last = rows[engine.spec.layers];
     const width = last.shape[1];
     const { logits } = await engine.head({ data: last.data.slice(-width), shape: [1, width] });
     this.#logits = logits?.data ?? null;

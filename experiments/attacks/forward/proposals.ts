@@ -27,3 +27,15 @@ export async function openingLogits(engine: StageEngine): Promise<ArrayLike<numb
   await forward.extend([end]);
   return forward.nextLogits();
 }
+
+/** Ids of several orders in turn, each id once, where it comes first. */
+export function* interleave(...orders: readonly ArrayLike<number>[]): Generator<number> {
+  const given = new Set<number>();
+  const longest = Math.max(...orders.map(({ length }) => length));
+  for (let at = 0; at < longest; at++)
+    for (const order of orders) {
+      if (at >= order.length || given.has(order[at])) continue;
+      given.add(order[at]);
+      yield order[at];
+    }
+}

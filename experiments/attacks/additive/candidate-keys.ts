@@ -7,7 +7,7 @@ import { unrotated } from "../probes/row-kinds.ts";
 /** The words that rows travel in between parties. */
 export type RowWord = "float32" | "float16";
 
-/** k and v of every token at one position, [vocabulary, kvHeads·headDim] each. */
+/** k and v of tokens at one position, [tokens, kvHeads·headDim] each. */
 export interface KeyPage {
   readonly k: Float32Array;
   readonly v: Float32Array;
@@ -26,6 +26,8 @@ export class CandidateKeys {
   readonly #base: DictionaryPage;
   readonly #values: Float32Array;
   readonly #pages = new Map<number, KeyPage>();
+  /** Of single tokens, by position · vocabulary + token: a few thousand numbers each prompt. */
+  readonly #single = new Map<number, KeyPage>();
 
   private constructor(
     engine: StageEngine,
@@ -70,6 +72,23 @@ export class CandidateKeys {
     }
     this.#pages.set(position, page);
     return page;
+  }
+
+  /** k and v of one token at a position, [width] each. */
+  async of(token: number, position: number): Promise<KeyPage> {
+    const name = position * this.vocabulary + token;
+    const kept = this.#single.get(name);
+    if (kept !== undefined) return kept;
+    const { rope, headDim } = this.#engine.spec;
+    const row = (all: Float32Array): Float32Array => all.subarray(token * this.width, (token + 1) * this.width);
+    let found: KeyPage;
+    if (rope === null) {
+      const { k, v } = await this.at(position);
+      found = { k: row(k).slice(), v: row(v).slice() };
+    } else
+      found = { k: this.#wire.onWire(unrotated(row(this.#base.k), [-position], rope, headDim)), v: row(this.#values) };
+    this.#single.set(name, found);
+    return found;
   }
 
   async #page(position: number): Promise<KeyPage> {

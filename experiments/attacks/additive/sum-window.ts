@@ -126,8 +126,7 @@ export class SumWindow {
     const logits = new Map<number, Float64Array>(); // known position -> [rows]
     for (const [position, token] of known) {
       if (!seen.has(position)) continue;
-      const { k } = await keys.at(position);
-      const own = k.subarray(token * keys.width, (token + 1) * keys.width);
+      const { k: own } = await keys.of(token, position);
       logits.set(
         position,
         Float64Array.from(rows, (row) => (row.keys.includes(position) ? rowLogits(keys.attention, row, own)[0] : NaN)),
@@ -145,9 +144,9 @@ export class SumWindow {
       if (row.mass !== null) this.#target[r * this.#columns + this.#columns - 1] = row.mass;
     });
     for (const [position, at] of logits) {
-      const { v } = await keys.at(position);
+      const { v } = await keys.of(known.get(position)!, position);
       rows.forEach((_, r) => {
-        if (!Number.isNaN(at[r])) this.#explain(r, Math.exp(at[r] - this.#tops[r]), v, known.get(position)!);
+        if (!Number.isNaN(at[r])) this.#explain(r, Math.exp(at[r] - this.#tops[r]), v);
       });
     }
     for (const position of positions) {
@@ -172,9 +171,9 @@ export class SumWindow {
     }
   }
 
-  #explain(r: number, weight: number, v: Float32Array, token: number): void {
+  #explain(r: number, weight: number, v: Float32Array): void {
     const row = this.#problem.rows[r];
-    const from = token * this.#problem.keys.width + this.#group(row) * (this.#columns - 1);
+    const from = this.#group(row) * (this.#columns - 1);
     const at = r * this.#columns;
     for (let i = 0; i < this.#columns - 1; i++) this.#target[at + i] -= weight * (v[from + i] - row.mean[i]);
     if (row.mass !== null) this.#target[at + this.#columns - 1] -= weight;

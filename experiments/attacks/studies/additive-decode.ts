@@ -8,6 +8,7 @@
  * node --import tsx experiments/attacks/studies/additive-decode.ts --settings 1x2x1,2x4x1 --wire float16 --merge plain --prompts 6 --out FILE
  * node --import tsx experiments/attacks/studies/additive-decode.ts --method partial-softmax --layers 0,1,4 --settings 1x4x1 --out FILE
  */
+import path from "node:path";
 import { parseArgs } from "node:util";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
@@ -209,7 +210,7 @@ async function main(): Promise<void> {
         tokens: Number(values.tokens),
         seed: Number(values.seed),
       };
-      const named = values.model === undefined ? "default" : new URL(values.model, "file:").pathname.split("/").at(-2)!;
+      const named = values.model === undefined ? "default" : path.basename(path.dirname(path.resolve(values.model)));
       if (output.has({ study: study.method, setting: settingOf(study, named), seed: study.seed })) continue;
       const startedAt = performance.now();
       output.write(await studyAdditive(study), startedAt);

@@ -10,6 +10,8 @@ import { RecordingParties, type RecordedSession } from "../../../experiments/att
 const MODEL = new URL("../../fixtures/models/llama-gqa", import.meta.url).pathname;
 const [ALPHA, OWN, LENGTH] = [3, 1, 18];
 
+const ascending = (a: number, b: number): number => a - b;
+
 const parties: Record<"plain" | "masked", RecordingParties> = {} as never;
 const sessions: Record<"plain" | "masked", RecordedSession> = {} as never;
 let engine: StageEngine;
@@ -49,7 +51,7 @@ function errors(merge: "plain" | "masked", layer: number): { keys: number; posit
 test("value rows of a shard's first key come out at float rounding, at every layer", () => {
   for (const layer of [0, 1, 2]) {
     const single = errors("plain", layer).filter(({ keys }) => keys === 1);
-    assert.deepEqual(single.map(({ position }) => position).sort(), [0, 2]);
+    assert.deepEqual(single.map(({ position }) => position).sort(ascending), [0, 2]);
     for (const { error } of single) assert.ok(error < 1e-6, `layer ${layer}: ${error}`);
   }
 });
@@ -57,7 +59,7 @@ test("value rows of a shard's first key come out at float rounding, at every lay
 test("those of its second key follow from the mass", () => {
   for (const layer of [0, 1, 2]) {
     const second = errors("plain", layer).filter(({ keys }) => keys === 2);
-    assert.deepEqual(second.map(({ position }) => position).sort(), [3, 5]);
+    assert.deepEqual(second.map(({ position }) => position).sort(ascending), [3, 5]);
     for (const { error } of second) assert.ok(error < 1e-4, `layer ${layer}: ${error}`);
   }
 });
@@ -86,7 +88,7 @@ test("at layer 0 the rows are tokens, certified; noise certifies nothing", async
   const view = session.view([`comp.${OWN}`]);
   const budget = { forwardPasses: 0, seed: 1 };
   const recovery = await prepared.recover(view, known, budget);
-  assert.deepEqual([...recovery.certified].sort(), [0, 2, 3, 5]);
+  assert.deepEqual([...recovery.certified].sort(ascending), [0, 2, 3, 5]);
   for (const [position, guesses] of recovery.guesses) assert.equal(guesses[0], ids[position]);
   assert.equal((await prepared.recover(noiseView(view, 1), known, budget)).certified.size, 0);
   await prepared.close();

@@ -30,42 +30,72 @@ export function cellPlot(cells: readonly CellRecord[]): string {
   });
 }
 
-/** Which columns of a study's rows are drawn. */
+/** Which figures of a study's rows are drawn. A name may be a path: "best.top1". */
 export interface StudyAxes {
-  /** A numeric key of the setting or the figures. */
-  readonly x: string;
+  readonly title: string;
+  /** Key of the setting that x is, or the x of each of several figures. */
+  readonly x: string | { readonly label: string; readonly figures: Readonly<Record<string, number>> };
+  /** The figure that y is; for an x of several figures its label. */
   readonly y: string;
   /** Keys of the setting that tell lines apart. */
   readonly series: readonly string[];
   readonly logarithmic?: boolean;
+  /** Settings that are drawn; all where absent. */
+  readonly only?: Readonly<Record<string, unknown>>;
 }
 
-/** One line a series of a study. */
-export function studyPlot(rows: readonly StudyRecord[], { x, y, series, logarithmic }: StudyAxes): string {
+/** One line a series of a study; null where no row has these figures. */
+export function studyPlot(all: readonly StudyRecord[], axes: StudyAxes): string | null {
+  const { x, y, series, only = {} } = axes;
+  const rows = all.filter(({ setting }) => Object.entries(only).every(([key, value]) => setting[key] === value));
+  const named = (row: StudyRecord): string => series.map((key) => `${key} ${String(row.setting[key])}`).join(", ");
   const points = rows
-    .map((row) => ({
-      x: Number(row.setting[x] ?? numberOf(row.figures[x])),
-      y: numberOf(row.figures[y]),
-      series: series.map((key) => `${key} ${String(row.setting[key])}`).join(", "),
-    }))
+    .flatMap((row) =>
+      typeof x === "string"
+        ? [{ x: Number(row.setting[x]), ...spread(figureAt(row, y)), series: named(row) }]
+        : Object.entries(x.figures).map(([name, at]) => ({
+            x: at,
+            ...spread(figureAt(row, name)),
+            series: named(row),
+          })),
+    )
     .filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
+  if (points.length === 0) return null;
   return svg({
     height: 340,
     marginLeft: 50,
-    x: { label: x, grid: true, ...(logarithmic === true ? { type: "log" as const } : {}) },
+    x: {
+      label: typeof x === "string" ? x : x.label,
+      grid: true,
+      ...(axes.logarithmic === true ? { type: "log" as const } : {}),
+    },
     y: { label: y, grid: true, domain: [0, Math.max(1, ...points.map((point) => point.y))] },
     color: { legend: true, scheme: "Tableau10" },
     marks: [
+      Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "series", strokeOpacity: 0.5 }),
       Plot.lineY(points, { x: "x", y: "y", stroke: "series", sort: "x" }),
       Plot.dot(points, { x: "x", y: "y", fill: "series", r: 3 }),
     ],
   });
 }
 
-/** The number of a figure: its mean where it has an interval. */
-export function numberOf(figure: unknown): number {
-  if (typeof figure === "number") return figure;
-  return typeof figure === "object" && figure !== null && "mean" in figure ? Number(figure.mean) : NaN;
+function figureAt({ figures }: StudyRecord, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>(
+      (inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined),
+      figures,
+    );
+}
+
+/** A figure is a number, an interval, or [mean, low, high]. */
+function spread(figure: unknown): { y: number; low: number; high: number } {
+  const [mean, low, high] = Array.isArray(figure)
+    ? figure.map(Number)
+    : typeof figure === "object" && figure !== null
+      ? ["mean", "low", "high"].map((key) => Number(Reflect.get(figure, key)))
+      : [Number(figure ?? NaN)];
+  return { y: mean, low: low ?? mean, high: high ?? mean };
 }
 
 /** "alpha 4, c 2 · layer 1 · comp.0". */

@@ -3,13 +3,11 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { cellRecord, type CellRecord } from "../run/cell-record.ts";
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-
 /** A row of a study: figures by name, for what setting, over how many prompts. */
 export const studyRecord = z.looseObject({
   study: z.string(),
   setting: z.record(z.string(), z.unknown()),
-  figures: z.record(z.string(), z.union([scalar, z.looseObject({ mean: z.number() })])),
+  figures: z.record(z.string(), z.unknown()),
   n: z.number(),
   seed: z.number(),
 });

@@ -60,7 +60,10 @@ function studyPart(name: string, rows: readonly StudyRecord[]): string {
     ...figures.map((key) => plain(row.figures[key])),
     String(row.n),
   ]);
-  const drawn = (STUDY_AXES[name] ?? []).map((axes: StudyAxes) => studyPlot(rows, axes));
+  const drawn = (STUDY_AXES[name] ?? []).flatMap((axes: StudyAxes) => {
+    const plot = studyPlot(rows, axes);
+    return plot === null ? [] : [`<h3>${escaped(axes.title)}</h3>`, plot];
+  });
   return `<h2>${escaped(name)}</h2>\n${drawn.join("\n")}\n${table([...settings, ...figures, "n"], cells)}`;
 }
 
@@ -74,6 +77,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], ma
 function plain(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+  if (Array.isArray(value) && value.length === 3 && value.every((part) => typeof part === "number"))
+    return withInterval({ mean: value[0] as number, low: value[1] as number, high: value[2] as number });
   if (typeof value === "object" && "mean" in value) return withInterval(value as CellRecord["leak"]);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

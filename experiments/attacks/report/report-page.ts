@@ -21,7 +21,7 @@ export function reportPage({ cells, studies }: Records): string {
 <style>
   body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #1c232b; }
   table { border-collapse: collapse; margin: 1em 0; font-size: 13px; }
-  th, td { border-bottom: 1px solid #d4dae1; padding: 3px 10px; text-align: right; }
+  th, td { border-bottom: 1px solid #d4dae1; padding: 3px 10px; text-align: right; white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; }
   .void { background: #fde7e5; }
   .wide { overflow-x: auto; }
@@ -54,10 +54,11 @@ ${table(head, rows, voided)}`;
 
 function studyPart(name: string, rows: readonly StudyRecord[]): string {
   const settings = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))];
-  const figures = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))];
-  const cells = rows.map((row) => [
+  const flat = rows.map((row) => flattened(row.figures));
+  const figures = [...new Set(flat.flatMap((row) => Object.keys(row)))];
+  const cells = rows.map((row, at) => [
     ...settings.map((key) => plain(row.setting[key])),
-    ...figures.map((key) => plain(row.figures[key])),
+    ...figures.map((key) => plain(flat[at][key])),
     String(row.n),
   ]);
   const drawn = (STUDY_AXES[name] ?? []).flatMap((axes: StudyAxes) => {
@@ -72,6 +73,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], ma
     cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("");
   const body = rows.map((row, at) => `<tr${marked[at] === true ? ' class="void"' : ""}>${line("td", row)}</tr>`);
   return `<div class="wide"><table><tr>${line("th", head)}</tr>\n${body.join("\n")}</table></div>`;
+}
+
+/** Figures of figures by their path: { best: { top1 } } is "best.top1"; an interval is one figure. */
+function flattened(figures: Readonly<Record<string, unknown>>, under = ""): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(figures).flatMap(([key, value]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value) && !("mean" in value)
+        ? Object.entries(flattened(value as Record<string, unknown>, `${under}${key}.`))
+        : [[`${under}${key}`, value]],
+    ),
+  );
 }
 
 function plain(value: unknown): string {

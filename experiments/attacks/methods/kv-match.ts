@@ -34,7 +34,7 @@ export const kvMatch: Attack<ProbeOptions> = {
     return {
       recover: async (view) => ({ ...nothing, guesses: await readings.recover(view) }),
       prior: (view) => Promise.resolve({ ...nothing, guesses: readings.prior(view) }),
-      close: () => Promise.resolve(),
+      close: () => readings.close(),
     };
   },
 };

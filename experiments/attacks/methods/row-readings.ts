@@ -40,10 +40,18 @@ export class RowReadings {
   readonly readings: readonly RowReading[];
   /** Token ids by their frequency in the training text, most frequent first. */
   readonly frequent: readonly number[];
+  readonly #product: Float64Product;
   readonly #layer: number;
   readonly #guesses: number;
 
-  private constructor(readings: readonly RowReading[], frequent: readonly number[], layer: number, guesses: number) {
+  private constructor(
+    product: Float64Product,
+    readings: readonly RowReading[],
+    frequent: readonly number[],
+    layer: number,
+    guesses: number,
+  ) {
+    this.#product = product;
     this.readings = readings;
     this.frequent = frequent;
     this.#layer = layer;
@@ -87,14 +95,11 @@ export class RowReadings {
         readings.push({ reader: material.reader, probe, calibrationScore: score, first });
       }
       const { counts } = walk;
-      return new RowReadings(
-        readings,
-        ids.sort((a, b) => counts[b] - counts[a] || a - b),
-        layer,
-        guesses,
-      );
-    } finally {
+      ids.sort((a, b) => counts[b] - counts[a] || a - b);
+      return new RowReadings(product, readings, ids, layer, guesses);
+    } catch (error) {
       await product.close();
+      throw error;
     }
   }
 
@@ -116,6 +121,10 @@ export class RowReadings {
   prior(view: RecordedView): Map<number, number[]> {
     const positions = this.readings.flatMap(({ reader }) => positionsOf(view, this.#layer, reader.kind));
     return new Map(positions.map((position) => [position, this.frequent.slice(0, this.#guesses)]));
+  }
+
+  close(): Promise<void> {
+    return this.#product.close();
   }
 
   /** Calibration scores by kind of row, where there was calibration. */

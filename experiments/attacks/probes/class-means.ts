@@ -59,7 +59,7 @@ export class ClassMeans {
     // By the variance of all rows, not of those within classes, which is nothing where rows depend on the token alone (layer 0).
     for (let i = 0; i < width; i++) {
       const variance = statistics.gram[i * width + i] / rows - mean[i] ** 2;
-      covariance[i * width + i] += PENALTY * variance;
+      covariance[i * width + i] += variance > 0 ? PENALTY * variance : 1; // a feature that never varies says nothing
     }
     const transform = whitening(covariance, width);
     const whiten = (data: Float64Array): Promise<Float64Array> =>

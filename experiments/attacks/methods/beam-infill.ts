@@ -4,7 +4,7 @@
  * Functionality: left to right, the likeliest fillings are kept (beam search); a known token is a constraint that costs what the model
  *   makes of it, and a visible row takes from each filling, in nats, a calibrated weight times the distance between the observed row
  *   and the one that the filling gives. No training: it is the infiller for models that no network was trained for.
- * Needs: `row` of one layer; `ids` of the positions that the view has rows of (else probes must read them first).
+ * Needs: `row` of one layer; `ids` of those positions, or training text, for a probe to read them off the rows.
  * Cost: `width` passes a position; in front of a visible row, 2·`ahead` more through the layers below that row alone.
  * Reference: the seed's learned reconstruction, with the model's own knowledge of language in place of training.
  * Controls: the same search without rows (prior); noise in place of rows; the unsharded view.
@@ -15,8 +15,9 @@ import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, CalibrationPrompt, Recovery } from "../attack.ts";
 import { PrefixForward, type CandidateToken } from "../forward/prefix-forward.ts";
-import { logProbabilities, openingLogits, orderByLogits } from "../forward/proposals.ts";
+import { logProbabilities, openingLogits } from "../forward/proposals.ts";
 import { scaledL1, type RowMeasure } from "../forward/row-measure.ts";
+import { OwnTokens } from "../infill/own-tokens.ts";
 import { visibleRows } from "../infill/visible-rows.ts";
 
 export const beamInfillOptions = z.strictObject({
@@ -36,6 +37,11 @@ export const beamInfillOptions = z.strictObject({
   guesses: z.int().min(1).default(5).describe("guesses of a position"),
 });
 export type BeamInfillOptions = z.infer<typeof beamInfillOptions>;
+
+/** A calibration prompt, and what its view is sure of. */
+interface KnownPrompt extends CalibrationPrompt {
+  readonly known: ReadonlyMap<number, number>;
+}
 
 /** What the observed rows say of a filling. */
 export interface RowEvidence {
@@ -64,14 +70,18 @@ export const beamInfill: Attack<BeamInfillOptions> = {
     if (!parsed.success) throw new Error(`beam-infill: ${schemaFaults(parsed.error, value, "options")}`);
     return parsed.data;
   },
-  async prepare({ engine, layer, calibration }, options) {
+  async prepare(preparation, options) {
+    const { engine, layer } = preparation;
+    const own = new OwnTokens(preparation);
+    const calibration: KnownPrompt[] = [];
+    for (const { ids, view } of preparation.calibration) calibration.push({ ids, view, known: await own.of(view) });
     const opening = await openingLogits(engine);
     const measure = scaledL1(await hiddenShare(engine, layer, calibration));
     const weight = await bestWeight(engine, layer, calibration, measure, opening, options);
     return {
       recover: async (view, { engine: at, description: { promptLength: length } }) => {
         const evidence = { layer, rows: view.rows("row", layer), measure, weight };
-        const task = { engine: at, length, known: view.ids(), evidence, opening };
+        const task = { engine: at, length, known: await own.of(view), evidence, opening };
         const recovery = await beamFill(task, options);
         return { ...recovery, figures: { ...recovery.figures, weight } };
       },
@@ -139,15 +149,23 @@ interface Extension {
   readonly score: number;
 }
 
-/** The `count` likeliest extensions; all by the given token where there is one. */
+/** The `count` likeliest extensions, best first; one of each filling by the given token where there is one. */
 function likeliest(beams: readonly Beam[], given: number | undefined, count: number): Extension[] {
-  return beams
-    .flatMap((beam) => {
-      const ids = given === undefined ? orderByLogits(beam.next).subarray(0, count) : [given];
-      return Array.from(ids, (id) => ({ beam, id, score: beam.score + beam.next[id] }));
-    })
-    .sort((a, b) => b.score - a.score)
-    .slice(0, count);
+  if (given !== undefined) return beams.map((beam) => ({ beam, id: given, score: beam.score + beam.next[given] }));
+  const vocabulary = beams[0].next.length;
+  const scores = new Float64Array(beams.length * vocabulary);
+  beams.forEach(({ score, next }, at) =>
+    scores.set(
+      next.map((log) => score + log),
+      at * vocabulary,
+    ),
+  );
+  const least = scores.slice().sort()[Math.max(0, scores.length - count)];
+  const found: Extension[] = [];
+  scores.forEach((score, at) => {
+    if (score >= least) found.push({ beam: beams[Math.floor(at / vocabulary)], id: at % vocabulary, score });
+  });
+  return found.sort((a, b) => b.score - a.score).slice(0, count);
 }
 
 /** Of many extensions, the `width` that the visible row after them speaks for; only the layers below that row are run. */
@@ -197,17 +215,13 @@ const guessesAt = (beams: readonly Beam[], position: number, count: number): num
   [...new Set(beams.map(({ tokens }) => tokens[position]))].slice(0, count);
 
 /** By feature, how much of a row comes from hidden tokens: the mean absolute difference to the row without them, [d]. Ones where nothing is hidden. */
-async function hiddenShare(
-  engine: StageEngine,
-  layer: number,
-  prompts: readonly CalibrationPrompt[],
-): Promise<Float64Array> {
+async function hiddenShare(engine: StageEngine, layer: number, prompts: readonly KnownPrompt[]): Promise<Float64Array> {
   const { width } = engine.spec;
   const sums = new Float64Array(width);
   let rows = 0;
-  for (const { view } of prompts) {
+  for (const { view, known } of prompts) {
     const observed = view.rows("row", layer);
-    const alone = (await visibleRows(engine, view.ids(), [layer])).get(layer)!;
+    const alone = (await visibleRows(engine, known, [layer])).get(layer)!;
     for (const [position, row] of observed) {
       const expected = alone.get(position);
       if (expected === undefined) continue;
@@ -224,7 +238,7 @@ async function hiddenShare(
 async function bestWeight(
   engine: StageEngine,
   layer: number,
-  prompts: readonly CalibrationPrompt[],
+  prompts: readonly KnownPrompt[],
   measure: RowMeasure,
   opening: ArrayLike<number>,
   options: BeamInfillOptions,
@@ -232,9 +246,9 @@ async function bestWeight(
   let best = { weight: options.weights[0], right: -1 };
   for (const weight of options.weights) {
     let right = 0;
-    for (const { ids, view } of prompts) {
+    for (const { ids, view, known } of prompts) {
       const evidence = { layer, rows: view.rows("row", layer), measure, weight };
-      const { guesses } = await beamFill({ engine, length: ids.length, known: view.ids(), evidence, opening }, options);
+      const { guesses } = await beamFill({ engine, length: ids.length, known, evidence, opening }, options);
       right += ids.filter((id, position) => guesses.get(position)?.[0] === id).length;
     }
     if (right > best.right) best = { weight, right };

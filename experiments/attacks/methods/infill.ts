@@ -3,8 +3,8 @@
  *
  * Functionality: a bidirectional transformer, started from the model's own blocks, reads the known ids, the rows of their positions at
  *   several layers, and how those rows differ from what the known tokens alone would give: that difference is what the hidden tokens
- *   put into them. Positions whose row is seen but not their id (layer 0 under SMPC) are read first. Then the most certain guesses of
- *   a round become known to the next one (mask-predict, arXiv 1904.09324), and the differences are taken anew.
+ *   put into them. Own tokens that the node wasn't told (layer 0 under SMPC) are read off their rows by a probe first. The most certain
+ *   guesses of a round become known to the next one (mask-predict, arXiv 1904.09324), and the differences are taken anew.
  * Needs: `row`; `ids` where the party got any. One network serves every sharding; it is made for one model.
  * Cost: rounds + 1 passes of the network and of the model over the prompt: a second or so.
  * Reference: the seed's learned reconstruction (ROUGE-L below 0.25 where shards are chosen well, above 0.5 where not).
@@ -17,7 +17,9 @@ import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, Recovery } from "../attack.ts";
 import { InfillNetwork } from "../infill/infill-network.ts";
-import { visibleRows, type LayerRows } from "../infill/visible-rows.ts";
+import { rowDifferences } from "../infill/row-differences.ts";
+import { OwnTokens } from "../infill/own-tokens.ts";
+import type { LayerRows } from "../infill/visible-rows.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 
 /** The network for the default model. */
@@ -47,19 +49,16 @@ export const infill: Attack<InfillOptions> = {
     if (!parsed.success) throw new Error(`infill: ${schemaFaults(parsed.error, value, "options")}`);
     return parsed.data;
   },
-  async prepare({ model, engine }, options) {
-    const network = await InfillNetwork.open(options.network, model.name);
-    const task = (view: RecordedView, length: number, rows: LayerRows): InfillTask => ({
-      network,
-      engine,
-      length,
-      known: view.ids(),
-      rows,
-    });
+  async prepare(preparation, options) {
+    const network = await InfillNetwork.open(options.network, preparation.model.name);
+    const own = new OwnTokens(preparation);
     return {
-      recover: (view, { description }) =>
-        fillTokens(task(view, description.promptLength, observedRows(view, network.rowLayers)), options),
-      prior: (view, { description }) => fillTokens(task(view, description.promptLength, new Map()), options),
+      recover: async (view, { engine, description: { promptLength: length } }) => {
+        const rows = observedRows(view, network.rowLayers);
+        return fillTokens({ network, engine, length, known: await own.of(view), rows }, options);
+      },
+      prior: (view, { engine, description: { promptLength: length } }) =>
+        fillTokens({ network, engine, length, known: view.ids(), rows: new Map() }, options),
       close: () => network.close(),
     };
   },
@@ -78,21 +77,17 @@ export async function fillTokens(task: InfillTask, { rounds, guesses: count }: I
     guesses.set(position, ids);
     known.set(position, ids[0]);
   };
-  const seen = new Set([...task.rows.values()].flatMap((rows) => [...rows.keys()]));
   let passes = 0;
-  const fill = async (wanted: (position: number) => boolean): Promise<Filling[]> => {
-    const differences = await differencesOf(task, known);
+  const fill = async (): Promise<Filling[]> => {
+    const differences = await rowDifferences(task.rows, known, task.engine, network.rowLayers);
     const logits = await network.logits({ length, known, rows: task.rows, differences });
     passes += length;
-    const open = Array.from({ length }, (_, position) => position).filter(
-      (position) => !known.has(position) && wanted(position),
-    );
+    const open = Array.from({ length }, (_, position) => position).filter((position) => !known.has(position));
     return open.map((position) => filling(position, logits, network.vocabulary, count));
   };
-  if ([...seen].some((position) => !known.has(position))) (await fill((position) => seen.has(position))).forEach(take);
   const hidden = length - known.size;
   for (let round = 1; round <= rounds && known.size < length; round++) {
-    const found = await fill(() => true);
+    const found = await fill();
     found.sort((a, b) => b.certainty - a.certainty || a.position - b.position);
     const left = hidden - Math.ceil((hidden * round) / rounds); // to stay open after this round
     found.slice(0, found.length - left).forEach(take);
@@ -119,26 +114,4 @@ function filling(position: number, logits: Float32Array, vocabulary: number, cou
   }
   const top = row[ids[0]];
   return { position, ids, certainty: 1 / row.reduce((sum, logit) => sum + Math.exp(logit - top), 0) };
-}
-
-/** Observed rows of known positions less the rows that the known tokens alone would give. */
-async function differencesOf(
-  { network, engine, rows }: InfillTask,
-  known: ReadonlyMap<number, number>,
-): Promise<LayerRows> {
-  if ([...rows.values()].every(({ size }) => size === 0)) return new Map();
-  const expected = await visibleRows(engine, known, network.rowLayers);
-  return new Map(
-    [...rows].map(([layer, observed]) => [
-      layer,
-      new Map(
-        [...observed]
-          .filter(([position]) => known.has(position))
-          .map(([position, row]) => {
-            const alone = expected.get(layer)!.get(position)!;
-            return [position, Float32Array.from(row, (x, i) => x - alone[i])];
-          }),
-      ),
-    ]),
-  );
 }

@@ -1,4 +1,4 @@
-"""Writes a trained infill network as ONNX: matrices as 8-bit integers with a scale a row, the readers of rows as float16.
+"""Writes a trained infill network as ONNX: matrices as integers of 8 bits (feed-forward ones: 4) with scales.
 
     python infill_export.py --model ../../../models/default --weights infill.pt --out ../infill
 
@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy
 import onnx
 import torch
+import onnx.version_converter
 from onnx import helper, numpy_helper
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
+
+BLOCK = 64  # elements of a matrix that share a scale
 
 from infill_network import ROW_LAYERS, Config, InfillNetwork, Llama, RowReader
 
@@ -52,7 +55,7 @@ class Exported(nn.Module):
             y = block.post_attention_layernorm(x)
             gate = block.mlp.gate_proj(y)
             x = x + block.mlp.down_proj(gate * torch.sigmoid(gate) * block.mlp.up_proj(y))
-        return F.linear(self.net.norm(x[:, :-1]), self.net.embed.weight)[..., :c.vocab_size]
+        return (self.net.norm(x[:, :-1]) @ self.net.embed.weight.T)[..., :c.vocab_size]
 
 
 def folded(reader: RowReader) -> nn.Module:
@@ -65,32 +68,28 @@ def folded(reader: RowReader) -> nn.Module:
 
 
 def smaller(graph: onnx.GraphProto) -> None:
-    """Replaces the large constants by small ones that the graph widens when it runs."""
+    """Replaces large constants by small integers with a scale for each run of BLOCK elements; the graph widens them when it runs."""
     kept, wideners = [], []
     for tensor in graph.initializer:
-        x = numpy_helper.to_array(tensor)
-        name = tensor.name
-        if x.dtype != numpy.float32 or x.size < 4096:
+        x, name = numpy_helper.to_array(tensor), tensor.name
+        if x.dtype != numpy.float32 or x.ndim != 2 or x.shape[1] <= Config.head_dim:
             kept.append(tensor)
-        elif x.ndim == 2 and x.shape[1] > Config.head_dim and not is_reader(x):
-            axis = 0 if x.shape[0] >= x.shape[1] * 4 else 1  # the embedding by row, transposed matrices by column
-            scale = (numpy.abs(x).max(1 - axis) / 127 + 1e-12).astype(numpy.float32)
-            small = numpy.round(x / numpy.expand_dims(scale, 1 - axis)).astype(numpy.int8)
-            kept += [numpy_helper.from_array(small, f"{name}_i8"), numpy_helper.from_array(scale, f"{name}_scale")]
-            wideners.append(helper.make_node("DequantizeLinear", [f"{name}_i8", f"{name}_scale"], [name], axis=axis))
-        else:
-            kept.append(numpy_helper.from_array(x.astype(numpy.float16), f"{name}_f16"))
-            wideners.append(helper.make_node("Cast", [f"{name}_f16"], [name], to=onnx.TensorProto.FLOAT))
+            continue
+        bits = 4 if Config.intermediate_size in x.shape else 8  # the feed-forward matrices are most of it and bear most
+        kind, most = (onnx.TensorProto.INT4, 7) if bits == 4 else (onnx.TensorProto.INT8, 127)
+        blocks = x.reshape(x.shape[0], -1, BLOCK)
+        scale = (numpy.abs(blocks).max(-1) / most + 1e-12).astype(numpy.float16).astype(numpy.float32)
+        small = numpy.round(blocks / scale[..., None]).clip(-most, most).reshape(x.shape).astype(numpy.int8)
+        packed = small.flatten() if bits == 8 else (small.flatten()[0::2] & 15) | (small.flatten()[1::2] << 4)
+        kept.append(helper.make_tensor(f"{name}_small", kind, x.shape, packed.astype(numpy.int8).tobytes(), raw=True))
+        kept.append(numpy_helper.from_array(scale.astype(numpy.float16), f"{name}_scale"))
+        wideners.append(helper.make_node("Cast", [f"{name}_scale"], [f"{name}_wide"], to=onnx.TensorProto.FLOAT))
+        wideners.append(helper.make_node("DequantizeLinear", [f"{name}_small", f"{name}_wide"], [name], axis=1, block_size=BLOCK))
     del graph.initializer[:]
     graph.initializer.extend(kept)
     nodes = [*wideners, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def is_reader(x: numpy.ndarray) -> bool:
-    """True for the folded matrices of the row readers: whitening gives their columns very different sizes."""
-    return sorted(x.shape) == sorted((Config.hidden_size, len(ROW_LAYERS) * Config.hidden_size))
 
 
 def main() -> None:
@@ -113,9 +112,10 @@ def main() -> None:
     o.out.mkdir(parents=True, exist_ok=True)
     file = o.out / "infill.onnx"
     with torch.no_grad():
-        torch.onnx.export(exported, example, str(file), input_names=names, output_names=["logits"], opset_version=19, dynamo=False,
+        torch.onnx.export(exported, example, str(file), input_names=names, output_names=["logits"], opset_version=20, dynamo=False, do_constant_folding=False,
                           dynamic_axes={**{name: {1: "positions"} for name in names}, "logits": {1: "positions"}})
     graph = onnx.load(str(file))
+    graph = onnx.version_converter.convert_version(graph, 21)  # 4-bit integers
     smaller(graph.graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, str(file))

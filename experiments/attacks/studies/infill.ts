@@ -11,8 +11,8 @@ import { noiseView } from "../controls/noise-view.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import { score, type Scores, type Seen } from "../metrics/score.ts";
 import { attackNamed } from "../registry.ts";
-import type { CalibrationPrompt, PublicKnowledge, Recovery } from "../attack.ts";
-import { promptIds } from "../run/texts.ts";
+import type { CalibrationPrompt, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
+import { promptIds, trainingText } from "../run/texts.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
@@ -33,6 +33,8 @@ export interface InfillStudy {
   readonly layer: number;
   /** The node isn't told its ids: what it would see with layer 0 under SMPC. */
   readonly withoutIds: boolean;
+  /** Public text of another domain: what a probe learns from that reads own tokens which the node wasn't told. */
+  readonly training: TrainingText;
   readonly prompts: number;
   readonly calibration: number;
   readonly tokens: number;
@@ -43,7 +45,7 @@ export interface InfillStudy {
 type Metric = "hiddenAccuracy" | "hiddenRougeL" | "ownAccuracy" | "wholeRougeL";
 const METRICS: readonly Metric[] = ["hiddenAccuracy", "hiddenRougeL", "ownAccuracy", "wholeRougeL"];
 /** Prompts of the noise control. */
-const NOISE_PROMPTS = 8;
+const NOISE_PROMPTS = 4;
 
 /** Which CompNode's view is attacked: another one each prompt. */
 const partyOf = (prompt: number, alpha: number): string => `comp.${prompt % alpha}`;
@@ -63,7 +65,7 @@ export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
       model: model.model,
       engine: model.engine,
       encode: model.encode,
-      training: { name: "none", documents: [] },
+      training: study.training,
       layer: study.layer,
       calibration: others,
       seed,
@@ -173,6 +175,7 @@ async function main(): Promise<void> {
       settings: { type: "string", default: "1x2x1,1x4x1,1x8x1,2x2x1,2x4x1,2x8x1,4x2x1,4x4x1,4x8x1,8x2x1,8x4x1,8x8x1" },
       layer: { type: "string", default: "1" },
       withoutIds: { type: "boolean", default: false },
+      training: { type: "string", default: "models/recipe/build/train.jsonl" },
       prompts: { type: "string", default: "40" },
       calibration: { type: "string", default: "4" },
       tokens: { type: "string", default: "96" },
@@ -181,6 +184,8 @@ async function main(): Promise<void> {
     },
   });
   const output = new StudyOutput(values.out ?? null);
+  const text = { file: values.training, notSources: ["sotu"], characters: 400_000 };
+  const training = values.withoutIds ? await trainingText({ training: text }, ".") : { name: "none", documents: [] };
   for (const name of values.settings.split(",")) {
     const setting = settingNamed(name);
     const model = await StudyModel.open(values.model ?? null, { ...setting, smpcLayers: "none" });
@@ -192,6 +197,7 @@ async function main(): Promise<void> {
         setting,
         layer: Number(values.layer),
         withoutIds: values.withoutIds,
+        training,
         prompts: Number(values.prompts),
         calibration: Number(values.calibration),
         tokens: Number(values.tokens),

@@ -1,4 +1,5 @@
 /** Distances of whole guesses of a gap and its visible token, with the tokens that guesses share run once. */
+import type { Tensor } from "../../../layers/tensor.ts";
 import type { CandidateToken, Chain, PrefixForward } from "../forward/prefix-forward.ts";
 import { logProbabilities, orderByLogits } from "../forward/proposals.ts";
 import type { RowMeasure } from "../forward/row-measure.ts";
@@ -39,16 +40,21 @@ export class GapEvaluator {
 
   /** Distance of each guess (missing tokens, then the visible one) to the observed row. */
   async distances(guesses: readonly (readonly number[])[]): Promise<Float64Array> {
-    const { forward, layer, missing, observed, measure } = this.#row;
-    const chains = await this.#chains(guesses, missing);
     const out = new Float64Array(guesses.length);
+    await this.rows(guesses, (rows, from) => out.set(this.#row.measure.distances(rows, this.#row.observed), from));
+    return out;
+  }
+
+  /** Rows of guesses at the visible position, a batch at a time, [batch, d]; `from`: the first guess of the batch. */
+  async rows(guesses: readonly (readonly number[])[], visit: (rows: Tensor, from: number) => void): Promise<void> {
+    const { forward, layer, missing } = this.#row;
+    const chains = await this.#chains(guesses, missing);
     for (let from = 0; from < guesses.length; from += BATCH) {
       const part = guesses.slice(from, from + BATCH);
       const tokens = part.map((guess) => guess[missing]);
       const batch = await forward.run(chains.slice(from, from + BATCH), tokens, layer);
-      out.set(measure.distances(batch.rows, observed), from);
+      visit(batch.rows, from);
     }
-    return out;
   }
 
   /** What the model proposes after the prefix and these tokens. */

@@ -4,7 +4,7 @@
  * Functionality: the tokens between two visible positions are searched until the row of the later one fits; then they and the visible
  *   token become part of the prefix, and the next gap is searched after it. A gap that isn't solved within its part of the budget is passed with the best guess.
  * Needs: rows of one layer at some positions; own ids are used where the party was given them.
- * Cost: each candidate token is one pass through the layers below; the budget is shared equally among the gaps that are left.
+ * Cost: each candidate token is one pass through the layers below; each gap may spend half of what is left of the budget.
  * Reference: seed, generalised vocabulary matching (cost Σ V^gap, rho = 3); arXiv 2505.18332 for gap 1. The search is gap-search.ts.
  * Controls: rows replaced by noise certify nothing; prior: the model's own text between the known tokens; exhaustive search (gap-exhaustive.ts).
  * Test: tests/experiments/attacks/gap-match.test.ts
@@ -19,6 +19,9 @@ import { calibrateGap, type GapCalibration } from "./gap-calibration.ts";
 import { searchGap } from "./gap-search.ts";
 import { OwnProbes } from "./own-probes.ts";
 import { priorContinuation } from "./prior-continuation.ts";
+
+/** Share of what is left of the budget that a gap may spend: on a wrong prefix all later rows are off, so the first failure decides. */
+const SHARE = 0.5;
 
 const gapMatchOptions = z.strictObject({
   trainingTokens: z
@@ -91,7 +94,7 @@ export async function matchChain(
     }
     const observed = rows.get(position)!;
     const start = forward.length;
-    const passes = Math.max(1, Math.floor((budget - forward.passes) / left--));
+    const passes = Math.max(1, Math.floor((budget - forward.passes) * (--left === 0 ? 1 : SHARE)));
     const own = given === undefined ? probes.rank(position, observed, ownCandidates).ids : [given];
     const missing = position - start;
     const { measure, epsilon } = calibration;

@@ -7,6 +7,7 @@
  * what a probe reads in its row. Places that gain together are moved together; where none gains, pairs of the best are tried.
  */
 import { interleave } from "../forward/proposals.ts";
+import { foretellPairs } from "./gap-pairs.ts";
 import { GapEvaluator, type GapRow } from "./gap-evaluator.ts";
 
 export interface GapTask extends GapRow {
@@ -41,6 +42,8 @@ const FIRST_CHUNK = 16;
 const LEVEL_PENALTY = 1.1;
 /** Guesses of the model alone to start from: beam, and visible tokens with each. */
 const [BEAM, OWN_SEEDS] = [4, 2];
+/** Chunks after which pairs are foretold, and tokens of a place that are then paired with those of another. */
+const [PAIR_LEVEL, FORETOLD] = [2, 2048];
 /** Moves of a guess that are followed, tokens of a place that are paired, guesses that wait, guesses reported. */
 const [FOLLOWED, PAIRED, WAITING, RANKED] = [3, 6, 512, 5];
 
@@ -126,6 +129,7 @@ class GapSearch {
     const best = [...moved, ...joined, ...paired].sort((a, b) => a.distance - b.distance).slice(0, FOLLOWED);
     this.#wait(best);
     if (untried) this.#waiting.push({ ...from, level: from.level + 1 });
+    if (!gained && from.level >= PAIR_LEVEL && this.#task.missing > 1) this.#wait(await this.#linearPairs(from));
     return !this.#isOver;
   }
 
@@ -138,8 +142,7 @@ class GapSearch {
 
   /** The next tokens to try at a place of a guess, as guesses. */
   async #moves({ tokens, level }: Waiting, place: number): Promise<number[][]> {
-    const gains = this.#gains[place];
-    const learned = [...gains.keys()].sort((a, b) => gains.get(a)! - gains.get(b)!);
+    const learned = this.#learned(place);
     const { order } = await this.#evaluator.proposals(tokens.slice(0, place));
     const orders = place === this.#task.missing ? [this.#task.own, learned, order] : [learned, order];
     const moves: number[][] = [];
@@ -172,15 +175,31 @@ class GapSearch {
 
   /** The best tokens of every two places. */
   #pairs({ tokens }: GapGuess): number[][] {
-    const top = this.#gains.map((gains) =>
-      [...gains.keys()].sort((a, b) => gains.get(a)! - gains.get(b)!).slice(0, PAIRED),
-    );
+    const top = this.#gains.map((_, place) => this.#learned(place).slice(0, PAIRED));
     const pairs: number[][] = [];
     for (let one = 0; one < top.length; one++)
       for (let other = one + 1; other < top.length; other++)
         for (const first of top[one])
           for (const second of top[other]) pairs.push([...tokens].with(one, first).with(other, second));
     return pairs;
+  }
+
+  /** Pairs among very many tokens, foretold from what each does alone: where single moves and the best tokens' pairs gain nothing. */
+  async #linearPairs(from: GapGuess): Promise<GapGuess[]> {
+    const places: number[][] = [];
+    for (let place = 0; place < this.#task.missing; place++) {
+      const { order } = await this.#evaluator.proposals(from.tokens.slice(0, place));
+      places.push([...interleave(this.#learned(place), order)].slice(0, FORETOLD));
+    }
+    if (places.reduce((sum, { length }) => sum + length, 0) > this.#task.passes - this.#spent) return [];
+    const pairs = await foretellPairs(this.#evaluator, this.#task, from.tokens, places);
+    return (await this.#try(pairs)).sort((a, b) => a.distance - b.distance).slice(0, FOLLOWED);
+  }
+
+  /** Tokens that were tried at a place, by what they gained. */
+  #learned(place: number): number[] {
+    const gains = this.#gains[place];
+    return [...gains.keys()].sort((a, b) => gains.get(a)! - gains.get(b)!);
   }
 
   /** Distances of guesses that haven't been tried, as many as there are passes for. */

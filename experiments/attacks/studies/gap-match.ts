@@ -115,6 +115,7 @@ const settingOf = (study: GapStudy): StudyRow["setting"] => ({
   position: study.position,
   own: study.ownKnown ? "known" : "hidden",
   budget: study.budget,
+  ...(study.exhaustive > 0 ? { exhaustiveUpTo: study.exhaustive } : {}),
 });
 
 /** Decades of passes, and hours on this machine at the speed of these searches. */

@@ -113,8 +113,15 @@ export class NeighbourProbe {
       : normalized(scores, this.pairs.given(own), this.#weights.pairs);
   }
 
-  /** Ranks of the true neighbours, by the row alone, by the row with pair counts, by pair counts and by the unigram; null outside. */
-  async ranks(product: Float64Product, { left, own, truth }: NeighbourRows): Promise<NeighbourRanks[]> {
+  /**
+   * Ranks of the true neighbours by the row alone, by the row with pair counts, by pair counts and by the unigram; rows without a
+   * neighbour are left out. The counts alone are given the true own tokens, `trueOwn`: a baseline that no error of a probe weakens.
+   */
+  async ranks(
+    product: Float64Product,
+    { left, own, truth }: NeighbourRows,
+    trueOwn: readonly number[],
+  ): Promise<NeighbourRanks[]> {
     const found: NeighbourRanks[] = [];
     for (const [row, id] of truth.entries()) {
       if (id < 0) continue;
@@ -123,7 +130,7 @@ export class NeighbourProbe {
         row,
         probe: rankOf(await this.logPosterior(product, z, null), id),
         probeAndPairs: rankOf(await this.logPosterior(product, z, own[row]), id),
-        pairs: rankOf(this.pairs.given(own[row]), id),
+        pairs: rankOf(this.pairs.given(trueOwn[row]), id),
         unigram: rankOf(this.pairs.unigram, id),
       });
     }

@@ -3,8 +3,8 @@
  *
  * Functionality: for each offset, class means of the neighbour on what is left of the row after its own token's mean row, alone and
  *   together with pair counts of public text (`probe`, `probeAndPairs`), against the counts alone (`pairs`, `unigram`). For t+1 also
- *   the logit lens (`lens`): the model's own head on the row. The own token that counts and means are taken for is the one that
- *   the own-token probe of the layer names, not the true one.
+ *   the logit lens (`lens`): the model's own head on the row. The own token that rows are read with is the one that the
+ *   own-token probe of the layer names; the counts alone are given the true one.
  * Controls: the baselines; layer 0 holds the own token alone, so that nothing may exceed the pair counts by more than chance.
  * Reference: logit lens (nostalgebraist 2020). Test: tests/experiments/attacks/neighbours.test.ts
  *
@@ -81,7 +81,7 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
         truth: truthOf(calibration, offset),
       });
       const truth = truthOf(attacked, offset);
-      const found = await probe.ranks(product, { ...seen, truth });
+      const found = await probe.ranks(product, { ...seen, truth }, attacked.ids);
       const byRow = new Map(found.map((ranks) => [ranks.row, ranks]));
       const share = (most: number, rankAt: (row: number) => number | undefined): number[] =>
         brief(

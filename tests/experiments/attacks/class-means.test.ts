@@ -53,7 +53,7 @@ describe("probes of planted rows", () => {
   });
   after(() => product.close());
 
-  const top1 = async (probe: RowProbe, { rows, ids }: Planted, counted = (_: number): boolean => true) => {
+  const top1 = async (probe: RowProbe, { rows, ids }: Planted, counted: (id: number) => boolean = () => true) => {
     const ranks = await truthRanks(product, probe, rows, ids);
     const kept = ranks.filter((_, row) => counted(ids[row]));
     return kept.filter((rank) => rank === 0).length / kept.length;

@@ -2,18 +2,28 @@ import type { Attack } from "./attack.ts";
 import { additiveDecode } from "./methods/additive-decode.ts";
 import { beamInfill } from "./methods/beam-infill.ts";
 import { bestOf } from "./methods/best-of.ts";
+import { gapMatch } from "./methods/gap-match.ts";
 import { infill } from "./methods/infill.ts";
+import { kvMatch } from "./methods/kv-match.ts";
+import { neighbours } from "./methods/neighbours.ts";
 import { partialSoftmax } from "./methods/partial-softmax.ts";
+import { rowInvert } from "./methods/row-invert.ts";
 import { shareWords } from "./methods/share-words.ts";
+import { vocabMatch } from "./methods/vocab-match.ts";
 
 /** Every attack of the lab, by name. */
 const ATTACKS: readonly Attack<unknown>[] = [
   bestOf(attackNamed),
   additiveDecode,
   beamInfill,
+  gapMatch,
   infill,
+  kvMatch,
+  neighbours,
   partialSoftmax,
+  rowInvert,
   shareWords,
+  vocabMatch,
 ];
 
 /** The attack of that name. Throws Error naming those that there are. */

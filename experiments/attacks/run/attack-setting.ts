@@ -114,7 +114,7 @@ export async function attackSetting(
 }
 
 /** What the ledgers of a coalition say that it saw directly. */
-function seenBy({ reports }: RecordedSession, coalition: readonly string[], view: RecordedView): Seen {
+export function seenBy({ reports }: RecordedSession, coalition: readonly string[], view: RecordedView): Seen {
   const positions = reports
     .filter(({ party }) => coalition.includes(party))
     .flatMap(({ exposure }) => exposure.positions);

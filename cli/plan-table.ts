@@ -45,7 +45,7 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
 
 const HEAD = [
   "point",
-  "alpha c m",
+  "alpha c m merge",
   "SMPC layers",
   "parties",
   "machines",
@@ -64,7 +64,7 @@ function cells(point: PlannedPoint): string[] {
   const gap = (minGap: number | null): string => (minGap === null ? "-" : String(minGap));
   return [
     String(point.point),
-    cascade === null ? "-" : `${cascade.alpha} ${cascade.c} ${cascade.m}`,
+    cascade === null ? "-" : `${cascade.alpha} ${cascade.c} ${cascade.m} ${cascade.merge}`,
     smpc?.placement ?? "none",
     smpc === null ? "-" : String(smpc.parties),
     String(point.machines),

@@ -24,6 +24,7 @@ interface PlanFlags {
   readonly minParties?: number;
   readonly hideIds?: boolean;
   readonly smpcPrecision: PrecisionName;
+  readonly merge: "plain" | "masked";
   readonly point?: number;
   readonly all?: boolean;
   readonly out?: string;
@@ -66,6 +67,11 @@ export function addPlan(program: Command): void {
       new Option("--smpc-precision <name>", "how finely wires under SMPC are cut")
         .choices(Object.keys(PRECISIONS))
         .default("fine"),
+    )
+    .addOption(
+      new Option("--merge <name>", "how partial results become a row in Cascade; masked: their sum alone")
+        .choices(["plain", "masked"])
+        .default("plain"),
     )
     .option(
       "--point <n>",

@@ -2,11 +2,16 @@ import { segmentsOf } from "../../protocols/cascade/segments.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import { runConfig, type RunConfig } from "../../protocols/fusion/run-config.ts";
 
-/** How positions are sharded where layers are in Cascade: alpha CompNodes, clusters of c tokens, each cut into m for the AttnNodes. */
+/**
+ * How positions are sharded where layers are in Cascade: alpha CompNodes, clusters of c tokens, each cut into m for the AttnNodes; and
+ * how partial results become a row.
+ */
 export interface CascadeShape {
   readonly alpha: number;
   readonly c: number;
   readonly m: number;
+  /** Masked: alpha * m is 2 or more. */
+  readonly merge: RunConfig["merge"];
 }
 
 /** Which layers run under SMPC, in the words of `smpcLayers` of a run config, and between how many parties. */

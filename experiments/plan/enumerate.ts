@@ -1,4 +1,5 @@
 import { chosenLayers } from "../../protocols/fusion/smpc-choice.ts";
+import type { RunConfig } from "../../protocols/fusion/run-config.ts";
 import type { Candidate, CascadeShape, SmpcShape } from "./candidate.ts";
 
 /** The grid that candidates are taken from. */
@@ -9,6 +10,8 @@ export interface Grid {
   readonly promptLength: number;
   /** Numbers of SMPC parties. */
   readonly parties: readonly number[];
+  /** Of the layers in Cascade. */
+  readonly merge: RunConfig["merge"];
 }
 
 const ALPHAS = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16];
@@ -20,7 +23,7 @@ const MOST_CLUSTER = 4096;
 
 /** Every sharding crossed with every placement; without a Cascade layer there is nothing to shard. */
 export function candidatesOf(grid: Grid): Candidate[] {
-  const shapes = cascadeShapes(grid.promptLength);
+  const shapes = cascadeShapes(grid.promptLength, grid.merge);
   const placements = placementsOf(grid.layers);
   const candidates: Candidate[] = [];
   for (const placement of placements) {
@@ -35,12 +38,13 @@ export function candidatesOf(grid: Grid): Candidate[] {
 
 /**
  * Shardings for N tokens: c is a power of two, or what makes one cluster for each CompNode; with alpha = m = 1 there is one, with
- * c = N.
+ * c = N. A masked merge has none over a single shard.
  */
-export function cascadeShapes(promptLength: number): CascadeShape[] {
+export function cascadeShapes(promptLength: number, merge: RunConfig["merge"]): CascadeShape[] {
+  const leastBeta = merge === "masked" ? 2 : 1;
   return ALPHAS.filter((alpha) => alpha <= promptLength).flatMap((alpha) =>
-    SPLITS.filter((m) => m * alpha <= MOST_BETA).flatMap((m) =>
-      clusterSizes(promptLength, alpha, m).map((c) => ({ alpha, c, m })),
+    SPLITS.filter((m) => m * alpha >= leastBeta && m * alpha <= MOST_BETA).flatMap((m) =>
+      clusterSizes(promptLength, alpha, m).map((c) => ({ alpha, c, m, merge })),
     ),
   );
 }

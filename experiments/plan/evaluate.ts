@@ -1,4 +1,8 @@
 /** From a candidate to what it costs and what it shows, by the declared cost expressions and the public schedule. */
+import type { ModelSpec } from "../../layers/model-spec.ts";
+import { maskSeedCost } from "../../protocols/cascade/mask-seeds.ts";
+import type { MergeScales } from "../../protocols/cascade/merge-scales.ts";
+import { evaluateCosts } from "../../protocols/cost.ts";
 import { describeSession } from "../../protocols/fusion/describe-session.ts";
 import { smpcCost } from "../../protocols/fusion/expected-smpc-cost.ts";
 import { scheduleOf, type SessionDescription } from "../../protocols/fusion/session-description.ts";
@@ -89,24 +93,27 @@ export class Evaluator {
     }
   }
 
-  /** The public description of a candidate's session, placement apart. */
+  /** The public description of a candidate's session, placement apart; scales of a masked merge are of the right number, not the model's. */
   describe(candidate: Candidate): SessionDescription {
     const { promptLength, newTokens, precision } = this.#workload;
     const config = configOf(candidate, { model: undefined, newTokens: Math.max(1, newTokens), precision });
     return describeSession(config, this.#model, promptLength, {
       maxNewTokens: newTokens,
       output: this.#model.isDecoder ? "last" : "all",
+      mergeScales: config.merge === "masked" ? anyScales(this.#model.spec) : null,
     });
   }
 
   #cost(candidate: Candidate): CandidateCost {
     const total = nothing();
     const cascade = cascadeLayers(candidate, this.#model.spec.layers);
-    const { layers, input, output } = this.#sharding(candidate);
+    const { layers, seededPairs, input, output } = this.#sharding(candidate);
     const last = this.#model.spec.layers - 1;
     if (cascade[0] === 0) addTo(total, input);
     addTo(total, cascade.at(-1) === last ? output : { ...nothing(), multiplyAdds: output.multiplyAdds });
     for (const layer of cascade) addTo(total, layers[layer]);
+    const pairs = new Set(cascade.flatMap((layer) => [...seededPairs[layer]]));
+    addTo(total, evaluateCosts(maskSeedCost, { Mp: pairs.size }));
     let [dealtBytes, smpcMultiplyAdds] = [0, 0];
     if (candidate.smpc !== null) {
       const phases = this.#smpcCost(candidate);
@@ -153,3 +160,8 @@ export class Evaluator {
     return { idsSeen: cascade[0] === 0, rowsSeen, compNodes, attnNodes, colluders };
   }
 }
+
+/** Scales of a masked merge that no cost or exposure looks at. */
+const anyScales = ({ layers, kvHeads }: ModelSpec): MergeScales => ({
+  fractionBits: Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => 0)),
+});

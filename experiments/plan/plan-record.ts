@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { runConfig } from "../../protocols/fusion/run-config.ts";
 import { runRecord } from "../../protocols/fusion/run-record.ts";
 
 const bytes = z.int().min(0);
@@ -16,7 +17,7 @@ const nodes = z.strictObject({
 export const plannedPoint = z.strictObject({
   point: z.int().min(1).describe("its number, by estimated seconds"),
   cascade: z
-    .strictObject({ alpha: count, c: count, m: count })
+    .strictObject({ alpha: count, c: count, m: count, merge: runConfig.shape.merge.unwrap() })
     .nullable()
     .describe("the sharding of the layers in Cascade; null: there are none"),
   smpc: z

@@ -1,7 +1,9 @@
 /** From a model and limits to the front of what can be had, and one point of it as a config. */
 import path from "node:path";
 import { openModel } from "../../layers/model.ts";
+import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
+import type { RunConfig } from "../../protocols/fusion/run-config.ts";
 import { scheduleOf } from "../../protocols/fusion/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SyntheticShape } from "../bench/synthetic-layer.ts";
@@ -26,6 +28,8 @@ export interface PlanRequest extends Link, Limits {
   readonly newTokens: number;
   /** How finely wires under SMPC are cut. */
   readonly precision: PrecisionName;
+  /** How partial results become a row in Cascade. */
+  readonly merge: RunConfig["merge"];
   /** The point of the front that is chosen, from 1; absent: the one of least estimated seconds. */
   readonly point?: number;
 }
@@ -40,6 +44,8 @@ export async function plan(request: PlanRequest, report: (doing: string) => void
   if (shape !== undefined) return planOf(await shapeToPlan(shape, promptLength), request, report);
   const model = await openModel(request.model ?? DEFAULT_MODEL);
   try {
+    // As a run will: refuses a model whose values have no bound.
+    if (request.merge === "masked") await mergeScalesOf(model);
     return planOf(await modelToPlan(model, report), request, report);
   } finally {
     await model.close();
@@ -47,7 +53,7 @@ export async function plan(request: PlanRequest, report: (doing: string) => void
 }
 
 function planOf(model: PlannedModel, request: PlanRequest, report: (doing: string) => void): PlanRecord {
-  const { promptLength, precision } = request;
+  const { promptLength, precision, merge } = request;
   const { spec, name, fingerprint } = model;
   const newTokens = model.isDecoder ? request.newTokens : 0;
   const positions = promptLength + Math.max(0, newTokens - 1);
@@ -64,7 +70,7 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
       const evaluated = evaluator.evaluate(candidate);
       return evaluated === null ? [] : [evaluated];
     });
-  const all = candidatesOf({ layers: spec.layers, promptLength, parties: PARTIES });
+  const all = candidatesOf({ layers: spec.layers, promptLength, parties: PARTIES, merge });
   const { machines = Infinity } = request;
   const evaluated = evaluate(all.filter((candidate) => machinesOf(candidate) <= machines));
   const kept = feasible(evaluated, constraints);

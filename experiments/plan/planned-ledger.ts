@@ -43,6 +43,13 @@ function cascadeSegment(
 ): void {
   const receive = (party: string, peer: string, role: Role, layer: number): void =>
     ledgers.get(party)!.received(peer, { session: 0, role, layer, step });
+  if (schedule.isMasked)
+    for (let layer = from; layer < to; layer++)
+      for (const j of range(schedule.beta)) {
+        const asked = schedule.askedOf(step, layer, j);
+        for (const k of asked)
+          for (const other of asked) if (other !== k) receive(attnName(j, k), attnName(j, other), "scale", layer);
+      }
   for (const i of owners) {
     const comp = compName(i);
     const ledger = ledgers.get(comp)!;

@@ -1,11 +1,14 @@
 /** What one sharding costs and shows, layer by layer: the same whichever layers are in Cascade. */
-import { attentionPassCost } from "../../protocols/cascade/attention-pass.ts";
 import { inputCost, outputCost } from "../../protocols/cascade/edges.ts";
-import { postPassCost } from "../../protocols/cascade/post-pass.ts";
-import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
 import { Schedule } from "../../protocols/cascade/schedule.ts";
 import { evaluateCosts, type CostFigures } from "../../protocols/cost.ts";
-import { pairQuantities, stepQuantities, type CostedModel } from "../../protocols/fusion/expected-cost.ts";
+import {
+  exchangePairs,
+  layerCosts,
+  pairQuantities,
+  stepQuantities,
+  type CostedModel,
+} from "../../protocols/fusion/expected-cost.ts";
 import type { Exposure } from "../../protocols/fusion/ledger.ts";
 import { scheduleOf, type SessionDescription } from "../../protocols/fusion/session-description.ts";
 import { plannedExposures } from "./planned-ledger.ts";
@@ -16,6 +19,8 @@ export type Running = { -readonly [figure in keyof CostFigures]: number };
 export interface ShardingCosts {
   /** One Cascade layer, by layer. */
   readonly layers: readonly CostFigures[];
+  /** Pairs of AttnNodes that share a seed if this layer is in Cascade, by layer; none where nothing is masked. */
+  readonly seededPairs: readonly ReadonlySet<string>[];
   /** Ids to CompNodes, where layer 0 is in Cascade. */
   readonly input: CostFigures;
   /** Rows to the client, where the last layer is in Cascade; else its multiply-adds alone. */
@@ -41,17 +46,26 @@ export function shardingCosts(description: SessionDescription, model: CostedMode
     return `${causal}/${window}`;
   });
   const byKind = new Map([...new Set(kinds)].map((kind) => [kind, nothing()]));
+  const pairsByKind = new Map([...byKind.keys()].map((kind) => [kind, new Set<string>()]));
   const [input, output] = [nothing(), nothing()];
   for (let step = 0; step < schedule.steps; step++) {
     const edge = stepQuantities(schedule, model, description, step);
     addTo(input, evaluateCosts(inputCost, edge));
     addTo(output, evaluateCosts(outputCost, edge));
     for (const [kind, total] of byKind) {
-      const quantities = { ...edge, ...pairQuantities(schedule, step, kinds.indexOf(kind)) };
-      for (const cost of [prePassCost, attentionPassCost, postPassCost]) addTo(total, evaluateCosts(cost, quantities));
+      const layer = kinds.indexOf(kind);
+      const quantities = { ...edge, ...pairQuantities(schedule, step, layer) };
+      for (const { cost } of layerCosts(schedule)) addTo(total, evaluateCosts(cost, quantities));
+      if (schedule.isMasked) for (const pair of exchangePairs(schedule, step, layer)) pairsByKind.get(kind)!.add(pair);
     }
   }
-  return { layers: kinds.map((kind) => byKind.get(kind)!), input, output, ...exposureOf(schedule, description, kinds) };
+  return {
+    layers: kinds.map((kind) => byKind.get(kind)!),
+    seededPairs: kinds.map((kind) => pairsByKind.get(kind)!),
+    input,
+    output,
+    ...exposureOf(schedule, description, kinds),
+  };
 }
 
 /** The ledgers of a session that has one layer of each mask: others show the same positions. */

@@ -35,7 +35,7 @@ const anyEvaluated: fc.Arbitrary<Evaluated> = fc
       smpcMultiplyAdds: 0,
     };
     return {
-      candidate: { cascade: { alpha: 1, c: 1, m: 1 }, smpc: null },
+      candidate: { cascade: { alpha: 1, c: 1, m: 1, merge: "plain" }, smpc: null },
       machines: 2,
       cost,
       seconds: sumOfParts({ rttMs: 1, mbit: 1, multiplyAddsPerSecond: 1, wordMultiplyAddsPerSecond: 1 }).seconds(cost),
@@ -137,16 +137,21 @@ describe("limits", () => {
 
 describe("candidates", () => {
   it("are every sharding with every placement, and all layers under SMPC without one", () => {
-    const grid = { layers: 4, promptLength: 10, parties: [2, 3] };
+    const grid = { layers: 4, promptLength: 10, parties: [2, 3], merge: "plain" } as const;
     const candidates = candidatesOf(grid);
-    const [shapes, placements] = [cascadeShapes(10), placementsOf(4)];
+    const [shapes, placements] = [cascadeShapes(10, "plain"), placementsOf(4)];
     assert.deepEqual(placements, ["none", "first:1", "first:2", "first:3", "last:1", "last:2", "last:3", "0,3", "all"]);
     assert.equal(candidates.length, shapes.length * (1 + 7 * 2) + 2);
     assert.equal(new Set(candidates.map((one) => JSON.stringify(one))).size, candidates.length);
     assert.deepEqual(placementsOf(1), ["none", "all"]);
     assert.deepEqual(
-      cascadeShapes(10).filter(({ alpha, m }) => alpha === 2 && m === 1),
-      [1, 2, 4, 5].map((c) => ({ alpha: 2, c, m: 1 })),
+      cascadeShapes(10, "plain").filter(({ alpha, m }) => alpha === 2 && m === 1),
+      [1, 2, 4, 5].map((c) => ({ alpha: 2, c, m: 1, merge: "plain" })),
+    );
+    // One shard has nothing to be masked in.
+    assert.deepEqual(
+      cascadeShapes(10, "masked"),
+      shapes.filter(({ alpha, m }) => alpha * m > 1).map((shape) => ({ ...shape, merge: "masked" })),
     );
   });
 });

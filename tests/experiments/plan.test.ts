@@ -13,6 +13,7 @@ import { modelToPlan } from "../../experiments/plan/planned-model.ts";
 import { sumOfParts } from "../../experiments/plan/time-model.ts";
 import { referenceEngine } from "../../layers/reference/engine.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
+import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import { expectedCost } from "../../protocols/fusion/expected-cost.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
 import { parseRunConfig } from "../../protocols/fusion/run-config.ts";
@@ -36,7 +37,8 @@ const MODEL = randomModel({
 });
 const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 1e10, wordMultiplyAddsPerSecond: 4e8 });
 const WORKLOAD = { promptLength: 9, newTokens: 3, precision: "fine", parties: [2, 3] } as const;
-const CANDIDATES = candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3] });
+const MERGES = ["plain", "masked"] as const;
+const CANDIDATES = MERGES.flatMap((merge) => candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3], merge }));
 
 describe("a candidate", async () => {
   const ranges = await rangesOfAll(MODEL);
@@ -69,15 +71,25 @@ describe("a candidate", async () => {
         assert.equal(cost.dealtBytes, phases.deal.payloadBytes);
         assert.equal(cost.onlineBytes + cost.dealtBytes, cost.payloadBytes);
       }),
-      { numRuns: 8 },
+      { numRuns: 12 },
     );
   });
 
   it("shows what the parties' ledgers say after a run", async () => {
     const engine = await referenceEngine(MODEL);
     const ids = randomIds(2, WORKLOAD.promptLength);
-    const shape = { alpha: 3, c: 2, m: 2 };
-    for (const placement of ["none", "first:1", "last:2", "0,3", "all"]) {
+    const mergeScales = await mergeScalesOf(MODEL);
+    for (const [placement, merge] of [
+      ["none", "plain"],
+      ["first:1", "plain"],
+      ["last:2", "plain"],
+      ["0,3", "plain"],
+      ["all", "plain"],
+      ["none", "masked"],
+      ["first:1", "masked"],
+      ["0,3", "masked"],
+    ] as const) {
+      const shape = { alpha: 3, c: 2, m: 2, merge };
       const candidate = CANDIDATES.find(
         ({ cascade, smpc }) =>
           (smpc?.placement ?? "none") === placement &&
@@ -86,7 +98,16 @@ describe("a candidate", async () => {
       const { r, s } = evaluator.describe(candidate);
       const { layers = [], parties = 2 } = candidate.smpc ?? {};
       const { reports } = await hybridGreedy(
-        { model: MODEL, engine, r, s, layers, parties, ranges },
+        {
+          model: MODEL,
+          engine,
+          r,
+          s,
+          layers,
+          parties,
+          ranges,
+          more: { mergeScales: merge === "masked" ? mergeScales : null },
+        },
         ids,
         WORKLOAD.newTokens,
       );
@@ -95,10 +116,11 @@ describe("a candidate", async () => {
       const exposures = plannedExposures(schedule);
       const seen = reports.filter(({ exposure }) => Object.keys(exposure.kinds).length > 0);
       assert.ok(seen.length > 0);
-      for (const { party, exposure } of seen) assert.deepEqual(exposures.get(party), exposure, `${placement} ${party}`);
+      for (const { party, exposure } of seen)
+        assert.deepEqual(exposures.get(party), exposure, `${placement} ${merge} ${party}`);
       for (const [party, exposure] of exposures)
         if (!seen.some((report) => report.party === party))
-          assert.deepEqual(exposure.kinds, {}, `${placement} ${party}`);
+          assert.deepEqual(exposure.kinds, {}, `${placement} ${merge} ${party}`);
       // The worst node of each role.
       const { compNodes, attnNodes, idsSeen } = evaluator.evaluate(candidate)!.exposure;
       for (const [role, shown] of [
@@ -107,13 +129,13 @@ describe("a candidate", async () => {
       ] as const) {
         const nodes = seen.filter(({ party }) => party.startsWith(role));
         const clusters = nodes.map(({ exposure }) => exposure.maxClusterWithRevealed);
-        assert.equal(shown.maxCluster, Math.max(0, ...clusters), `${placement} ${role}`);
+        assert.equal(shown.maxCluster, Math.max(0, ...clusters), `${placement} ${merge} ${role}`);
         const gaps = nodes
           .map(({ exposure }) =>
             exposure.maxClusterWithRevealed === schedule.length ? 1 : exposure.minGapWithRevealed,
           )
           .filter((gap) => gap !== null);
-        assert.equal(shown.minGap, gaps.length === 0 ? null : Math.min(...gaps), `${placement} ${role}`);
+        assert.equal(shown.minGap, gaps.length === 0 ? null : Math.min(...gaps), `${placement} ${merge} ${role}`);
       }
       assert.equal(
         idsSeen,
@@ -129,32 +151,42 @@ describe("weir plan for the default model", async () => {
     newTokens: 3,
     machines: 9,
     precision: "fine",
+    merge: "plain",
     rttMs: 1,
     mbit: 1000,
     multiplyAddsPerSecond: 1e10,
     wordMultiplyAddsPerSecond: 4e8,
   };
   const quiet = (): void => {};
-  const first = await plan(request, quiet);
+  const [first, masked] = [await plan(request, quiet), await plan({ ...request, merge: "masked" }, quiet)];
   const text = await promptOf(request.promptLength);
 
   it("gives a record of its schema", () => {
-    assert.doesNotThrow(() => planRecord.parse(first));
-    assert.deepEqual(first.leftOut, []);
-    for (const { machines } of first.front) assert.ok(machines <= 9);
+    for (const [record, merge] of [
+      [first, "plain"],
+      [masked, "masked"],
+    ] as const) {
+      assert.doesNotThrow(() => planRecord.parse(record));
+      assert.deepEqual(record.leftOut, []);
+      for (const { machines } of record.front) assert.ok(machines <= 9);
+      for (const { cascade } of record.front) assert.ok(cascade === null || cascade.merge === merge);
+    }
   });
 
-  for (const [name, wanted] of [
-    ["Cascade alone", (placement: string) => placement === "none"],
-    ["the first layer under SMPC", (placement: string) => placement === "first:1"],
-    ["the first and the last", (placement: string) => placement === "0,7"],
-    ["all layers under SMPC", (placement: string) => placement === "all"],
+  for (const [name, merge, wanted] of [
+    ["Cascade alone", "plain", "none"],
+    ["the first layer under SMPC", "plain", "first:1"],
+    ["the first and the last", "plain", "0,7"],
+    ["all layers under SMPC", "plain", "all"],
+    ["Cascade alone, masked", "masked", "none"],
+    ["the first layer under SMPC, the others masked", "masked", "first:1"],
   ] as const)
     it(`says what its config costs and shows when it runs: ${name}`, async () => {
       // The last such point: of several CompNodes, where there are any.
-      const point = first.front.findLast(({ smpc }) => wanted(smpc?.placement ?? "none"))!;
-      const { chosen, front } = await plan({ ...request, point: point.point }, quiet);
-      assert.deepEqual(front, first.front);
+      const planned = merge === "masked" ? masked : first;
+      const point = planned.front.findLast(({ smpc }) => (smpc?.placement ?? "none") === wanted)!;
+      const { chosen, front } = await plan({ ...request, merge, point: point.point }, quiet);
+      assert.deepEqual(front, planned.front);
       const config = parseRunConfig(JSON.parse(JSON.stringify(chosen.config)));
       const run = await openRun({ ...config, place: "memory" }, { text, chat: false }, quiet);
       try {
@@ -195,6 +227,7 @@ describe("weir plan for a shape", async () => {
       newTokens: 1,
       machines: 22,
       precision: "default",
+      merge: "plain",
       rttMs: 1,
       mbit: 1000,
       multiplyAddsPerSecond: 1e10,

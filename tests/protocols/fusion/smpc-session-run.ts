@@ -64,6 +64,7 @@ export async function withHybrid<T>(
     beta: shardingFrom(s).parts,
     parties,
     dealer: dealer === "dealer",
+    attnLinks: plain.mergeScales !== null,
   };
   const deployment = await inProcessDeployment(model, engine, shape, options);
   try {

@@ -83,7 +83,7 @@ describe("a node refuses", () => {
 describe("a client refuses", () => {
   /** name, what differs from a good description, why */
   const refused: readonly [string, Partial<SessionDescription>, RegExp][] = [
-    ["another version of sessions", { version: 3 as 2 }, /session-open.*description\.version/],
+    ["another version of sessions", { version: 2 as 3 }, /session-open.*description\.version/],
     ["more tokens than the context", { promptLength: 300 }, /^session: expected at most 256 positions .*, got 300$/],
     [
       "shardings that the nodes weren't started for",
@@ -132,7 +132,7 @@ describe("a link is refused", () => {
     const wrong: readonly [string, Record<string, number>, RegExp][] = [
       ["another", good, /handshake of client with (comp\.0|attn\.0\.0): model: expected another, got /],
       [model.fingerprint, { ...good, alpha: 2 }, /description alpha: expected 2, got 1/],
-      [model.fingerprint, { ...good, sessionVersion: 3 }, /description sessionVersion: expected 3, got 2/],
+      [model.fingerprint, { ...good, sessionVersion: 2 }, /description sessionVersion: expected 2, got 3/],
     ];
     for (const [fingerprint, description, reason] of wrong) {
       const client = await createEndpoint({

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
+import type { FloatArray } from "../../../layers/tensor.ts";
 import { readSafetensorsFile } from "../../../layers/weights/safetensors-file.ts";
 import { addMask } from "../../../protocols/cascade/mask-seeds.ts";
 import { MaskedSum, weighedWords } from "../../../protocols/cascade/masked-merge.ts";
@@ -14,6 +15,7 @@ import { logSums, weightsOf } from "../../../protocols/cascade/scale-exchange.ts
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client.ts";
 import { inProcessDeployment } from "../../../protocols/fusion/in-process-deployment.ts";
+import { scheduleOf } from "../../../protocols/fusion/session-description.ts";
 import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
 import { viewName, type ViewIndex } from "../../../protocols/fusion/view-recorder.ts";
 import { maxError } from "../../layers/golden-models.ts";
@@ -27,6 +29,8 @@ import { describeSession, shardedForward, shardedGreedy } from "./whole-model.ts
  * pass on enlarged by less than 100.
  */
 const BOUND = 1e-4;
+/** Of half a unit: float64 rounding of logits up to 10^3, weights and sums, 2^-52 of each beside 2^-31. */
+const FLOAT64_SHARE = 1e-2;
 /** Of uniform bytes the statistic exceeds this once in 10^9 runs: 255 degrees of freedom, six deviations. */
 const CHI_SQUARE_BOUND = 255 + 6 * Math.sqrt(2 * 255);
 
@@ -86,6 +90,44 @@ describe("the masked merge", async () => {
       await deployment.close();
       return run.tokens;
     }
+  });
+
+  it("rounds each shard's row by half a unit at most: b * 2^-(f+1) of the attention output", async () => {
+    const any = fc.record({
+      seed: fc.nat(1000),
+      layers: fc.constant(1),
+      kvHeads: fc.integer({ min: 1, max: 2 }),
+      group: fc.integer({ min: 1, max: 2 }),
+      headDim: fc.constantFrom(2, 4),
+      causal: fc.boolean(),
+      window: fc.option(fc.integer({ min: 1, max: 9 })),
+      softCap: fc.constant(null),
+      sharpness: fc.constantFrom(1, 10),
+    });
+    let [most, runs] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(any, anyRule, maskable, fc.integer({ min: 2, max: 16 }), async (options, r, s, n) => {
+        const folder = path.join(scratch.path, `attended-${runs++}`);
+        const [plain, masked] = [
+          await attended(options, r, s, n, path.join(folder, "plain"), false),
+          await attended(options, r, s, n, path.join(folder, "masked"), true),
+        ];
+        const { kvHeads, group, headDim } = options;
+        assert.equal(masked.rows.size, n);
+        for (const [position, row] of masked.rows) {
+          const shards = masked.schedule.askedOf(0, 0, masked.schedule.s.owner(position)).length;
+          const exact = plain.rows.get(position)!;
+          for (let column = 0; column < kvHeads * group * headDim; column++) {
+            const bits = masked.scales.fractionBits[0][Math.floor(column / headDim / group)];
+            const share = Math.abs(row[column] - exact[column]) / (shards * 2 ** -(bits + 1));
+            assert.ok(share <= 1 + FLOAT64_SHARE, `position ${position}, column ${column}: ${share} of the bound`);
+            most = Math.max(most, share);
+          }
+        }
+      }),
+      { numRuns: 10 },
+    );
+    assert.ok(most > 0.5, `expected words that come near the bound, got ${most} of it`);
   });
 
   it("has masks that cancel exactly, whatever the words and the number of nodes", () => {
@@ -261,6 +303,38 @@ async function parties(
   const shape = { alpha: shardingFrom(r).parts, beta: shardingFrom(s).parts, attnLinks: true };
   const deployment = await inProcessDeployment(model, engine, shape, { viewsFolder });
   return { model, engine, deployment, scales: await mergeScalesOf(model) };
+}
+
+/** The attention output of every position in the only layer, by the CompNodes' recorded views. */
+async function attended(
+  options: RandomModelOptions,
+  r: ShardingRule,
+  s: ShardingRule,
+  length: number,
+  folder: string,
+  isMasked: boolean,
+) {
+  const { model, engine, deployment, scales } = await parties(options, r, s, folder);
+  const more = { wire: "float64", views: true, mergeScales: isMasked ? scales : null } as const;
+  const description = describeSession(model, { r, s }, length, more);
+  try {
+    await shardedForward(model, engine, deployment, description, randomIds(options.seed, length));
+  } finally {
+    await deployment.close();
+  }
+  const rows = new Map<number, FloatArray>();
+  for (const file of await readdir(folder)) {
+    if (!/-comp\.\d+\.json$/.test(file)) continue;
+    const { entries } = JSON.parse(await readFile(path.join(folder, file), "utf8")) as ViewIndex;
+    const tensors = await readSafetensorsFile(path.join(folder, file.replace(/json$/, "safetensors")));
+    for (const { tensor, kind, positions } of entries) {
+      if (kind !== "attended") continue;
+      const { data, shape } = tensors.get(tensor)!;
+      for (const [row, position] of positions!.entries())
+        rows.set(position, data.subarray(row * shape[1], (row + 1) * shape[1]) as FloatArray);
+    }
+  }
+  return { rows, scales, schedule: scheduleOf(description, model.spec, model.program) };
 }
 
 async function forward(options: RandomModelOptions, r: ShardingRule, s: ShardingRule, ids: readonly number[]) {

@@ -7,8 +7,9 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { readSafetensorsFile } from "../../../layers/weights/safetensors-file.ts";
+import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import type { Exposure, ExposureKind } from "../../../protocols/fusion/ledger.ts";
+import { INFERRED, type Exposure, type ExposureKind } from "../../../protocols/fusion/ledger.ts";
 import { inProcessDeployment } from "../../../protocols/fusion/in-process-deployment.ts";
 import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
 import { viewName, type ViewEntry, type ViewIndex } from "../../../protocols/fusion/view-recorder.ts";
@@ -48,9 +49,11 @@ describe("recorded views", async () => {
         length,
         fc.integer({ min: 1, max: 4 }),
         head,
-        async (r, s, n, steps, where) => {
+        fc.boolean(),
+        async (r, s, n, steps, where, wanted) => {
           const at = folder();
-          for (const { party, exposure } of await run({ r, s }, n, steps, at, { head: where })) {
+          const masked = wanted && shardingFrom(s).parts > 1;
+          for (const { party, exposure } of await run({ r, s }, n, steps, at, { head: where, masked })) {
             const { entries, shapes } = await viewOf(at, party);
             assert.deepEqual(misfits(entries), [], party);
             assert.deepEqual(
@@ -63,7 +66,7 @@ describe("recorded views", async () => {
           }
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 25 },
     );
   });
 
@@ -128,6 +131,7 @@ describe("recorded views", async () => {
 interface Variation {
   readonly head?: "client" | "compnode";
   readonly views?: boolean;
+  readonly masked?: boolean;
   readonly wrap?: (endpoint: Endpoint) => Endpoint;
 }
 
@@ -136,13 +140,15 @@ async function run(
   promptLength: number,
   steps: number,
   viewsFolder: string,
-  { head = "client", views = true, wrap }: Variation = {},
+  { head = "client", views = true, masked = false, wrap }: Variation = {},
 ): Promise<readonly PartyReport[]> {
   const engine = await referenceEngine(MODEL);
-  const shape = { alpha: shardingFrom(shardings.r).parts, beta: shardingFrom(shardings.s).parts };
+  const [alpha, beta] = [shardingFrom(shardings.r).parts, shardingFrom(shardings.s).parts];
+  const shape = { alpha, beta, attnLinks: masked };
   const deployment = await inProcessDeployment(MODEL, engine, shape, { viewsFolder, wrap });
   const sampling = head === "client" ? null : { temperature: 0, topK: 0, topP: 1, seed: 0 };
-  const more = { wire: "float64", maxNewTokens: steps, head, sampling, views } as const;
+  const mergeScales = masked ? await mergeScalesOf(MODEL) : null;
+  const more = { wire: "float64", maxNewTokens: steps, head, sampling, views, mergeScales } as const;
   const description = describeSession(MODEL, shardings, promptLength, more);
   try {
     const ids = randomIds(3, promptLength);
@@ -166,14 +172,18 @@ async function viewOf(
   return { entries: index.entries, shapes: index.entries.map(({ tensor }) => tensors.get(tensor)!.shape) };
 }
 
-/** Entries whose rows aren't those that the schedule gives them. */
+/** Entries whose rows aren't those that the schedule gives them; a seed that the schedule knows is one row of no position. */
 const misfits = (entries: readonly ViewEntry[]): ViewEntry[] =>
-  entries.filter(({ kind, positions, shape }) => shape[0] !== (positions?.length ?? 0) * (kind === "kv" ? 2 : 1));
+  entries.filter(({ kind, positions, shape }) =>
+    kind === "pairseed" && positions?.length === 0
+      ? shape[0] !== 1
+      : shape[0] !== (positions?.length ?? 0) * (kind === "kv" ? 2 : 1),
+  );
 
-/** As what a tensor of a view exposes its positions. */
+/** As what a tensor of a view exposes its positions; a seed depends on none. */
 function kindsOf({ kind, source }: ViewEntry): readonly ExposureKind[] {
   if (source === "computed") return [kind as ExposureKind];
-  return ({ ids: ["id"], kv: ["k", "v"], hidden: ["row"] } as const)[kind] ?? [kind as ExposureKind];
+  return ({ ids: ["id"], kv: ["k", "v"], hidden: ["row"], pairseed: [] } as const)[kind] ?? [kind as ExposureKind];
 }
 
 /** Every "kind at layer" and "kind of position" of a view. */
@@ -187,11 +197,11 @@ function seenBy(entries: readonly ViewEntry[]): Set<string> {
   return seen;
 }
 
-/** The same of a ledger, less what it infers of other positions from partial results. */
+/** The same of a ledger, less what it infers of other positions. */
 function noted({ kinds }: Exposure): Set<string> {
   const seen = new Set<string>();
   for (const [kind, { layers, positions }] of Object.entries(kinds)) {
-    if (kind === "summed" || kind === "revealed") continue;
+    if (INFERRED.has(kind as ExposureKind)) continue;
     for (const layer of layers) seen.add(`${kind} at layer ${layer}`);
     for (const position of positions) seen.add(`${kind} of position ${position}`);
   }

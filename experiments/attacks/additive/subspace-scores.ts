@@ -16,6 +16,8 @@ export interface DominantSpaces {
   readonly values: readonly Float64Array[];
   /** [at most n][rows] */
   readonly weights: readonly Float64Array[];
+  /** The matrix between them, [n][n], upper triangular: G is nearly weightsᵀ · core · values. */
+  readonly core: readonly Float64Array[];
 }
 
 /** Rounds of orthogonal iteration after pivoted elimination: two digits of the space each where singular values part by ten. */
@@ -27,7 +29,27 @@ export function dominantSpaces({ rows }: SumMatrix, n: number): DominantSpaces {
   let values = pivoted(rows, n);
   for (let round = 0; round < POLISH_ROUNDS; round++)
     values = orthonormal(values.map((q) => back(rows, along(rows, q), width)));
-  return { values, weights: orthonormal(values.map((q) => along(rows, q))) };
+  const columns = values.map((q) => along(rows, q));
+  const weights = orthonormal(columns);
+  const core = weights.map((w) => Float64Array.from(columns, (column) => dot(w, column)));
+  return { values, weights, core };
+}
+
+/**
+ * v G⁺ w for a value and its weights: 1 where G less w vᵀ has a rank less by one, which is where both are of the same unknown key
+ * (Wedderburn's rank reduction, 1934).
+ */
+export function pairing({ values, weights, core }: DominantSpaces, value: Float64Array, column: Float64Array): number {
+  const n = weights.length;
+  const solved = new Float64Array(n);
+  for (let i = n - 1; i >= 0; i--) {
+    let sum = dot(weights[i], column);
+    for (let j = i + 1; j < n; j++) sum -= core[i][j] * solved[j];
+    solved[i] = sum / core[i][i];
+  }
+  let pair = 0;
+  for (let i = 0; i < n; i++) pair += solved[i] * dot(values[i], value);
+  return pair;
 }
 
 /**
@@ -82,8 +104,8 @@ function pivoted(rows: readonly Float64Array[], n: number): Float64Array[] {
   return orthonormal(basis);
 }
 
-/** Gram and Schmidt, twice. */
-function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
+/** An orthonormal basis of the vectors' span: Gram and Schmidt, twice. */
+export function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
   const basis: Float64Array[] = [];
   for (const vector of vectors) {
     const rest = without(without(vector, basis), basis);
@@ -93,7 +115,8 @@ function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
   return basis;
 }
 
-function without(vector: Float64Array, basis: readonly Float64Array[]): Float64Array {
+/** The part of a vector outside a space with this orthonormal basis. */
+export function without(vector: Float64Array, basis: readonly Float64Array[]): Float64Array {
   const rest = vector.slice();
   for (const q of basis) {
     const share = dot(rest, q);

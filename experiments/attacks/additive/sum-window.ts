@@ -8,8 +8,9 @@
  */
 import type { CandidateKeys, KeyPage, RowWord } from "./candidate-keys.ts";
 import type { MixedRow } from "./mixed-rows.ts";
-import { rowLogits } from "./row-logits.ts";
-import { alignRows, dominantSpaces, outside } from "./subspace-scores.ts";
+import { rowLogits, valueHeadOf } from "./row-logits.ts";
+import { searchShortlist } from "./shortlist-search.ts";
+import { addSpacePriors } from "./space-priors.ts";
 
 /**
  * Noise: of a mean, as a share of the values' size; of a logit, absolute (a weight's relative error); of `top`, as a share of its size.
@@ -20,13 +21,11 @@ const NOISE: Readonly<Record<RowWord, { readonly mean: number; readonly logit: n
   float16: { mean: 4e-4, logit: 1e-3, top: 2 ** -11 },
 };
 
-/** Shares of a vector outside a space below which noise alone lies. */
-const LEAST_OUTSIDE: Readonly<Record<RowWord, number>> = { float32: 1e-8, float16: 1e-3 };
-/** Half the freedoms, as in a likelihood of the share outside, and half of that again: the spaces are estimates. */
-const TEMPER = 0.25;
-/** Where masses aren't seen: the weight of an unknown key to begin with, and the rounds in which rows find their own. */
+/** Where masses aren't seen: the weight of an unknown key to begin with. */
 const MEAN_WEIGHT = 0.5;
-const ALIGNING_ROUNDS = 100;
+
+/** Tokens a position among which choices are searched, and of all positions together; beginnings of the search. */
+const [SHORTLIST, SHORTLIST_COLUMNS, SEARCH_STARTS] = [16, 256, 200];
 
 /** Beliefs below this probability add nothing to means and variances. */
 const LEAST_BELIEF = 1e-12;
@@ -93,6 +92,8 @@ export class SumWindow {
   readonly #knownMass: Float64Array;
   readonly #tops: Float64Array;
   readonly #valueSize: number;
+  /** Values of the known keys that are seen, [kvHeads·headDim] each, by position. */
+  readonly #knownValues = new Map<number, Float32Array>();
   readonly #beliefs = new Map<number, Belief>();
 
   private constructor(problem: WindowProblem, options: WindowOptions) {
@@ -110,10 +111,21 @@ export class SumWindow {
   static async decode(problem: WindowProblem, options: WindowOptions, chance: () => number): Promise<WindowResult> {
     const window = new SumWindow(problem, options);
     await window.#prepare();
-    window.#spaces();
-    let best = window.#attempt(null);
+    addSpacePriors({
+      problem,
+      target: window.#target,
+      columns: window.#columns,
+      noise: (r, mass) => window.#rowNoise(r, mass).mean,
+      knownMass: window.#knownMass,
+      knownValues: window.#knownValues,
+      unknown: [...window.#beliefs.values()],
+    });
+    const first = window.#search((belief) => belief.prior, chance);
+    if (first.residual <= options.fit) return first;
+    let best = window.#attempt(null, chance);
+    if (first.residual < best.residual) best = first;
     for (let restart = 0; restart < options.restarts && best.residual > options.fit; restart++) {
-      const next = window.#attempt(chance);
+      const next = window.#attempt(chance, chance);
       if (next.residual < best.residual) best = next;
     }
     return best;
@@ -145,6 +157,7 @@ export class SumWindow {
     });
     for (const [position, at] of logits) {
       const { v } = await keys.of(known.get(position)!, position);
+      this.#knownValues.set(position, v);
       rows.forEach((_, r) => {
         if (!Number.isNaN(at[r])) this.#explain(r, Math.exp(at[r] - this.#tops[r]), v);
       });
@@ -180,55 +193,49 @@ export class SumWindow {
     this.#knownMass[r] += weight;
   }
 
-  #group({ head }: MixedRow): number {
-    const { heads, kvHeads } = this.#problem.keys.attention;
-    return Math.floor((head * kvHeads) / heads);
+  #group(row: MixedRow): number {
+    return valueHeadOf(this.#problem.keys.attention, row);
   }
 
-  /** Adds to the priors how well each token's value, and its weights at the position, lie in the spaces of the sums. */
-  #spaces(): void {
-    const { rows, keys, positions, word } = this.#problem;
-    const { headDim, kvHeads } = keys.attention;
-    const n = positions.length;
-    for (let group = 0; group < kvHeads; group++) {
-      const own = Array.from(rows.keys()).filter((r) => this.#group(rows[r]) === group);
-      if (n >= own.length || n >= headDim) continue; // spaces that hold everything say nothing
-      const noise = own.map((r) => Math.sqrt(this.#rowNoise(r, rows[r].mass ?? this.#knownMass[r] + n).mean));
-      const directions = own.map((r, at) => rows[r].mean.map((x) => x / noise[at]));
-      const matrix = own.map((r, at) => {
-        const from = r * this.#columns;
-        const mass = rows[r].mass === null ? n * MEAN_WEIGHT : this.#target[from + headDim];
-        return directions[at].map((x, i) => this.#target[from + i] / noise[at] + mass * x);
+  /** The best of a few tokens a position, those of the highest scores [vocabulary], made sure of over the whole vocabulary. */
+  #search(scoresOf: (belief: Belief) => Float64Array, chance: () => number): WindowResult {
+    const { rows, keys, positions } = this.#problem;
+    const last = this.#columns - 1;
+    const scale = new Float64Array(this.#target.length);
+    rows.forEach((row, r) => {
+      const noise = this.#rowNoise(r, row.mass ?? this.#knownMass[r] + MEAN_WEIGHT * positions.length);
+      scale.fill(1 / Math.sqrt(noise.mean), r * this.#columns, r * this.#columns + last);
+      scale[r * this.#columns + last] = row.mass === null ? 0 : 1 / Math.sqrt(noise.mass);
+    });
+    const count = Math.max(2, Math.min(SHORTLIST, Math.floor(SHORTLIST_COLUMNS / positions.length)));
+    const lists = positions.map((position) => best(scoresOf(this.#beliefs.get(position)!), count));
+    const sections = positions.map((position, s) => {
+      const { page, weights } = this.#beliefs.get(position)!;
+      return lists[s].map((token) => {
+        const column = new Float64Array(scale.length);
+        rows.forEach((row, r) => {
+          const weight = weights[r]?.[token] ?? 0;
+          const from = token * keys.width + this.#group(row) * last;
+          for (let i = 0; i < last; i++) column[r * this.#columns + i] = weight * (page.v[from + i] - row.mean[i]);
+          column[r * this.#columns + last] = weight;
+        });
+        return column.map((x, at) => x * scale[at]);
       });
-      if (rows[own[0]].mass === null) alignRows(matrix, directions, n, ALIGNING_ROUNDS);
-      const { values, weights } = dominantSpaces({ rows: matrix }, n);
-      const least = LEAST_OUTSIDE[word];
-      const value = new Float64Array(headDim);
-      const column = new Float64Array(own.length);
-      const ofValues = new Map<Float32Array, Float64Array>();
-      for (const { page, weights: of, prior } of this.#beliefs.values()) {
-        let shares = ofValues.get(page.v);
-        if (shares === undefined) {
-          shares = new Float64Array(prior.length);
-          for (let token = 0; token < shares.length; token++) {
-            const from = token * keys.width + group * headDim;
-            for (let i = 0; i < headDim; i++) value[i] = page.v[from + i];
-            shares[token] = Math.log(outside(value, values) + least);
-          }
-          ofValues.set(page.v, shares);
-        }
-        for (let token = 0; token < prior.length; token++) {
-          own.forEach((r, at) => (column[at] = (of[r]?.[token] ?? 0) / noise[at]));
-          prior[token] -= TEMPER * (headDim - n) * shares[token];
-          prior[token] -= TEMPER * (own.length - n) * Math.log(outside(column, weights) + least);
-        }
-      }
-    }
+    });
+    const target = this.#target.map((x, at) => x * scale[at]);
+    const enough = this.#options.fit * target.length;
+    const { chosen } = searchShortlist(target, sections, SEARCH_STARTS, enough, chance);
+    positions.forEach((position, s) => {
+      const belief = this.#beliefs.get(position)!;
+      belief.tokens = Int32Array.from([lists[s][chosen[s]], ...lists[s]]);
+      belief.scores = Float64Array.from(belief.tokens, (_, c) => -c);
+    });
+    return this.#harden();
   }
 
-  #attempt(chance: (() => number) | null): WindowResult {
+  #attempt(moved: (() => number) | null, chance: () => number): WindowResult {
     const { positions } = this.#problem;
-    for (const belief of this.#beliefs.values()) this.#begin(belief, chance);
+    for (const belief of this.#beliefs.values()) this.#begin(belief, moved);
     let settledRounds = 0;
     for (let round = 0; round < this.#options.iterations && settledRounds < 2; round++) {
       let settled = true;
@@ -240,7 +247,18 @@ export class SumWindow {
       }
       settledRounds = settled ? settledRounds + 1 : 0;
     }
-    return this.#harden();
+    const scores = new Map([...this.#beliefs.values()].map((belief) => [belief, this.#spread(belief)]));
+    const settled = this.#harden();
+    if (settled.residual <= this.#options.fit) return settled;
+    const searched = this.#search((belief) => scores.get(belief)!, chance);
+    return searched.residual < settled.residual ? searched : settled;
+  }
+
+  /** Scores of a belief's tokens over the whole vocabulary. */
+  #spread({ tokens, scores }: Belief): Float64Array {
+    const all = new Float64Array(this.#problem.keys.vocabulary).fill(-Infinity);
+    tokens.forEach((token, c) => (all[token] = scores[c]));
+    return all;
   }
 
   /** Every token that no weight rules out, as the prior has it. */

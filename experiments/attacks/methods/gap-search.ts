@@ -143,10 +143,13 @@ class GapSearch {
   /** The next tokens to try at a place of a guess, as guesses. */
   async #moves({ tokens, level }: Waiting, place: number): Promise<number[][]> {
     const learned = this.#learned(place);
-    const { order } = await this.#evaluator.proposals(tokens.slice(0, place));
-    const orders = place === this.#task.missing ? [this.#task.own, learned, order] : [learned, order];
-    const moves: number[][] = [];
     const wanted = FIRST_CHUNK * 4 ** level;
+    const isOwn = place === this.#task.missing;
+    const orders: ArrayLike<number>[] = isOwn ? [this.#task.own, learned] : [learned];
+    // The model runs through all its layers for a proposal; where a probe names enough tokens it needn't.
+    if (!isOwn || this.#task.own.length < 4 * wanted)
+      orders.push((await this.#evaluator.proposals(tokens.slice(0, place))).order);
+    const moves: number[][] = [];
     for (const token of interleave(...orders)) {
       const guess = tokens.with(place, token);
       if (!this.#seen.has(guess.join(" "))) moves.push(guess);

@@ -90,27 +90,26 @@ export class NeighbourProbe {
       );
     });
     const probe = (await ClassMeans.fit(product, statistics, null)).probe({ priorRows: null, frequencyWeight: 0 });
-    const kept = calibration.truth.flatMap((id, row) => (id < 0 ? [] : [row]));
-    const fitWeight = async (given: boolean): Promise<number> => {
-      const sums = ROW_WEIGHTS.map(() => 0);
-      for (const row of kept) {
-        const scores = await probe.scoreAll(product, rowOf(calibration.left, row, probe.width));
-        const prior = given ? pairs.given(calibration.own[row]) : pairs.unigram;
+    const sums = { unigram: ROW_WEIGHTS.map(() => 0), pairs: ROW_WEIGHTS.map(() => 0) };
+    for await (const { row, scores } of scored(product, probe, calibration.left, withNeighbour(calibration.truth))) {
+      const priors = { unigram: pairs.unigram, pairs: pairs.given(calibration.own[row]) };
+      for (const way of ["unigram", "pairs"] as const)
         ROW_WEIGHTS.forEach((weight, at) => {
-          sums[at] += normalized(scores, prior, weight)[calibration.truth[row]];
+          const id = calibration.truth[row];
+          sums[way][at] += weight * scores[id] + priors[way][id] - logTotal(scores, priors[way], weight);
         });
-      }
-      return ROW_WEIGHTS[sums.indexOf(Math.max(...sums))];
-    };
-    return new NeighbourProbe(pairs, probe, { unigram: await fitWeight(false), pairs: await fitWeight(true) });
+    }
+    const best = (way: "unigram" | "pairs"): number => ROW_WEIGHTS[sums[way].indexOf(Math.max(...sums[way]))];
+    return new NeighbourProbe(pairs, probe, { unigram: best("unigram"), pairs: best("pairs") });
   }
 
-  /** Log probabilities of the neighbour's tokens, [vocabulary], for one row after its own token's mean. `own`: null for the row alone. */
-  async logPosterior(product: Float64Product, left: Float32Array, own: number | null): Promise<Float64Array> {
+  /** Log probabilities of the neighbour's tokens, [vocabulary], for one row after its own token's mean. */
+  async logPosterior(product: Float64Product, left: Float32Array, own: number): Promise<Float64Array> {
     const scores = await this.probe.scoreAll(product, left);
-    return own === null
-      ? normalized(scores, this.pairs.unigram, this.#weights.unigram)
-      : normalized(scores, this.pairs.given(own), this.#weights.pairs);
+    const prior = this.pairs.given(own);
+    const weight = this.#weights.pairs;
+    const total = logTotal(scores, prior, weight);
+    return prior.map((log, id) => log + weight * scores[id] - total);
   }
 
   /**
@@ -123,15 +122,19 @@ export class NeighbourProbe {
     trueOwn: readonly number[],
   ): Promise<NeighbourRanks[]> {
     const found: NeighbourRanks[] = [];
-    for (const [row, id] of truth.entries()) {
-      if (id < 0) continue;
-      const z = rowOf(left, row, this.probe.width);
+    const { unigram } = this.pairs;
+    for await (const { row, scores } of scored(product, this.probe, left, withNeighbour(truth))) {
+      const weighed = (prior: Float64Array, weight: number): number =>
+        rankOf(
+          prior.map((log, id) => log + weight * scores[id]),
+          truth[row],
+        );
       found.push({
         row,
-        probe: rankOf(await this.logPosterior(product, z, null), id),
-        probeAndPairs: rankOf(await this.logPosterior(product, z, own[row]), id),
-        pairs: rankOf(this.pairs.given(trueOwn[row]), id),
-        unigram: rankOf(this.pairs.unigram, id),
+        probe: weighed(unigram, this.#weights.unigram),
+        probeAndPairs: weighed(this.pairs.given(own[row]), this.#weights.pairs),
+        pairs: rankOf(this.pairs.given(trueOwn[row]), truth[row]),
+        unigram: rankOf(unigram, truth[row]),
       });
     }
     return found;
@@ -154,16 +157,34 @@ export function neighboursOf(ids: readonly number[], positions: readonly number[
   });
 }
 
-const rowOf = (rows: Float32Array, row: number, width: number): Float32Array =>
-  rows.subarray(row * width, (row + 1) * width);
+/** Scores held at a time: 32 MiB. */
+const MOST_SCORES = 1 << 22;
 
-/** log softmax(weight · scores + prior) */
-function normalized(scores: Float64Array, prior: Float64Array, weight: number): Float64Array {
-  const logs = prior.map((log, id) => log + weight * scores[id]);
+const withNeighbour = (truth: readonly number[]): number[] => truth.flatMap((id, row) => (id < 0 ? [] : [row]));
+
+/** A probe's scores of some rows, one row after the other, computed many at a time. */
+async function* scored(
+  product: Float64Product,
+  probe: RowProbe,
+  rows: Float32Array,
+  wanted: readonly number[],
+): AsyncGenerator<{ row: number; scores: Float64Array }> {
+  const step = Math.max(1, Math.floor(MOST_SCORES / probe.classes));
+  for (let from = 0; from < wanted.length; from += step) {
+    const some = wanted.slice(from, from + step);
+    const block = new Float32Array(some.length * probe.width);
+    some.forEach((row, at) => block.set(rows.subarray(row * probe.width, (row + 1) * probe.width), at * probe.width));
+    const scores = await probe.scoreAll(product, block);
+    for (const [at, row] of some.entries())
+      yield { row, scores: scores.subarray(at * probe.classes, (at + 1) * probe.classes) };
+  }
+}
+
+/** log Σ exp(prior + weight · scores) */
+function logTotal(scores: Float64Array, prior: Float64Array, weight: number): number {
   let most = -Infinity;
-  for (const log of logs) most = Math.max(most, log);
+  for (let id = 0; id < prior.length; id++) most = Math.max(most, prior[id] + weight * scores[id]);
   let sum = 0;
-  for (const log of logs) sum += Math.exp(log - most);
-  const total = most + Math.log(sum);
-  return logs.map((log) => log - total);
+  for (let id = 0; id < prior.length; id++) sum += Math.exp(prior[id] + weight * scores[id] - most);
+  return most + Math.log(sum);
 }

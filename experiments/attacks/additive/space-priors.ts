@@ -1,6 +1,5 @@
 /** What the spaces of the sums say of each token, before any is chosen: value by value head, whatever the other unknown keys are. */
 import type { RowWord } from "./candidate-keys.ts";
-import { valueHeadOf } from "./row-logits.ts";
 import {
   alignRows,
   dominantSpaces,
@@ -10,7 +9,7 @@ import {
   without,
   type DominantSpaces,
 } from "./subspace-scores.ts";
-import type { WindowProblem } from "./sum-window.ts";
+import type { WindowEquations } from "./window-equations.ts";
 
 /** Shares of a vector outside a space below which noise alone lies. */
 const LEAST_OUTSIDE: Readonly<Record<RowWord, number>> = { float32: 1e-8, float16: 1e-3 };
@@ -21,21 +20,6 @@ const TEMPER = 0.25;
 /** Where masses aren't seen: the weight of an unknown key to begin with, and the rounds in which rows find their own. */
 const MEAN_WEIGHT = 0.5;
 const ALIGNING_ROUNDS = 100;
-
-/** A window's problem as far as it has been worked out. */
-export interface SpacePriorSource {
-  readonly problem: WindowProblem;
-  /** What known keys leave to explain, [rows][columns]: headDim of values, then the mass. */
-  readonly target: Float64Array;
-  readonly columns: number;
-  /** Variance of a row's value equations at a mass. */
-  readonly noise: (row: number, mass: number) => number;
-  /** [rows] */
-  readonly knownMass: Float64Array;
-  /** Values of the known keys, [kvHeads·headDim] each, by position. */
-  readonly knownValues: ReadonlyMap<number, Float32Array>;
-  readonly unknown: readonly UnknownKey[];
-}
 
 /** One unknown position: the values and weights of every token there, and the prior that is added to. */
 export interface UnknownKey {
@@ -58,23 +42,22 @@ interface HeadSpaces {
 }
 
 /** Adds to each unknown key's prior how well every token's value, and its weights there, lie in the spaces of the sums. */
-export function addSpacePriors(source: SpacePriorSource): void {
-  const { kvHeads } = source.problem.keys.attention;
+export function addSpacePriors(equations: WindowEquations, unknown: readonly UnknownKey[]): void {
+  const { kvHeads } = equations.problem.keys.attention;
   for (let group = 0; group < kvHeads; group++) {
-    const found = headSpaces(source, group);
-    if (found !== null) weigh(source, found);
+    const found = headSpaces(equations, group);
+    if (found !== null) weigh(equations, unknown, found);
   }
 }
 
 /** null where the spaces would hold everything and so say nothing. */
-function headSpaces(source: SpacePriorSource, group: number): HeadSpaces | null {
-  const { problem, target, columns, knownMass } = source;
-  const { attention } = problem.keys;
-  const { headDim } = attention;
+function headSpaces(equations: WindowEquations, group: number): HeadSpaces | null {
+  const { problem, target, columns, knownMass } = equations;
+  const { headDim } = problem.keys.attention;
   const n = problem.positions.length;
-  const rows = Array.from(problem.rows.keys()).filter((r) => valueHeadOf(attention, problem.rows[r]) === group);
+  const rows = Array.from(problem.rows.keys()).filter((r) => equations.group(r) === group);
   if (rows.length === 0 || n > rows.length) return null;
-  const noise = rows.map((r) => Math.sqrt(source.noise(r, problem.rows[r].mass ?? knownMass[r] + n)));
+  const noise = rows.map((r) => Math.sqrt(equations.noise(r, problem.rows[r].mass ?? knownMass[r] + n).mean));
   const means = rows.map((r, at) => problem.rows[r].mean.map((x) => x / noise[at]));
   const sums = (massOf: (row: number) => number): Float64Array[] =>
     rows.map((r, at) => means[at].map((x, i) => target[r * columns + i] / noise[at] + massOf(r) * x));
@@ -103,7 +86,7 @@ function headSpaces(source: SpacePriorSource, group: number): HeadSpaces | null 
   }
   // Else the means' directions are left out, which takes as many known keys as rows; or the known values', and then the means do.
   const seen = new Set(rows.flatMap((r) => problem.rows[r].keys));
-  const known = [...source.knownValues].filter(([position]) => seen.has(position));
+  const known = [...equations.knownValues].filter(([position]) => seen.has(position));
   if (known.length >= rows.length)
     return spaces(
       sums(() => 0),
@@ -115,7 +98,8 @@ function headSpaces(source: SpacePriorSource, group: number): HeadSpaces | null 
 }
 
 function weigh(
-  { problem, unknown }: SpacePriorSource,
+  { problem }: WindowEquations,
+  unknown: readonly UnknownKey[],
   { group, rows, noise, blind, spaces, isScaled }: HeadSpaces,
 ): void {
   const { keys, word } = problem;

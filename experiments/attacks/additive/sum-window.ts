@@ -6,20 +6,11 @@
  * present beliefs leave, with the beliefs' variance as noise), then by hard coordinate descent at the noise of the words.
  * Reference: Barron and Joseph, arXiv 1207.2406 (the code); Wang and Poor, IEEE Trans. Commun. 47 (1999) (soft cancellation).
  */
-import type { CandidateKeys, KeyPage, RowWord } from "./candidate-keys.ts";
-import type { MixedRow } from "./mixed-rows.ts";
-import { rowLogits, valueHeadOf } from "./row-logits.ts";
+import { best } from "../probes/linear-probe.ts";
+import type { KeyPage } from "./candidate-keys.ts";
 import { searchShortlist } from "./shortlist-search.ts";
 import { addSpacePriors } from "./space-priors.ts";
-
-/**
- * Noise: of a mean, as a share of the values' size; of a logit, absolute (a weight's relative error); of `top`, as a share of its size.
- * Units in the last place (2^-24, 2^-11) times what sums of tens of terms make of them.
- */
-const NOISE: Readonly<Record<RowWord, { readonly mean: number; readonly logit: number; readonly top: number }>> = {
-  float32: { mean: 3e-7, logit: 2e-6, top: 2 ** -23 },
-  float16: { mean: 4e-4, logit: 1e-3, top: 2 ** -11 },
-};
+import { WindowEquations, type WindowProblem } from "./window-equations.ts";
 
 /** Where masses aren't seen: the weight of an unknown key to begin with. */
 const MEAN_WEIGHT = 0.5;
@@ -43,19 +34,6 @@ export interface WindowOptions {
   readonly margin: number;
   /** Further attempts from other beginnings where the first doesn't fit. */
   readonly restarts: number;
-}
-
-/** What is decoded, and what it is decoded against. */
-export interface WindowProblem {
-  readonly keys: CandidateKeys;
-  readonly word: RowWord;
-  /** Rows that see at least one of the positions. */
-  readonly rows: readonly MixedRow[];
-  readonly positions: readonly number[];
-  /** Tokens of all other positions that the rows see. */
-  readonly known: ReadonlyMap<number, number>;
-  /** [vocabulary] */
-  readonly logPrior: Float64Array;
 }
 
 export interface WindowResult {
@@ -83,43 +61,25 @@ interface Belief {
 }
 
 export class SumWindow {
+  readonly #equations: WindowEquations;
   readonly #problem: WindowProblem;
   readonly #options: WindowOptions;
   readonly #columns: number;
-  /** What the known keys leave to explain, [rows][headDim + 1]. */
-  readonly #target: Float64Array;
-  /** Σ w of the known keys, [rows] */
-  readonly #knownMass: Float64Array;
-  readonly #tops: Float64Array;
-  readonly #valueSize: number;
-  /** Values of the known keys that are seen, [kvHeads·headDim] each, by position. */
-  readonly #knownValues = new Map<number, Float32Array>();
   readonly #beliefs = new Map<number, Belief>();
 
-  private constructor(problem: WindowProblem, options: WindowOptions) {
-    this.#problem = problem;
+  private constructor(equations: WindowEquations, options: WindowOptions) {
+    this.#equations = equations;
+    this.#problem = equations.problem;
     this.#options = options;
-    const { rows, keys } = problem;
-    this.#columns = keys.attention.headDim + 1;
-    this.#target = new Float64Array(rows.length * this.#columns);
-    this.#knownMass = new Float64Array(rows.length);
-    this.#tops = Float64Array.from(rows, ({ top }) => top ?? -Infinity);
-    this.#valueSize = keys.valueSize;
+    this.#columns = equations.columns;
   }
 
   /** Decodes the positions of a problem; `chance` moves the beginnings of restarts. */
   static async decode(problem: WindowProblem, options: WindowOptions, chance: () => number): Promise<WindowResult> {
-    const window = new SumWindow(problem, options);
-    await window.#prepare();
-    addSpacePriors({
-      problem,
-      target: window.#target,
-      columns: window.#columns,
-      noise: (r, mass) => window.#rowNoise(r, mass).mean,
-      knownMass: window.#knownMass,
-      knownValues: window.#knownValues,
-      unknown: [...window.#beliefs.values()],
-    });
+    const equations = await WindowEquations.of(problem);
+    const window = new SumWindow(equations, options);
+    await window.#open();
+    addSpacePriors(equations, [...window.#beliefs.values()]);
     const first = window.#search((belief) => belief.prior, chance);
     if (first.residual <= options.fit) return first;
     let best = window.#attempt(null, chance);
@@ -131,98 +91,50 @@ export class SumWindow {
     return best;
   }
 
-  /** Weights of all tokens at the unknown positions, and what the known ones explain. */
-  async #prepare(): Promise<void> {
-    const { keys, rows, positions, known } = this.#problem;
-    const seen = new Set(rows.flatMap((row) => row.keys));
-    const logits = new Map<number, Float64Array>(); // known position -> [rows]
-    for (const [position, token] of known) {
-      if (!seen.has(position)) continue;
-      const { k: own } = await keys.of(token, position);
-      logits.set(
-        position,
-        Float64Array.from(rows, (row) => (row.keys.includes(position) ? rowLogits(keys.attention, row, own)[0] : NaN)),
-      );
-    }
-    // A merged row doesn't tell its largest logit: the largest known one is the unit.
-    for (const at of logits.values())
-      rows.forEach(({ top }, r) => {
-        if (top === null && at[r] > this.#tops[r]) this.#tops[r] = at[r];
-      });
-    this.#tops.forEach((top, row) => {
-      if (top === -Infinity) this.#tops[row] = 0;
-    });
-    rows.forEach((row, r) => {
-      if (row.mass !== null) this.#target[r * this.#columns + this.#columns - 1] = row.mass;
-    });
-    for (const [position, at] of logits) {
-      const { v } = await keys.of(known.get(position)!, position);
-      this.#knownValues.set(position, v);
-      rows.forEach((_, r) => {
-        if (!Number.isNaN(at[r])) this.#explain(r, Math.exp(at[r] - this.#tops[r]), v);
-      });
-    }
+  /** Weights and values of all tokens at the unknown positions. */
+  async #open(): Promise<void> {
+    const { keys, rows, positions, logPrior } = this.#problem;
+    const cells = rows.length * this.#columns;
     for (const position of positions) {
       const page = await keys.at(position);
-      const weights = rows.map((row, r) => {
-        if (!row.keys.includes(position)) return null;
-        const of = rowLogits(keys.attention, row, page.k);
-        for (let token = 0; token < of.length; token++) of[token] = Math.exp(Math.min(of[token] - this.#tops[r], 30));
-        return of;
-      });
-      const cells = rows.length * this.#columns;
-      const [mean, variance] = [new Float64Array(cells), new Float64Array(cells)];
       this.#beliefs.set(position, {
         page,
-        weights,
-        prior: this.#problem.logPrior.slice(),
+        weights: this.#equations.weightsAt(position, page),
+        prior: logPrior.slice(),
         tokens: new Int32Array(0),
         scores: new Float64Array(0),
-        mean,
-        variance,
+        mean: new Float64Array(cells),
+        variance: new Float64Array(cells),
       });
     }
-  }
-
-  #explain(r: number, weight: number, v: Float32Array): void {
-    const row = this.#problem.rows[r];
-    const from = this.#group(row) * (this.#columns - 1);
-    const at = r * this.#columns;
-    for (let i = 0; i < this.#columns - 1; i++) this.#target[at + i] -= weight * (v[from + i] - row.mean[i]);
-    if (row.mass !== null) this.#target[at + this.#columns - 1] -= weight;
-    this.#knownMass[r] += weight;
-  }
-
-  #group(row: MixedRow): number {
-    return valueHeadOf(this.#problem.keys.attention, row);
   }
 
   /** The best of a few tokens a position, those of the highest scores [vocabulary], made sure of over the whole vocabulary. */
   #search(scoresOf: (belief: Belief) => Float64Array, chance: () => number): WindowResult {
     const { rows, keys, positions } = this.#problem;
     const last = this.#columns - 1;
-    const scale = new Float64Array(this.#target.length);
+    const scale = new Float64Array(this.#equations.target.length);
     rows.forEach((row, r) => {
-      const noise = this.#rowNoise(r, row.mass ?? this.#knownMass[r] + MEAN_WEIGHT * positions.length);
+      const noise = this.#equations.noise(r, row.mass ?? this.#equations.knownMass[r] + MEAN_WEIGHT * positions.length);
       scale.fill(1 / Math.sqrt(noise.mean), r * this.#columns, r * this.#columns + last);
       scale[r * this.#columns + last] = row.mass === null ? 0 : 1 / Math.sqrt(noise.mass);
     });
     const count = Math.max(2, Math.min(SHORTLIST, Math.floor(SHORTLIST_COLUMNS / positions.length)));
-    const lists = positions.map((position) => best(scoresOf(this.#beliefs.get(position)!), count));
+    const lists = positions.map((position) => best(scoresOf(this.#beliefs.get(position)!), count).ids);
     const sections = positions.map((position, s) => {
       const { page, weights } = this.#beliefs.get(position)!;
       return lists[s].map((token) => {
         const column = new Float64Array(scale.length);
         rows.forEach((row, r) => {
           const weight = weights[r]?.[token] ?? 0;
-          const from = token * keys.width + this.#group(row) * last;
+          const from = token * keys.width + this.#equations.group(r) * last;
           for (let i = 0; i < last; i++) column[r * this.#columns + i] = weight * (page.v[from + i] - row.mean[i]);
           column[r * this.#columns + last] = weight;
         });
         return column.map((x, at) => x * scale[at]);
       });
     });
-    const target = this.#target.map((x, at) => x * scale[at]);
+    const target = this.#equations.target.map((x, at) => x * scale[at]);
     const enough = this.#options.fit * target.length;
     const { chosen } = searchShortlist(target, sections, SEARCH_STARTS, enough, chance);
     positions.forEach((position, s) => {
@@ -263,15 +175,11 @@ export class SumWindow {
 
   /** Every token that no weight rules out, as the prior has it. */
   #begin(belief: Belief, chance: (() => number) | null): void {
-    const { rows, word } = this.#problem;
     const logPrior = belief.prior;
-    const { logit, top } = NOISE[word];
+    const largest = this.#problem.rows.map((_, r) => this.#equations.largestWeight(r));
     const allowed: number[] = [];
     for (let token = 0; token < logPrior.length; token++) {
-      // A weight above that of the largest key that was seen (1) can't be.
-      const fits = belief.weights.every(
-        (of, r) => of === null || rows[r].top === null || of[token] <= 1 + 4 * (logit + top * Math.abs(this.#tops[r])),
-      );
+      const fits = belief.weights.every((of, r) => of === null || of[token] <= largest[r]);
       if (fits && logPrior[token] > -Infinity) allowed.push(token);
     }
     belief.tokens = Int32Array.from(allowed.length > 0 ? allowed : logPrior.keys());
@@ -285,9 +193,9 @@ export class SumWindow {
   /** What is left for this belief, and how sure, [rows][headDim + 1] each: rest and precision. */
   #rest(belief: Belief, soft: boolean): { rest: Float64Array; precision: Float64Array } {
     const { rows } = this.#problem;
-    const rest = this.#target.slice();
+    const rest = this.#equations.target.slice();
     const noise = new Float64Array(rest.length);
-    const mass = this.#knownMass.slice();
+    const mass = this.#equations.knownMass.slice();
     const last = this.#columns - 1;
     for (const other of this.#beliefs.values()) {
       for (let r = 0; r < rows.length; r++) mass[r] += other.mean[r * this.#columns + last];
@@ -299,22 +207,12 @@ export class SumWindow {
     }
     const precision = noise;
     for (let r = 0; r < rows.length; r++) {
-      const own = this.#rowNoise(r, rows[r].mass ?? mass[r]);
+      const own = this.#equations.noise(r, rows[r].mass ?? mass[r]);
       for (let i = 0; i < last; i++) precision[r * this.#columns + i] = 1 / (own.mean + noise[r * this.#columns + i]);
       const at = r * this.#columns + last;
       precision[at] = rows[r].mass === null ? 0 : 1 / (own.mass + noise[at]);
     }
     return { rest, precision };
-  }
-
-  /** Variances of a row's equations from its words alone. */
-  #rowNoise(r: number, mass: number): { mean: number; mass: number } {
-    const { mean, logit, top } = NOISE[this.#problem.word];
-    const size = Math.abs(mass);
-    return {
-      mean: (mean * this.#valueSize * size) ** 2,
-      mass: ((logit + top * Math.abs(this.#tops[r])) * size) ** 2,
-    };
   }
 
   /** Scores of a belief's tokens: log prior + log likelihood of what the others leave. */
@@ -332,7 +230,7 @@ export class SumWindow {
       if (weights === null) continue;
       const at = r * this.#columns;
       const mean = rows[r].mean;
-      const offset = this.#group(rows[r]) * last;
+      const offset = this.#equations.group(r) * last;
       const [massPull, massWeight] = [weighted[at + last], precision[at + last]];
       for (let c = 0; c < tokens.length; c++) {
         const from = tokens[c] * keys.width + offset;
@@ -379,7 +277,7 @@ export class SumWindow {
       const of = weights[r];
       if (of === null) continue;
       const at = r * this.#columns;
-      const offset = this.#group(rows[r]) * last;
+      const offset = this.#equations.group(r) * last;
       for (const c of held) {
         const from = tokens[c] * keys.width + offset;
         const share = p[c] * of[tokens[c]];
@@ -412,13 +310,13 @@ export class SumWindow {
         belief.tokens = all;
         belief.scores = new Float64Array(all.length);
         this.#score(belief, false);
-        const [first, second] = best(belief.scores, 2);
+        const [first, second] = best(belief.scores, 2).ids;
         lead.set(position, belief.scores[first] - (belief.scores[second] ?? -Infinity));
         moved ||= first !== before;
         this.#choose(belief, first);
       }
     }
-    const residuals = this.#residuals();
+    const residuals = this.#equations.residuals([...this.#beliefs.values()].map(({ mean }) => mean));
     const certified = new Set<number>();
     const guesses = new Map<number, number[]>();
     for (const position of positions) {
@@ -436,43 +334,9 @@ export class SumWindow {
     belief.scores = new Float64Array(1);
     this.#believe(belief);
   }
-
-  /** Root mean square of each row's equations in units of their noise. */
-  #residuals(): number[] {
-    const { rows } = this.#problem;
-    const rest = this.#target.slice();
-    const mass = this.#knownMass.slice();
-    const last = this.#columns - 1;
-    for (const { mean } of this.#beliefs.values()) {
-      for (let at = 0; at < rest.length; at++) rest[at] -= mean[at];
-      for (let r = 0; r < rows.length; r++) mass[r] += mean[r * this.#columns + last];
-    }
-    return rows.map((row, r) => {
-      const noise = this.#rowNoise(r, row.mass ?? mass[r]);
-      let sum = 0;
-      for (let i = 0; i < last; i++) sum += rest[r * this.#columns + i] ** 2;
-      const ofMass = row.mass === null ? 0 : rest[r * this.#columns + last] ** 2 / noise.mass;
-      return Math.sqrt(Math.max(sum / last / noise.mean, ofMass));
-    });
-  }
 }
 
 /** At most five tokens of a belief, best first. */
 function ranked({ tokens, scores }: Belief): number[] {
-  return best(scores, 5).map((c) => tokens[c]);
-}
-
-/** Indices of the `count` largest, largest first. */
-function best(scores: Float64Array, count: number): number[] {
-  const found: number[] = [];
-  for (let c = 0; c < scores.length; c++) {
-    if (found.length === count && !(scores[c] > scores[found[count - 1]])) continue;
-    let at = found.length === count ? count - 1 : found.length;
-    while (at > 0 && scores[c] > scores[found[at - 1]]) {
-      found[at] = found[at - 1];
-      at--;
-    }
-    found[at] = c;
-  }
-  return found;
+  return best(scores, 5).ids.map((c) => tokens[c]);
 }

@@ -41,10 +41,13 @@ class Scene {
     }
   }
 
-  async decode(how: { noise?: number; sums?: "merged"; seed?: number } = {}): Promise<Recovery> {
+  async decode(how: { noise?: number; seed?: number } = {}): Promise<Recovery> {
     const seen = this.#session.view([`comp.${OWN}`]);
     const view = how.noise === undefined ? seen : noiseView(seen, how.noise);
-    const options = additiveDecode.parseOptions(how.sums === undefined ? {} : { sums: how.sums });
+    // On noise every window uses up its rounds: fewer of them show the same.
+    const options = additiveDecode.parseOptions(
+      how.noise === undefined ? {} : { restarts: 0, iterations: 4, patience: 0 },
+    );
     const prior = logPriorOf(new Float64Array(this.#keys.vocabulary), true);
     return decodeView(this.#keys, this.#word, view, this.#session, prior, options, how.seed ?? 1);
   }

@@ -1,0 +1,173 @@
+/**
+ * Linear programming on the attention of layer 0.
+ *
+ * Functionality: one-hot tokens of hidden positions as unknowns, every own query row's sum over hidden keys as linear equations, token
+ *   costs -log p as objective, HiGHS as solver; cluster by cluster, each solved cluster known to the next. A solution that misfits any
+ *   equation by more than rounding is not taken over: the shard's later clusters then get the prior's guess.
+ * What is linear: with layer 0 in the clear, w = exp(scale q·k(v, s)) and V(v) are public numbers, so u and e are linear in the tokens
+ *   (a), and u = o·e is homogeneous in them when only the merged o is known (b); m cuts candidates (no logit is above it).
+ * What is not: at later layers, or with layer 0 under SMPC (c), keys and values are unknown themselves: exp of an unknown times an
+ *   unknown (bilinear under an exponential), norms (quotients), the MLP (gates). One visible key alone is linear there: u / e = v,
+ *   m = scale q·k.
+ * Needs: own ids, `partial` of layer 0 or `attended` of layer 0. Cost: one program a cluster: keys x vocabulary columns, at most
+ *   `equations` rows; seconds each, `timeLimitS` at most; as many forward passes for the prior as tokens are hidden.
+ * Reference: arXiv 2507.05228, appendix E, assumption B2 (open question 2). HiGHS: Huangfu and Hall 2018.
+ * Controls: prior() has the objective without rows; noise misfits by orders and is certified nowhere.
+ * Test: tests/experiments/attacks/lp.test.ts
+ */
+import { z } from "zod";
+import type { Attack, PreparedAttack, PublicKnowledge, Recovery } from "../attack.ts";
+import { LayerZeroDictionary, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import { observationsOf } from "../lp/observations.ts";
+import { solveProgram } from "../lp/solve.ts";
+import { belowMaximum, type SumObservation } from "../lp/sum-observation.ts";
+import { TokenPrior } from "../lp/token-prior.ts";
+import { misfit, tokenProgram } from "../lp/token-program.ts";
+import type { RecordedView } from "../views/recorded-view.ts";
+
+const lpOptions = z.strictObject({
+  sums: z.enum(["shards", "merged"]).default("shards").describe("partial results by shard, or the merged output alone"),
+  fit: z.enum(["l1", "box"]).default("box").describe("slack that costs, or equations within rounding"),
+  integer: z.boolean().default(false).describe("integer one-hot tokens, or their relaxation, rounded"),
+  equationsPerToken: z
+    .int()
+    .min(4)
+    .default(32)
+    .describe("equations a program uses for each hidden token; all check its result"),
+  mostHidden: z
+    .int()
+    .min(1)
+    .default(8)
+    .describe("hidden tokens of a program at most; larger clusters are left to the prior"),
+  timeLimitS: z.number().gt(0).default(60).describe("limit of one solve"),
+});
+export type LpOptions = z.infer<typeof lpOptions>;
+
+/** Misfit in tolerances up to which an assignment counts as proven: roundings add up over a row, a wrong token is orders above. */
+const PROVEN = 8;
+
+export const lp: Attack<LpOptions> = {
+  name: "lp",
+  parseOptions: (value) => lpOptions.parse(value),
+  prepare: async ({ engine, encode, training, seed }, options) => {
+    const prior = new TokenPrior(engine, training.documents.map(encode));
+    return prepared(prior, options, seed);
+  },
+};
+
+function prepared(prior: TokenPrior, options: LpOptions, seed: number): PreparedAttack {
+  return {
+    recover: (view, known) => solveClusters(view, known, prior, options, seed),
+    prior: async (view, known) => {
+      const ids = view.ids();
+      const guesses = new Map([...ids].map(([t, id]) => [t, [id]]));
+      const passes = await guessHidden(guesses, ids, known, prior);
+      return { guesses, certified: new Set(), forwardPasses: passes, figures: {} };
+    },
+    close: async () => {},
+  };
+}
+
+async function solveClusters(
+  view: RecordedView,
+  known: PublicKnowledge,
+  prior: TokenPrior,
+  options: LpOptions,
+  seed: number,
+): Promise<Recovery> {
+  const { engine } = known;
+  const wire = known.description.wire === "float16" ? "float16" : "float32";
+  const dictionary = new LayerZeroDictionary(engine, wire);
+  const vocabulary = Array.from({ length: engine.spec.vocabulary }, (_, v) => v);
+  const found = new Map(view.ids());
+  const certified = new Set<number>();
+  const figures = { programs: 0, solved: 0, seconds: 0, columns: 0, rows: 0 };
+  const pages = new Map<number, DictionaryPage>();
+  for (const [t, id] of found) pages.set(t, await dictionary.page(t, [id]));
+  for (const cluster of clusters(await observationsOf(view, known, options.sums))) {
+    const unknown = [...new Set(cluster.flatMap(({ keys }) => keys))].filter((s) => !found.has(s));
+    if (unknown.length === 0 || unknown.length > options.mostHidden) continue;
+    const hidden = await Promise.all(
+      unknown.map(async (s) => {
+        const whole = await dictionary.page(s, vocabulary);
+        const kept = belowMaximum(engine, cluster, whole, wire);
+        const page = kept.length === vocabulary.length ? whole : await dictionary.page(s, kept);
+        const costs = prior.unigramCosts();
+        return { page, cost: kept.map((v) => costs[v]) };
+      }),
+    );
+    const { program, columns } = tokenProgram(engine, cluster, hidden, pages, {
+      integer: options.integer,
+      fit: options.fit,
+      equations: options.equationsPerToken * unknown.length,
+      seed,
+      wire,
+    });
+    const { values, seconds } = await solveProgram(program, { timeLimitS: options.timeLimitS });
+    figures.programs++;
+    figures.seconds += seconds;
+    figures.columns = Math.max(figures.columns, program.columns);
+    figures.rows = Math.max(figures.rows, program.rows);
+    if (values === null) continue;
+    const best = rounded(columns, values);
+    const trial = new Map(pages);
+    for (const [s, v] of best) trial.set(s, await dictionary.page(s, [v]));
+    if (best.size < unknown.length || misfit(engine, cluster, trial, wire) > PROVEN) continue;
+    figures.solved++;
+    for (const [s, v] of best) {
+      found.set(s, v);
+      certified.add(s);
+      pages.set(s, trial.get(s)!);
+    }
+  }
+  const guesses = new Map([...found].map(([t, id]) => [t, [id]]));
+  const forwardPasses = await guessHidden(guesses, found, known, prior);
+  return { guesses, certified, forwardPasses, figures };
+}
+
+/** Observations that ask about the same keys beside the known ones: rows of one own cluster over one shard, in order of position. */
+function clusters(observations: readonly SumObservation[]): SumObservation[][] {
+  const groups = new Map<string, SumObservation[]>();
+  for (const seen of observations) {
+    const hiddenKeys = seen.keys.filter((s) => !observations.some(({ position }) => position === s));
+    const key = hiddenKeys.join(",");
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [seen]);
+    else group.push(seen);
+  }
+  return [...groups.values()];
+}
+
+/** The token of the largest column of each position. */
+function rounded(
+  columns: readonly { readonly position: number; readonly token: number }[],
+  values: Float64Array,
+): Map<number, number> {
+  const best = new Map<number, { token: number; value: number }>();
+  columns.forEach(({ position, token }, at) => {
+    if (values[at] > (best.get(position)?.value ?? 0)) best.set(position, { token, value: values[at] });
+  });
+  return new Map([...best].map(([position, { token }]) => [position, token]));
+}
+
+/** Fills positions without a guess from the prior, left to right. Returns forward passes. */
+async function guessHidden(
+  guesses: Map<number, number[]>,
+  found: ReadonlyMap<number, number>,
+  { description }: PublicKnowledge,
+  prior: TokenPrior,
+): Promise<number> {
+  let passes = 0;
+  const prefix: number[] = [];
+  for (let t = 0; t < description.promptLength; t++) {
+    const token = found.get(t);
+    if (token === undefined) {
+      const [cost] = await prior.continuation(prefix, 1);
+      passes += prefix.length;
+      const order = Array.from(cost.keys()).sort((a, b) => cost[a] - cost[b]);
+      guesses.set(t, order.slice(0, 5));
+      prefix.push(order[0]);
+    } else prefix.push(token);
+  }
+  return passes;
+}

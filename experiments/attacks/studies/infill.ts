@@ -37,6 +37,8 @@ export interface InfillStudy {
   readonly training: TrainingText;
   readonly prompts: number;
   readonly calibration: number;
+  /** Prompts of the noise control. */
+  readonly noise: number;
   readonly tokens: number;
   readonly seed: number;
   readonly report: (doing: string) => void;
@@ -44,9 +46,6 @@ export interface InfillStudy {
 
 type Metric = "hiddenAccuracy" | "hiddenRougeL" | "ownAccuracy" | "wholeRougeL";
 const METRICS: readonly Metric[] = ["hiddenAccuracy", "hiddenRougeL", "ownAccuracy", "wholeRougeL"];
-/** Prompts of the noise control. */
-const NOISE_PROMPTS = 4;
-
 /** Which CompNode's view is attacked: another one each prompt. */
 const partyOf = (prompt: number, alpha: number): string => `comp.${prompt % alpha}`;
 
@@ -87,7 +86,7 @@ export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
     found.push({
       rows: scored(recovery),
       prior: scored(await prepared.prior(view, known, budget)),
-      noise: at < NOISE_PROMPTS ? scored(await prepared.recover(noiseView(view, seed + at), known, budget)) : null,
+      noise: at < study.noise ? scored(await prepared.recover(noiseView(view, seed + at), known, budget)) : null,
     });
   }
   await prepared.close();
@@ -140,10 +139,11 @@ function figuresOf(
     figures[`${metric}Prior`] = of(({ prior }) => prior[metric]!);
     figures[`${metric}Difference`] = of(({ rows, prior }) => rows[metric]! - prior[metric]!);
     const noisy = both.filter(({ noise }) => noise !== null);
-    figures[`${metric}NoiseDifference`] = bootstrapInterval(
-      noisy.map(({ noise, prior }) => noise![metric]! - prior[metric]!),
-      seed,
-    );
+    if (noisy.length > 0)
+      figures[`${metric}NoiseDifference`] = bootstrapInterval(
+        noisy.map(({ noise, prior }) => noise![metric]! - prior[metric]!),
+        seed,
+      );
   }
   return figures;
 }
@@ -178,6 +178,7 @@ async function main(): Promise<void> {
       training: { type: "string", default: "models/recipe/build/train.jsonl" },
       prompts: { type: "string", default: "40" },
       calibration: { type: "string", default: "4" },
+      noise: { type: "string", default: "4" },
       tokens: { type: "string", default: "96" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
@@ -200,6 +201,7 @@ async function main(): Promise<void> {
         training,
         prompts: Number(values.prompts),
         calibration: Number(values.calibration),
+        noise: Number(values.noise),
         tokens: Number(values.tokens),
         seed: Number(values.seed),
         report: (doing) => void process.stderr.write(`${doing}\n`),

@@ -139,7 +139,7 @@ process.stdout.write(`${JSON.stringify(record)}\n`);
 await engine.close();
 await parties.close();
 
-/** Partial results and merged outputs replaced by those of another row order of chance: same sizes, no meaning. */
+/** Every word of partial results and merged outputs times a factor of chance in [0.5, 1.5): same sizes and signs, no prompt fits. */
 function noisy(view: RecordedView, chanceSeed: number): RecordedView {
   const chance = seededChance(chanceSeed);
   return view.map(({ kind, data }) =>

@@ -14,8 +14,8 @@ export interface GapCalibration {
   readonly epsilon: number;
 }
 
-/** Wrong neighbours at a position, the model's own best; positions of a prompt: from the third on, every fifth. */
-const [WRONG, FIRST, STEP] = [12, 2, 5];
+/** Wrong neighbours at a position, the model's own best; visible positions of a prompt: from the third on, so many of them. */
+const [WRONG, FIRST, POSITIONS] = [12, 2, 5];
 /** Rounding of a float32 row, in units of what a wrong neighbour does: a right guess may be this far off. */
 const LEAST_RIGHT = 1e-6;
 
@@ -28,9 +28,10 @@ export async function calibrateGap(
   const seen: { rows: Tensor; observed: Float32Array | Float64Array }[] = [];
   for (const { ids, view } of prompts) {
     const rows = view.rows("row", layer);
-    for (let position = FIRST; position < ids.length; position += STEP) {
-      const observed = rows.get(position);
-      if (observed === undefined) continue;
+    const visible = [...rows.keys()].filter((position) => position >= FIRST).sort((a, b) => a - b);
+    const every = Math.ceil(visible.length / POSITIONS);
+    for (const position of visible.filter((_, at) => at % every === 0)) {
+      const observed = rows.get(position)!;
       const forward = new PrefixForward(engine);
       await forward.extend(ids.slice(0, position - 1));
       const left = ids[position - 1];

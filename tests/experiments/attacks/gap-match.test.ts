@@ -77,6 +77,13 @@ test("one CompNode's view alone: each cluster is the prefix of the next", async 
   await matching.close();
 });
 
+test("calibration takes the positions that a node sees, however few", async () => {
+  const matching = await openMatchingModel({ alpha: 8, c: 1 }, 1, 12); // comp.0 sees positions 0 and 8
+  const { right, wrong } = await calibrateGap(matching.engine, 1, matching.preparation.calibration);
+  assert.ok(right < 1e-4 && wrong > 1e-2, `expected rounding and far above, got ${right} and ${wrong}`);
+  await matching.close();
+});
+
 test("exhaustive search refuses what is too much, by name", async () => {
   const matching = await openMatchingModel({ alpha: 1 }, 1, 12);
   const task = await gapTask(matching, 9, 2);

@@ -21,7 +21,7 @@ export function attackTable(records: readonly CellRecord[]): string {
     head,
     records.map((record) => [
       Object.entries(record.cell.setting)
-        .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+        .map(([key, value]) => `${key} ${JSON.stringify(value)?.replaceAll('"', "")}`)
         .join(", "),
       String(record.cell.layer),
       record.cell.coalition.join(" + "),

@@ -5,6 +5,7 @@ import { bestOf } from "./methods/best-of.ts";
 import { gapMatch } from "./methods/gap-match.ts";
 import { infill } from "./methods/infill.ts";
 import { kvMatch } from "./methods/kv-match.ts";
+import { lp } from "./methods/lp.ts";
 import { neighbours } from "./methods/neighbours.ts";
 import { partialSoftmax } from "./methods/partial-softmax.ts";
 import { rowInvert } from "./methods/row-invert.ts";
@@ -19,6 +20,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   gapMatch,
   infill,
   kvMatch,
+  lp,
   neighbours,
   partialSoftmax,
   rowInvert,

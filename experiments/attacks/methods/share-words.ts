@@ -199,7 +199,12 @@ type Engine = PublicKnowledge["engine"];
 
 async function embedAll(engine: Engine, vocabulary: number, position: number): Promise<ArrayLike<number>> {
   const ids = Array.from({ length: vocabulary }, (_, id) => id);
-  return (await engine.embed(ids, new Array<number>(vocabulary).fill(position))).data;
+  return (
+    await engine.embed(
+      ids,
+      Array.from({ length: vocabulary }, () => position),
+    )
+  ).data;
 }
 
 async function projectAll(
@@ -208,7 +213,7 @@ async function projectAll(
   position: number,
   kind: "q" | "k" | "v",
 ): Promise<ArrayLike<number>> {
-  const at = new Array<number>(vocabulary).fill(position);
+  const at = Array.from({ length: vocabulary }, () => position);
   const data = (await embedAll(engine, vocabulary, position)) as Float32Array;
   const projected = await engine.pre(0, { data, shape: [vocabulary, data.length / vocabulary] }, at);
   return projected[kind].data;

@@ -71,7 +71,7 @@ function studyPart(name: string, rows: readonly StudyRecord[]): string {
 function table(head: readonly string[], rows: readonly (readonly string[])[], marked: readonly boolean[] = []): string {
   const line = (tag: string, cells: readonly string[]): string =>
     cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("");
-  const body = rows.map((row, at) => `<tr${marked[at] === true ? ' class="void"' : ""}>${line("td", row)}</tr>`);
+  const body = rows.map((row, at) => `<tr${marked[at] ? ' class="void"' : ""}>${line("td", row)}</tr>`);
   return `<div class="wide"><table><tr>${line("th", head)}</tr>\n${body.join("\n")}</table></div>`;
 }
 
@@ -90,7 +90,7 @@ function plain(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(3);
   if (Array.isArray(value) && value.length === 3 && value.every((part) => typeof part === "number"))
-    return withInterval({ mean: value[0] as number, low: value[1] as number, high: value[2] as number });
+    return withInterval({ mean: value[0], low: value[1], high: value[2] });
   if (typeof value === "object" && "mean" in value) return withInterval(value as CellRecord["leak"]);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -55,6 +55,6 @@ export const cellRecord = z.strictObject({
 export type CellRecord = z.infer<typeof cellRecord>;
 
 /** What a cell is, apart from when and where it ran: two runs of one seed agree on all of this. */
-export function repeatable({ run: _, ...rest }: CellRecord): Omit<CellRecord, "run"> {
-  return rest;
+export function repeatable(record: CellRecord): Omit<CellRecord, "run"> {
+  return cellRecord.omit({ run: true }).strip().parse(record);
 }

@@ -16,7 +16,8 @@ const LONGEST = [
   "protocols/cascade/equivalence.test.ts",
   "layers/onnx-smollm2.test.ts",
   "experiments/golden-grid.test.ts",
-  "docs/docs.test.ts",
+  "docs/commands-a-to-m.test.ts",
+  "docs/commands-n-to-z.test.ts",
 ];
 
 function testFiles(folder) {

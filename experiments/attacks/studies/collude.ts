@@ -69,8 +69,8 @@ const names = (size: number, of: (index: number) => string[]): string[] =>
   Array.from({ length: size }, (_, index) => of(index)).flat();
 
 /** Attacks that views of a setting feed, most believed first. */
-function attacksOf({ smpcLayers, merge }: Setting): { name: string; options: Record<string, unknown> }[] {
-  const clear = smpcLayers === "none" && merge === "plain" ? [{ name: "additive-decode", options: {} }] : [];
+function attacksOf({ smpcLayers }: Setting): { name: string; options: Record<string, unknown> }[] {
+  const clear = smpcLayers === "none" ? [{ name: "additive-decode", options: {} }] : [];
   return [
     ...clear,
     { name: "row-invert", options: {} },

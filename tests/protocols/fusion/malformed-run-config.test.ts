@@ -28,7 +28,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   [
     "r of an unknown rule",
     { r: { rule: "hash", parts: 2 } },
-    'r.rule: expected one of clusters, round-robin, contiguous, list, split, got "hash"',
+    'r.rule: expected one of clusters, round-robin, contiguous, list, split, pairs-first, got "hash"',
   ],
   ["r without parts", { r: { rule: "round-robin" } }, "r.parts: expected a number, got none"],
   ["r with a key too many", { r: { ...CLUSTERS, m: 2 } }, 'r: expected known keys only, got "m"'],
@@ -70,7 +70,11 @@ const CONTRADICTORY: readonly [string, Record<string, unknown>, RegExp][] = [
   ["beta and m", { beta: 2, m: 2 }, /^beta and m: expected one of them, got beta 2 and m 2/],
   ["too many AttnNodes", { alpha: 64, m: 64 }, /^beta: expected at most 64 shards, got 4096/],
   ["too many CompNodes", { r: { rule: "round-robin", parts: 65 } }, /^alpha: expected at most 64 shards, got 65/],
-  ["m of a split", { m: 2, r: { rule: "split", m: 2, of: CLUSTERS } }, /^m: expected an R-sharding .*, got a split/],
+  [
+    "m of a split",
+    { m: 2, r: { rule: "split", m: 2, of: CLUSTERS } },
+    /^m: expected an R-sharding .*, got split; give s in full/,
+  ],
   [
     "an owner that is no part",
     { r: { rule: "list", parts: 2, owners: [0, 2] } },

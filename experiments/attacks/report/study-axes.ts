@@ -12,6 +12,38 @@ export const STUDY_AXES: Readonly<Record<string, readonly StudyAxes[]>> = {
       series: ["model", "kind"],
     },
   ],
+  collude: (["CompNodes", "AttnNodes"] as const).map((family) => ({
+    title: `Share of all tokens that ${family} recover together, by their number`,
+    x: "size",
+    y: "whole",
+    series: ["alpha", "c", "m", "smpcLayers", "merge"],
+    only: { family },
+  })),
+  "neighbour-curve": [
+    {
+      title: "Tokens beside a row's own, row and pair counts together, by layer",
+      x: "layer",
+      y: "probeAndPairs.top1",
+      series: ["model", "offset"],
+    },
+  ],
+  "additive-decode": [
+    {
+      title: "Other nodes' tokens decoded from partial results of layer 0, by gap",
+      x: "gap",
+      y: "hiddenAccuracy",
+      series: ["model", "merge", "wire", "smpcLayers"],
+      only: { layer: 0, options: "{}" },
+    },
+  ],
+  infill: [
+    {
+      title: "ROUGE-L of hidden tokens, filled with rows, by gap",
+      x: "gap",
+      y: "hiddenRougeL",
+      series: ["model", "attack"],
+    },
+  ],
   "gap-match": [
     {
       title: "All tokens of a gap right, by budget (prefix known)",

@@ -98,10 +98,10 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
     const ids = await promptIds({ prompts: { file: TEXTS, count, tokens, calibration } }, import.meta.dirname, encode);
     const sessions: RecordedSession[] = [];
     for (const prompt of ids.attacked) sessions.push(await parties.record(prompt));
-    const known = [];
+    const calibrated = [];
     for (const prompt of ids.calibration) {
       const session = await parties.record(prompt);
-      known.push({ ids: prompt, view: session.view(session.reports.map(({ party }) => party)) });
+      calibrated.push({ ids: prompt, view: session.view(session.reports.map(({ party }) => party)) });
     }
     const attack = attackNamed("best-of");
     const prepared = await attack.prepare(
@@ -111,7 +111,7 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
         encode,
         training: await trainingText({ training: { file: training, notSources: ["sotu"], characters } }, "."),
         layer: depth,
-        calibration: known,
+        calibration: calibrated,
         seed: SEED,
         report: () => {},
       },
@@ -128,7 +128,11 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
             setting: { ...setting, family, size, coalition: coalition.join("+") },
             seed: SEED,
           };
-          if (output.has(row)) continue;
+          const known = output.known(row);
+          if (known !== undefined) {
+            if (known.figures.breaks === true) break;
+            continue;
+          }
           const startedAt = performance.now();
           const scored = { attack: [] as number[], prior: [] as number[], seen: [] as number[] };
           for (const [at, session] of sessions.entries()) {

@@ -14,17 +14,23 @@ export interface StudyRow {
 
 export class StudyOutput {
   readonly #file: string | null;
-  readonly #done: ReadonlySet<string>;
+  readonly #done: ReadonlyMap<string, StudyRow>;
 
   /** `file`: NDJSON to append to; null: standard output. */
   constructor(file: string | null) {
     this.#file = file;
     const lines = file !== null && existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
-    this.#done = new Set(lines.map((line) => keyOf(JSON.parse(line) as StudyRow)));
+    const rows = lines.map((line) => JSON.parse(line) as StudyRow);
+    this.#done = new Map(rows.map((row) => [keyOf(row), row]));
   }
 
   has(row: Pick<StudyRow, "study" | "setting" | "seed">): boolean {
     return this.#done.has(keyOf(row));
+  }
+
+  /** The row as the file had it; undefined where it didn't. */
+  known(row: Pick<StudyRow, "study" | "setting" | "seed">): StudyRow | undefined {
+    return this.#done.get(keyOf(row));
   }
 
   write(row: StudyRow, startedAt: number): void {

@@ -17,13 +17,13 @@
  */
 import { z } from "zod";
 import { shards } from "../../../protocols/cascade/sharding.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import { CandidateKeys, type RowWord } from "../additive/candidate-keys.ts";
 import { decodeSum, type SumDecoding } from "../additive/decode-sum.ts";
 import { mergedSum, shardSums, type MixedRowSource } from "../additive/mixed-rows.ts";
 import type { Attack, Preparation, PublicKnowledge, Recovery } from "../attack.ts";
 import { seededChance } from "../metrics/bootstrap.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { parseOptions } from "../parse-options.ts";
 
 const schema = z.strictObject({
   sums: z
@@ -43,9 +43,7 @@ export type AdditiveDecodeOptions = z.infer<typeof schema>;
 export const additiveDecode: Attack<AdditiveDecodeOptions> = {
   name: "additive-decode",
   parseOptions(value) {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new Error(`additive-decode: ${schemaFaults(parsed.error, value, "options")}`);
+    return parseOptions("additive-decode", schema, value);
   },
   async prepare(preparation, options) {
     const text = tokenCounts(preparation);

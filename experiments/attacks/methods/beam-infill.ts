@@ -12,13 +12,13 @@
  */
 import { z } from "zod";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, CalibrationPrompt, Recovery } from "../attack.ts";
 import { PrefixForward, type CandidateToken } from "../forward/prefix-forward.ts";
 import { logProbabilities, openingLogits } from "../forward/proposals.ts";
 import { scaledL1, type RowMeasure } from "../forward/row-measure.ts";
 import { OwnTokens } from "../infill/own-tokens.ts";
 import { visibleRows } from "../infill/visible-rows.ts";
+import { parseOptions } from "../parse-options.ts";
 
 export const beamInfillOptions = z.strictObject({
   width: z.int().min(1).default(16).describe("fillings that are kept"),
@@ -66,9 +66,7 @@ export interface BeamTask {
 export const beamInfill: Attack<BeamInfillOptions> = {
   name: "beam-infill",
   parseOptions(value) {
-    const parsed = beamInfillOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`beam-infill: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("beam-infill", beamInfillOptions, value);
   },
   async prepare(preparation, options) {
     const { engine, layer } = preparation;

@@ -7,9 +7,9 @@
  * Controls: those of its attacks, run together. Test: tests/experiments/attacks/best-of.test.ts
  */
 import { z } from "zod";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, AttackBudget, PreparedAttack, PublicKnowledge, Recovery } from "../attack.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { parseOptions } from "../parse-options.ts";
 
 const schema = z.strictObject({
   attacks: z
@@ -23,10 +23,9 @@ export function bestOf(named: (name: string) => Attack<unknown>): Attack<z.infer
   return {
     name: "best-of",
     parseOptions(value) {
-      const parsed = schema.safeParse(value);
-      if (!parsed.success) throw new Error(`best-of: ${schemaFaults(parsed.error, value, "options")}`);
-      for (const { name, options } of parsed.data.attacks) named(name).parseOptions(options);
-      return parsed.data;
+      const options = parseOptions("best-of", schema, value);
+      for (const part of options.attacks) named(part.name).parseOptions(part.options);
+      return options;
     },
     async prepare(preparation, { attacks }) {
       const prepared: PreparedAttack[] = [];

@@ -11,7 +11,6 @@
  */
 import { z } from "zod";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, Recovery } from "../attack.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import { openingLogits } from "../forward/proposals.ts";
@@ -19,6 +18,7 @@ import { calibrateGap, type GapCalibration } from "./gap-calibration.ts";
 import { searchGap } from "./gap-search.ts";
 import { OwnProbes } from "./own-probes.ts";
 import { priorContinuation } from "./prior-continuation.ts";
+import { parseOptions } from "../parse-options.ts";
 
 /** Share of what is left of the budget that a gap may spend: on a wrong prefix all later rows are off, so the first failure decides. */
 const SHARE = 0.5;
@@ -46,9 +46,7 @@ export interface GapKnowledge {
 export const gapMatch: Attack<GapMatchOptions> = {
   name: "gap-match",
   parseOptions(value) {
-    const parsed = gapMatchOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`gap-match: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("gap-match", gapMatchOptions, value);
   },
   async prepare({ engine, layer, calibration, training, encode, seed }, { trainingTokens: tokens, ownCandidates }) {
     const opening = await openingLogits(engine);

@@ -14,13 +14,13 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, Recovery } from "../attack.ts";
 import { InfillNetwork } from "../infill/infill-network.ts";
 import { rowDifferences } from "../infill/row-differences.ts";
 import { OwnTokens } from "../infill/own-tokens.ts";
 import type { LayerRows } from "../infill/visible-rows.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { parseOptions } from "../parse-options.ts";
 
 /** The network for the default model. */
 export const INFILL_NETWORK = fileURLToPath(new URL("../infill", import.meta.url));
@@ -45,9 +45,7 @@ export interface InfillTask {
 export const infill: Attack<InfillOptions> = {
   name: "infill",
   parseOptions(value) {
-    const parsed = infillOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`infill: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("infill", infillOptions, value);
   },
   async prepare(preparation, options) {
     const network = await InfillNetwork.open(options.network, preparation.model.name);

@@ -8,11 +8,11 @@
  * Cost: as row-invert, for each kind of row that the calibration views have (all kinds without calibration).
  * Reference: Shadow in the Cache (arXiv 2508.09442). Controls: as row-invert. Test: tests/experiments/attacks/kv-match.test.ts
  */
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack } from "../attack.ts";
 import type { RowKind } from "../probes/row-kinds.ts";
 import { positionsOf } from "../probes/view-rows.ts";
 import { probeOptions, RowReadings, type ProbeOptions } from "./row-readings.ts";
+import { parseOptions } from "../parse-options.ts";
 
 /** In the order in which they are believed. */
 const KINDS: readonly RowKind[] = ["normed", "kv", "q"];
@@ -20,9 +20,7 @@ const KINDS: readonly RowKind[] = ["normed", "kv", "q"];
 export const kvMatch: Attack<ProbeOptions> = {
   name: "kv-match",
   parseOptions(value) {
-    const parsed = probeOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`kv-match: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("kv-match", probeOptions, value);
   },
   async prepare(preparation, options) {
     const { calibration, layer } = preparation;

@@ -13,7 +13,6 @@
 import { z } from "zod";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack, Preparation, PreparedAttack, Recovery } from "../attack.ts";
 import { best } from "../probes/linear-probe.ts";
 import { NeighbourProbe, OwnMeanRemoved } from "../probes/neighbour-probe.ts";
@@ -25,6 +24,7 @@ import { TokenPairs } from "../probes/token-pairs.ts";
 import { positionsOf, rowsOf } from "../probes/view-rows.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { calibrationRows, probeOptions } from "./row-readings.ts";
+import { parseOptions } from "../parse-options.ts";
 
 const neighboursOptions = probeOptions.extend({
   offsets: z
@@ -44,9 +44,7 @@ export type NeighboursOptions = z.infer<typeof neighboursOptions>;
 export const neighbours: Attack<NeighboursOptions> = {
   name: "neighbours",
   parseOptions(value) {
-    const parsed = neighboursOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`neighbours: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("neighbours", neighboursOptions, value);
   },
   prepare: (preparation, options) => NeighbourReading.prepare(preparation, options),
 };

@@ -11,7 +11,6 @@
 import { z } from "zod";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { shards } from "../../../protocols/cascade/sharding.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import { CandidateKeys } from "../additive/candidate-keys.ts";
 import { mergedSum, shardSums, type MixedRowSource } from "../additive/mixed-rows.ts";
 import { valueRowsOf, type ValueRow } from "../additive/value-rows.ts";
@@ -22,6 +21,7 @@ import { ProbeTraining } from "../probes/probe-training.ts";
 import type { RowProbe } from "../probes/row-probe.ts";
 import { VocabularyWalk } from "../probes/vocabulary-walk.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { parseOptions } from "../parse-options.ts";
 
 const schema = z.strictObject({
   tokens: z.int().min(1000).default(100_000).describe("tokens of the training text whose value rows probes learn from"),
@@ -38,9 +38,7 @@ export type PartialSoftmaxOptions = z.infer<typeof schema>;
 export const partialSoftmax: Attack<PartialSoftmaxOptions> = {
   name: "partial-softmax",
   parseOptions(value) {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new Error(`partial-softmax: ${schemaFaults(parsed.error, value, "options")}`);
+    return parseOptions("partial-softmax", schema, value);
   },
   async prepare(preparation, options) {
     const { layer } = preparation;

@@ -9,16 +9,14 @@
  * Controls: noise rows name the true token no more often than its frequency; prior: the most frequent tokens of the training text.
  * Test: tests/experiments/attacks/row-invert.test.ts
  */
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import type { Attack } from "../attack.ts";
 import { probeOptions, RowReadings, type ProbeOptions } from "./row-readings.ts";
+import { parseOptions } from "../parse-options.ts";
 
 export const rowInvert: Attack<ProbeOptions> = {
   name: "row-invert",
   parseOptions(value) {
-    const parsed = probeOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`row-invert: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("row-invert", probeOptions, value);
   },
   async prepare(preparation, options) {
     const readings = await RowReadings.train(preparation, ["row"], options);

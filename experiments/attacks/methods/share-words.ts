@@ -13,12 +13,12 @@
 import { z } from "zod";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import { SmpcProgram } from "../../../protocols/fusion/smpc-program.ts";
 import type { Plan, WireInfo } from "../../../protocols/smpc/instruction.ts";
 import { shareFrom } from "../../../protocols/smpc/share-rows.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { parseOptions } from "../parse-options.ts";
 
 const schema = z.strictObject({});
 
@@ -28,9 +28,7 @@ const RANKED = 5;
 export const shareWords: Attack<z.infer<typeof schema>> = {
   name: "share-words",
   parseOptions(value) {
-    const parsed = schema.safeParse(value ?? {});
-    if (!parsed.success) throw new Error(`share-words: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("share-words", schema, value ?? {});
   },
   prepare() {
     const tables: PublicTables = { rows: new Map(), plans: new Map() };

@@ -12,7 +12,6 @@
  */
 import { z } from "zod";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 import { seededChance } from "../metrics/bootstrap.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import { interleave, openingLogits, orderByLogits } from "../forward/proposals.ts";
@@ -22,6 +21,7 @@ import type { RecordedView } from "../views/recorded-view.ts";
 import { calibrateThresholds, type MatchThresholds } from "./match-threshold.ts";
 import { OwnProbes } from "./own-probes.ts";
 import { priorContinuation } from "./prior-continuation.ts";
+import { parseOptions } from "../parse-options.ts";
 
 export const vocabMatchOptions = z.strictObject({
   variant: z
@@ -65,9 +65,7 @@ export interface VocabMatchTask {
 export const vocabMatch: Attack<VocabMatchOptions> = {
   name: "vocab-match",
   parseOptions(value) {
-    const parsed = vocabMatchOptions.safeParse(value);
-    if (!parsed.success) throw new Error(`vocab-match: ${schemaFaults(parsed.error, value, "options")}`);
-    return parsed.data;
+    return parseOptions("vocab-match", vocabMatchOptions, value);
   },
   async prepare({ engine, layer, calibration, training, encode, seed }, options) {
     const opening = await openingLogits(engine);

@@ -19,7 +19,8 @@ import type { ProbeMaterial } from "../probes/probe-training.ts";
 import type { RowProbe } from "../probes/row-probe.ts";
 import { TokenPairs } from "../probes/token-pairs.ts";
 import { rankOf } from "../probes/truth-ranks.ts";
-import { CURVE_FILES, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
+import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
+import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { brief } from "./own-token-curve.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
 
@@ -165,31 +166,12 @@ async function lensRanks({ engine, attacked }: CurveTexts, truth: readonly numbe
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      model: { type: "string", default: CURVE_FILES.model },
-      layers: { type: "string" },
+      ...CURVE_FLAGS,
       offsets: { type: "string", default: "-2,-1,1,2,3" },
-      prompts: { type: "string", default: "100" },
-      calibration: { type: "string", default: "10" },
-      tokens: { type: "string", default: "64" },
-      "training-tokens": { type: "string", default: "200000" },
-      prefixes: { type: "string", default: "16" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
     },
   });
   const output = new StudyOutput(values.out ?? null);
-  const options: CurveOptions = {
-    ...CURVE_FILES,
-    model: values.model,
-    prompts: Number(values.prompts),
-    calibration: Number(values.calibration),
-    tokens: Number(values.tokens),
-    notSources: ["sotu"],
-    trainingTokens: Number(values["training-tokens"]),
-    windowTokens: 128,
-    prefixes: Number(values.prefixes),
-    seed: Number(values.seed),
-  };
+  const options = curveOptions(values);
   const texts = await CurveTexts.open(options);
   try {
     await studyNeighbourCurve({

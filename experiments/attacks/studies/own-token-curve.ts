@@ -22,7 +22,8 @@ import {
 } from "../probes/own-token-probes.ts";
 import { ROW_KINDS, type RowKind, type RowReader } from "../probes/row-kinds.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
-import { CURVE_FILES, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
+import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
+import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
 
 export interface OwnTokenCurve {
@@ -174,32 +175,13 @@ export const brief = ({ mean, low, high }: Interval): number[] => [round(mean), 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      model: { type: "string", default: CURVE_FILES.model },
-      layers: { type: "string" },
+      ...CURVE_FLAGS,
       kinds: { type: "string", default: ROW_KINDS.join(",") },
       probes: { type: "string", default: OWN_TOKEN_PROBES.join(",") },
-      prompts: { type: "string", default: "100" },
-      calibration: { type: "string", default: "10" },
-      tokens: { type: "string", default: "64" },
-      "training-tokens": { type: "string", default: "200000" },
-      prefixes: { type: "string", default: "16" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
     },
   });
   const output = new StudyOutput(values.out ?? null);
-  const options: CurveOptions = {
-    ...CURVE_FILES,
-    model: values.model,
-    prompts: Number(values.prompts),
-    calibration: Number(values.calibration),
-    tokens: Number(values.tokens),
-    notSources: ["sotu"],
-    trainingTokens: Number(values["training-tokens"]),
-    windowTokens: 128,
-    prefixes: Number(values.prefixes),
-    seed: Number(values.seed),
-  };
+  const options = curveOptions(values);
   const texts = await CurveTexts.open(options);
   try {
     await studyOwnTokenCurve({

@@ -26,7 +26,8 @@ export const attackConfig = z.strictObject({
   attack: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
   prompts: z.strictObject({
     file: z.string().describe("texts, one a line; relative to the config"),
-    count: z.int().min(1).describe("from the first line on"),
+    skip: z.int().min(0).optional().describe("lines passed over before the first: those that an attacker was tuned on"),
+    count: z.int().min(1).describe("lines attacked, from there on"),
     tokens: z.int().min(2).describe("every text is cut to so many"),
     calibration: z
       .int()

@@ -18,12 +18,13 @@ export async function promptIds(
 ): Promise<PromptIds> {
   const file = path.resolve(folder, prompts.file);
   const long = (await lines(file)).map((line) => encode(line)).filter((ids) => ids.length >= prompts.tokens);
-  const wanted = prompts.count + prompts.calibration;
+  const skip = prompts.skip ?? 0;
+  const wanted = skip + prompts.count + prompts.calibration;
   if (long.length < wanted)
     throw new Error(`prompts ${file}: expected ${wanted} texts of ${prompts.tokens} tokens, got ${long.length}`);
   const cut = long.map((ids) => ids.slice(0, prompts.tokens));
   return {
-    attacked: cut.slice(0, prompts.count),
+    attacked: cut.slice(skip, skip + prompts.count),
     calibration: prompts.calibration === 0 ? [] : cut.slice(-prompts.calibration),
   };
 }

@@ -35,6 +35,8 @@ export interface AdditiveStudy {
   /** Prompts that the attack runs on again as noise. */
   readonly noisePrompts: number;
   readonly tokens: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
   readonly seed: number;
 }
 
@@ -55,7 +57,7 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
   try {
     const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
     const ids = await promptIds(
-      { prompts: { file, count: study.prompts, calibration: 0, tokens: study.tokens } },
+      { prompts: { file, skip: study.skip, count: study.prompts, calibration: 0, tokens: study.tokens } },
       ".",
       model.encode,
     );
@@ -171,6 +173,7 @@ const settingOf = (study: AdditiveStudy, model: string): StudyRow["setting"] => 
   smpcLayers: study.smpcLayers,
   layer: study.layer,
   tokens: study.tokens,
+  ...(study.skip > 0 ? { skip: study.skip } : {}),
   options: JSON.stringify(study.options),
 });
 
@@ -188,6 +191,7 @@ async function main(): Promise<void> {
       prompts: { type: "string", default: "6" },
       noisePrompts: { type: "string", default: "1" },
       tokens: { type: "string", default: "64" },
+      skip: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
     },
@@ -208,6 +212,7 @@ async function main(): Promise<void> {
         prompts: Number(values.prompts),
         noisePrompts: Number(values.noisePrompts),
         tokens: Number(values.tokens),
+        skip: Number(values.skip),
         seed: Number(values.seed),
       };
       const named = values.model === undefined ? "default" : path.basename(path.dirname(path.resolve(values.model)));

@@ -84,6 +84,8 @@ interface Sizes {
   readonly tokens: number;
   readonly calibration: number;
   readonly characters: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
 }
 
 /** Every family of a setting, each until a coalition breaks it; sessions are recorded and probes trained once a setting. */
@@ -94,8 +96,12 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
     const { model, head, modelPath } = parties.opened;
     const tokenizer = await openTokenizer(modelPath);
     const encode = (text: string): number[] => tokenizer.encode(text, { addSpecial: true });
-    const { prompts: count, tokens, calibration, characters } = sizes;
-    const ids = await promptIds({ prompts: { file: TEXTS, count, tokens, calibration } }, import.meta.dirname, encode);
+    const { prompts: count, tokens, calibration, characters, skip } = sizes;
+    const ids = await promptIds(
+      { prompts: { file: TEXTS, skip, count, tokens, calibration } },
+      import.meta.dirname,
+      encode,
+    );
     const sessions: RecordedSession[] = [];
     for (const prompt of ids.attacked) sessions.push(await parties.record(prompt));
     const calibrated = [];
@@ -125,7 +131,7 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
           if (coalition === null) break;
           const row = {
             study: "collude",
-            setting: { ...setting, family, size, coalition: coalition.join("+") },
+            setting: { ...setting, family, size, coalition: coalition.join("+"), ...(skip > 0 ? { skip } : {}) },
             seed: SEED,
           };
           const known = output.known(row);
@@ -173,6 +179,7 @@ if (process.argv[1] === import.meta.filename) {
       calibration: { type: "string", default: "2" },
       characters: { type: "string", default: "300000" },
       training: { type: "string", default: path.join(import.meta.dirname, "../../../models/recipe/build/train.jsonl") },
+      skip: { type: "string", default: "0" },
       out: { type: "string" },
     },
   });
@@ -181,6 +188,7 @@ if (process.argv[1] === import.meta.filename) {
     tokens: Number(values.tokens),
     calibration: Number(values.calibration),
     characters: Number(values.characters),
+    skip: Number(values.skip),
   };
   const output = new StudyOutput(values.out === undefined ? null : path.resolve(values.out));
   for (const setting of SETTINGS) await studySetting(setting, sizes, path.resolve(values.training), output);

@@ -23,6 +23,8 @@ export interface ChainStudy {
   readonly c: number;
   /** Passes a prompt. */
   readonly budget: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
   readonly seed: number;
   readonly report: (doing: string) => void;
 }
@@ -73,7 +75,7 @@ export async function studyGapChain(study: ChainStudy): Promise<StudyRow> {
   };
 }
 
-const settingOf = ({ model, attacked, layer, alpha, c, budget }: ChainStudy): StudyRow["setting"] => ({
+const settingOf = ({ model, attacked, layer, alpha, c, budget, skip }: ChainStudy): StudyRow["setting"] => ({
   model: model.name,
   layer,
   alpha,
@@ -81,6 +83,7 @@ const settingOf = ({ model, attacked, layer, alpha, c, budget }: ChainStudy): St
   gap: c * (alpha - 1) + 1,
   tokens: attacked[0].ids.length,
   budgetPerPrompt: budget,
+  ...(skip > 0 ? { skip } : {}),
 });
 
 async function main(): Promise<void> {
@@ -94,19 +97,21 @@ async function main(): Promise<void> {
       calibration: { type: "string", default: "3" },
       tokens: { type: "string", default: "32" },
       budget: { type: "string", default: "20000" },
+      skip: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
     },
   });
   const output = new StudyOutput(values.out ?? null);
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
-  const [layer, c, budget, seed] = [values.layer, values.c, values.budget, values.seed].map(Number);
+  const [layer, c, budget] = [values.layer, values.c, values.budget].map(Number);
+  const [skip, seed] = [values.skip, values.seed].map(Number);
   for (const alpha of values.alphas.split(",").map(Number)) {
     const model = await StudyModel.open(values.model ?? null, { alpha, c, smpcLayers: "none" });
     try {
       const counts = [values.prompts, values.calibration, values.tokens].map(Number);
-      const prompts = await model.prompts(counts[0], counts[1], counts[2]);
-      const study = { model, ...prompts, layer, alpha, c, budget, seed, report };
+      const prompts = await model.prompts(counts[0], counts[1], counts[2], skip);
+      const study = { model, ...prompts, layer, alpha, c, budget, skip, seed, report };
       if (output.has({ study: "gap-chain", setting: settingOf(study), seed })) continue;
       const startedAt = performance.now();
       output.write(await studyGapChain(study), startedAt);

@@ -31,6 +31,8 @@ export interface GapStudy {
   readonly budget: number;
   /** Most guesses of an exhaustive check; 0: none. */
   readonly exhaustive: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
   readonly seed: number;
   readonly report: (doing: string) => void;
 }
@@ -115,6 +117,7 @@ const settingOf = (study: GapStudy): StudyRow["setting"] => ({
   position: study.position,
   own: study.ownKnown ? "known" : "hidden",
   budget: study.budget,
+  ...(study.skip > 0 ? { skip: study.skip } : {}),
   ...(study.exhaustive > 0 ? { exhaustiveUpTo: study.exhaustive } : {}),
 });
 
@@ -147,6 +150,7 @@ async function main(): Promise<void> {
       budget: { type: "string", default: "100000" },
       exhaustive: { type: "string", default: "0" },
       ownKnown: { type: "boolean", default: false },
+      skip: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
     },
@@ -154,15 +158,14 @@ async function main(): Promise<void> {
   const output = new StudyOutput(values.out ?? null);
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
   const model = await StudyModel.open(values.model ?? null);
-  const [position, budget, exhaustive, seed] = [values.position, values.budget, values.exhaustive, values.seed].map(
-    Number,
-  );
+  const [position, budget, exhaustive] = [values.position, values.budget, values.exhaustive].map(Number);
+  const [skip, seed] = [values.skip, values.seed].map(Number);
   try {
-    const prompts = await model.prompts(Number(values.prompts), Number(values.calibration), position + 4);
+    const prompts = await model.prompts(Number(values.prompts), Number(values.calibration), position + 4, skip);
     for (const layer of values.layers.split(",").map(Number))
       for (const gap of values.gaps.split(",").map(Number)) {
         const { ownKnown } = values;
-        const study = { model, ...prompts, layer, gap, position, ownKnown, budget, exhaustive, seed, report };
+        const study = { model, ...prompts, layer, gap, position, ownKnown, budget, exhaustive, skip, seed, report };
         if (output.has({ study: "gap-match", setting: settingOf(study), seed })) continue;
         const startedAt = performance.now();
         output.write(await studyGapMatch(study), startedAt);

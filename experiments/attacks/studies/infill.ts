@@ -40,6 +40,8 @@ export interface InfillStudy {
   /** Prompts of the noise control. */
   readonly noise: number;
   readonly tokens: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
   readonly seed: number;
   readonly report: (doing: string) => void;
 }
@@ -54,8 +56,8 @@ export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
   const { model, setting, seed, report } = study;
   const attack = attackNamed(study.attack);
   const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
-  const { prompts: count, calibration, tokens } = study;
-  const ids = await promptIds({ prompts: { file, count, calibration, tokens } }, ".", model.encode);
+  const { prompts: count, calibration, tokens, skip } = study;
+  const ids = await promptIds({ prompts: { file, skip, count, calibration, tokens } }, ".", model.encode);
   const seenIn = (line: readonly number[], at: number): Promise<Sight> => sight(study, line, at);
   const others: CalibrationPrompt[] = [];
   for (const [at, line] of ids.calibration.entries()) others.push({ ids: line, view: (await seenIn(line, at)).view });
@@ -156,6 +158,7 @@ const settingOf = (study: InfillStudy): StudyRow["setting"] => ({
   layer: study.layer,
   ids: !study.withoutIds,
   tokens: study.tokens,
+  ...(study.skip > 0 ? { skip: study.skip } : {}),
   options: JSON.stringify(study.options),
 });
 
@@ -180,6 +183,7 @@ async function main(): Promise<void> {
       calibration: { type: "string", default: "4" },
       noise: { type: "string", default: "4" },
       tokens: { type: "string", default: "96" },
+      skip: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
     },
@@ -203,6 +207,7 @@ async function main(): Promise<void> {
         calibration: Number(values.calibration),
         noise: Number(values.noise),
         tokens: Number(values.tokens),
+        skip: Number(values.skip),
         seed: Number(values.seed),
         report: (doing) => void process.stderr.write(`${doing}\n`),
       };

@@ -30,6 +30,7 @@ const { values: given } = parseArgs({
     cut: { type: "boolean", default: false },
     candidates: { type: "string", default: "0" },
     equations: { type: "string", default: "32" },
+    skip: { type: "string", default: "0" },
     prompts: { type: "string", default: "3" },
     seconds: { type: "string", default: "30" },
     noise: { type: "boolean", default: false },
@@ -47,7 +48,7 @@ const encode = (text: string): number[] => tokenizer.encode(text, { addSpecial: 
 const prior = new TokenPrior(engine, lines.slice(-20).map(encode));
 const dictionary = new LayerZeroDictionary(engine, wire);
 const cells = [];
-for (const line of lines.slice(0, Number(given.prompts))) {
+for (const line of lines.slice(Number(given.skip), Number(given.skip) + Number(given.prompts))) {
   const ids = encode(line).slice(0, c * alpha + c);
   const session = await parties.record(ids);
   const real = session.view(["comp.0"]);

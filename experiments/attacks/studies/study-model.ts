@@ -48,15 +48,15 @@ export class StudyModel {
     return new StudyModel(parties, engine, (text) => tokenizer.encode(text, { addSpecial: false }));
   }
 
-  /** Prompts from the first lines of the held-out texts and others to calibrate on from the last, as `party` saw them without the ids. */
-  async prompts(count: number, calibration: number, tokens: number, party = "comp.0"): Promise<StudyPrompts> {
+  /** Prompts from the held-out texts, `skip` lines passed over, and others to calibrate on from the last, as the first CompNode saw them without the ids. */
+  async prompts(count: number, calibration: number, tokens: number, skip: number): Promise<StudyPrompts> {
     const file = new URL(`../texts/${TEXTS}`, import.meta.url).pathname;
-    const ids = await promptIds({ prompts: { file, count, calibration, tokens } }, ".", this.encode);
+    const ids = await promptIds({ prompts: { file, skip, count, calibration, tokens } }, ".", this.encode);
     const seen = async (lines: readonly (readonly number[])[]): Promise<CalibrationPrompt[]> => {
       const out: CalibrationPrompt[] = [];
       for (const line of lines) {
         const session = await this.parties.record(line);
-        out.push({ ids: line, view: session.view([party]).filter(({ kind }) => kind === "row") });
+        out.push({ ids: line, view: session.view(["comp.0"]).filter(({ kind }) => kind === "row") });
       }
       return out;
     };

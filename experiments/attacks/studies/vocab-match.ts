@@ -27,6 +27,8 @@ export interface VocabMatchStudy {
   /** Rows replaced by noise of their own spread: what the attack must not read. */
   readonly noise: boolean;
   readonly budget: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
   readonly seed: number;
   readonly report: (doing: string) => void;
 }
@@ -97,6 +99,7 @@ const settingOf = ({
   order,
   noise,
   budget,
+  skip,
 }: VocabMatchStudy): StudyRow["setting"] => ({
   model: model.name,
   layer,
@@ -105,6 +108,7 @@ const settingOf = ({
   rows: noise ? "noise" : "recorded",
   tokens: attacked[0].ids.length,
   budgetPerPrompt: budget,
+  ...(skip > 0 ? { skip } : {}),
 });
 
 const thresholdFigures = ({ first, rest }: MatchThresholds): Record<string, number> => ({
@@ -146,6 +150,7 @@ async function main(): Promise<void> {
       budget: { type: "string", default: "1000000" },
       order: { type: "string", default: "modelAndRow" },
       noise: { type: "boolean", default: false },
+      skip: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
       out: { type: "string" },
     },
@@ -154,16 +159,18 @@ async function main(): Promise<void> {
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
   const model = await StudyModel.open(values.model ?? null);
   try {
-    const prompts = await model.prompts(Number(values.prompts), Number(values.calibration), Number(values.tokens));
+    const [skip, seed] = [values.skip, values.seed].map(Number);
+    const prompts = await model.prompts(
+      Number(values.prompts),
+      Number(values.calibration),
+      Number(values.tokens),
+      skip,
+    );
     const { order } = vocabMatch.parseOptions({ order: values.order });
     for (const layer of values.layers.split(",").map(Number))
       for (const variant of values.variants.split(",") as Variant[]) {
-        const { noise, budget, seed } = {
-          noise: values.noise,
-          budget: Number(values.budget),
-          seed: Number(values.seed),
-        };
-        const study = { model, ...prompts, layer, variant, order, noise, budget, seed, report };
+        const { noise, budget } = { noise: values.noise, budget: Number(values.budget) };
+        const study = { model, ...prompts, layer, variant, order, noise, budget, skip, seed, report };
         if (output.has({ study: "vocab-match", setting: settingOf(study), seed })) continue;
         const startedAt = performance.now();
         output.write(await studyVocabMatch(study), startedAt);

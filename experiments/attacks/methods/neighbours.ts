@@ -14,12 +14,11 @@ import { z } from "zod";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Attack, Preparation, PreparedAttack, Recovery } from "../attack.ts";
-import { best } from "../probes/linear-probe.ts";
+import { best, type LinearProbe } from "../probes/linear-probe.ts";
 import { NeighbourProbe, OwnMeanRemoved } from "../probes/neighbour-probe.ts";
 import { bestProbe, ownTokenProbe } from "../probes/own-token-probes.ts";
 import { ProbeTraining } from "../probes/probe-training.ts";
 import type { RowReader } from "../probes/row-kinds.ts";
-import type { RowProbe } from "../probes/row-probe.ts";
 import { TokenPairs } from "../probes/token-pairs.ts";
 import { positionsOf, rowsOf } from "../probes/view-rows.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
@@ -62,7 +61,7 @@ class NeighbourReading implements PreparedAttack {
   readonly #guesses: number;
   readonly #product: Float64Product;
   readonly #reader: RowReader;
-  readonly #own: RowProbe;
+  readonly #own: LinearProbe;
   readonly #ownMean: OwnMeanRemoved;
   readonly #probes = new Map<number, NeighbourProbe>();
   /** Does the model's own head tell t + 1 better than the probe? */
@@ -72,7 +71,7 @@ class NeighbourReading implements PreparedAttack {
     preparation: Preparation,
     options: NeighboursOptions,
     product: Float64Product,
-    parts: { readonly reader: RowReader; readonly own: RowProbe; readonly ownMean: OwnMeanRemoved },
+    parts: { readonly reader: RowReader; readonly own: LinearProbe; readonly ownMean: OwnMeanRemoved },
   ) {
     this.#layer = preparation.layer;
     this.#guesses = options.guesses;
@@ -84,32 +83,25 @@ class NeighbourReading implements PreparedAttack {
 
   static async prepare(preparation: Preparation, options: NeighboursOptions): Promise<NeighbourReading> {
     const { model, engine, layer, calibration, seed, report } = preparation;
-    const { vocabulary, width } = engine.spec;
     const product = await Float64Product.open(1);
     try {
       const documents = preparation.training.documents.map(preparation.encode);
       const { trainingTokens: tokens, windowTokens, prefixes } = options;
       const text = { documents, tokens, windowTokens, prefixes, seed };
-      const training = await ProbeTraining.begin(model, engine, product, text);
+      const training = await ProbeTraining.begin(engine, product, text);
       report(`rows of ${training.walk.ids.length} training tokens up to layer ${layer}`);
       await training.goTo(layer);
       const material = await training.look();
       const { reader } = material;
-      const ids = Array.from({ length: vocabulary }, (_, id) => id);
-      const table = await engine.embed(
-        ids,
-        ids.map(() => 1),
-      );
-      const embeddings = { data: table.data as Float32Array, width };
       const known = await calibrationRows(calibration, layer, reader);
-      const choices = options.probes.map((name) => () => ownTokenProbe(product, name, material, embeddings, known));
-      const own = known.ids.length === 0 ? await choices[0]() : (await bestProbe(product, choices, known)).probe;
+      const choices = options.probes.map((name) => () => ownTokenProbe(engine, product, name, material, known));
+      const own = (await bestProbe(product, choices, known)).probe;
       const ownMean = new OwnMeanRemoved(material);
       const reading = new NeighbourReading(preparation, options, product, { reader, own, ownMean });
       const read = await Promise.all(calibration.map(({ view }) => reading.#read(view)));
       for (const offset of options.offsets) {
         report(`neighbour at ${offset > 0 ? "+" : ""}${offset}`);
-        const pairs = new TokenPairs(documents, offset, vocabulary);
+        const pairs = new TokenPairs(documents, offset, engine.spec.vocabulary);
         const truth = read.flatMap((rows, prompt) =>
           rows.map(({ position }) => calibration[prompt].ids[position + offset] ?? -1),
         );

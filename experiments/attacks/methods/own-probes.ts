@@ -1,13 +1,11 @@
-/** Who a row is: probes of the own token that order candidates. */
+/** Own tokens from single rows of one kind at one layer: what vocab-match and gap-match order candidates by, and row-invert answers. */
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { ClassMeans } from "../probes/class-means.ts";
-import { ClassStatistics } from "../probes/class-statistics.ts";
-import { LayerWalk } from "../probes/layer-walk.ts";
-import { nearestProbe } from "../probes/nearest.ts";
-import type { Ranking, RowProbe } from "../probes/row-probe.ts";
-import { trainingWindows } from "../probes/training-windows.ts";
-import { VocabularyWalk } from "../probes/vocabulary-walk.ts";
+import { firstRows } from "../probes/first-rows.ts";
+import type { LinearProbe, Ranking } from "../probes/linear-probe.ts";
+import { bestProbe, ownTokenProbe, type LabelledRows, type OwnTokenProbe } from "../probes/own-token-probes.ts";
+import { ProbeTraining } from "../probes/probe-training.ts";
+import { directions, hiddenRows, type RowReader } from "../probes/row-kinds.ts";
 
 export interface OwnProbeTraining {
   readonly engine: StageEngine;
@@ -19,47 +17,84 @@ export interface OwnProbeTraining {
   readonly seed: number;
 }
 
-/** Tokens of a training window, and of the fixed text before each token of the vocabulary. */
-const [WINDOW, FIXED] = [32, 8];
+/** What a training may have besides. */
+export interface OwnProbeChoices {
+  readonly product: Float64Product;
+  readonly readers: readonly RowReader[];
+  /** Of which the best on calibration rows is taken; the first one where there are none. */
+  readonly probes: readonly OwnTokenProbe[];
+  /** Rows of other prompts after position 0, as the reader reads them. */
+  readonly calibration: (reader: RowReader) => Promise<LabelledRows>;
+  /** Tokens that the model reads at a time of the training text. */
+  readonly windowTokens: number;
+  /** Fixed texts after which every token of the vocabulary is read. */
+  readonly prefixes: number;
+  readonly report: (doing: string) => void;
+}
+
+const NO_ROWS: LabelledRows = { rows: new Float32Array(0), ids: [] };
 
 export class OwnProbes {
-  /** The first row sees itself alone, so a table of the vocabulary's rows at position 0 holds it. */
-  readonly #first: RowProbe;
-  readonly #rest: RowProbe;
+  readonly reader: RowReader;
+  /** Mean of 1 / rank on the calibration rows; NaN without any. */
+  readonly calibrationScore: number;
+  readonly #first: LinearProbe;
+  readonly #rest: LinearProbe;
 
-  private constructor(first: RowProbe, rest: RowProbe) {
+  private constructor(reader: RowReader, first: LinearProbe, rest: LinearProbe, calibrationScore: number) {
+    this.reader = reader;
     this.#first = first;
     this.#rest = rest;
+    this.calibrationScore = calibrationScore;
   }
 
-  /** Two runs of the vocabulary to the layer, and one of the training text; none of them depends on a prompt. */
-  static async train({ engine, layer, documents, tokens, seed }: OwnProbeTraining): Promise<OwnProbes> {
-    const { width, vocabulary } = engine.spec;
+  /** Class means of hidden rows, without calibration. Throws Error for too little training text. */
+  static async train(training: OwnProbeTraining): Promise<OwnProbes> {
     const product = await Float64Product.open(1);
     try {
-      const windows = trainingWindows(documents, { tokens, length: WINDOW, seed });
-      const walk = await LayerWalk.begin(engine, windows);
-      for (let each = 0; each < layer; each++) await walk.step();
-      const statistics = new ClassStatistics(width, vocabulary);
-      const labels = walk.ids.map((id, at) => (walk.positions[at] === 0 ? -1 : id));
-      await statistics.add(product, walk.rows, labels);
-      const priors = await vocabularyRows(engine, layer, windows[0].slice(0, FIXED));
-      const means = await ClassMeans.fit(product, statistics, priors);
-      const rest = means.probe({ priorRows: null, frequencyWeight: 1 });
-      return new OwnProbes(nearestProbe("l2", await vocabularyRows(engine, layer, []), width), rest);
+      const { own } = await OwnProbes.trainEach(training, {
+        product,
+        readers: [hiddenRows(training.engine.spec.width)],
+        probes: ["class-means"],
+        calibration: () => Promise.resolve(NO_ROWS),
+        windowTokens: 32,
+        prefixes: 1,
+        report: () => {},
+      });
+      return own[0];
     } finally {
       await product.close();
     }
   }
 
-  rank(position: number, row: Float32Array | Float64Array, count: number): Ranking {
-    return (position === 0 ? this.#first : this.#rest).rank(row, count);
+  /**
+   * Probes of each reader's rows, from one run of the training text to the layer and 1 + `prefixes` of the vocabulary; none of them
+   * depends on a prompt. `counts` [vocabulary]: training rows of each token. Throws Error for too little training text.
+   */
+  static async trainEach(
+    { engine, layer, documents, tokens, seed }: OwnProbeTraining,
+    { product, readers, probes, calibration, windowTokens, prefixes, report }: OwnProbeChoices,
+  ): Promise<{ readonly own: readonly OwnProbes[]; readonly counts: Int32Array }> {
+    const training = await ProbeTraining.begin(engine, product, { documents, tokens, windowTokens, prefixes, seed });
+    report(`rows of ${training.walk.ids.length} training tokens up to layer ${layer}`);
+    await training.goTo(layer);
+    const materials = await training.collect(readers);
+    const first = await firstRows(engine, layer, readers);
+    const own: OwnProbes[] = [];
+    for (const [at, material] of materials.entries()) {
+      const { reader } = material;
+      report(`probes of ${reader.kind} rows at layer ${layer}`);
+      const known = await calibration(reader);
+      const choices = probes.map((name) => () => ownTokenProbe(engine, product, name, material, known));
+      const { probe, score } = await bestProbe(product, choices, known);
+      own.push(new OwnProbes(reader, first[at], probe, score));
+    }
+    return { own, counts: training.counts };
   }
-}
 
-/** Rows of every token after `prefix` at the input of `layer`, [vocabulary, d]. */
-async function vocabularyRows(engine: StageEngine, layer: number, prefix: readonly number[]): Promise<Float64Array> {
-  const walk = await VocabularyWalk.begin(engine, prefix);
-  for (let each = 0; each < layer; each++) await walk.step(each);
-  return Float64Array.from(walk.rows);
+  /** The `count` likeliest tokens of a row as the reader reads it; a hidden row may be as the model has it. */
+  rank(position: number, row: Float32Array | Float64Array, count: number): Ranking {
+    const read = this.reader.kind === "row" ? directions(row, this.reader.width) : row;
+    return (position === 0 ? this.#first : this.#rest).rank(read, count);
+  }
 }

@@ -16,10 +16,11 @@ import { mergedSum, shardSums, type MixedRowSource } from "../additive/mixed-row
 import { valueRowsOf, type ValueRow } from "../additive/value-rows.ts";
 import type { Attack, Preparation, PublicKnowledge } from "../attack.ts";
 import { ClassMeans } from "../probes/class-means.ts";
+import { firstRows } from "../probes/first-rows.ts";
+import type { LinearProbe } from "../probes/linear-probe.ts";
 import { nearestProbe } from "../probes/nearest.ts";
 import { ProbeTraining } from "../probes/probe-training.ts";
-import type { RowProbe } from "../probes/row-probe.ts";
-import { VocabularyWalk } from "../probes/vocabulary-walk.ts";
+import { rowReaders } from "../probes/row-kinds.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { parseOptions } from "../parse-options.ts";
 
@@ -84,8 +85,8 @@ export function seenValueRows(
 
 interface ValueReader {
   /** Of the first position, whose row is unlike all others. */
-  readonly first: RowProbe;
-  readonly rest: RowProbe;
+  readonly first: LinearProbe;
+  readonly rest: LinearProbe;
   /** Distance to a token's own value row, relative to its size. */
   miss(token: number, values: Float64Array): number;
 }
@@ -117,27 +118,14 @@ async function probeReader(
   const product = await Float64Product.open(1);
   try {
     const documents = training.documents.map((document) => encode(document));
-    const work = await ProbeTraining.begin(model, engine, product, { documents, tokens, windowTokens, prefixes, seed });
+    const work = await ProbeTraining.begin(engine, product, { documents, tokens, windowTokens, prefixes, seed });
     await work.goTo(layer);
-    const [{ statistics, references }] = await work.collect(["v"]);
+    const readers = await rowReaders(model, layer, ["v"], product);
+    const [{ statistics, references }] = await work.collect(readers);
     const means = await ClassMeans.fit(product, statistics, references);
-    const first = nearestProbe("l2", await firstValues(model, engine, layer), statistics.width);
+    const [first] = await firstRows(engine, layer, readers);
     return { first, rest: means.probe({ priorRows: null, frequencyWeight: 1 }), miss: () => Infinity };
   } finally {
     await product.close();
   }
-}
-
-/** Value rows of every token as the first of a text, [vocabulary, kvHeads·headDim]. */
-async function firstValues(
-  { spec }: Preparation["model"],
-  engine: Preparation["engine"],
-  layer: number,
-): Promise<Float64Array> {
-  const width = spec.kvHeads * spec.headDim;
-  const values = new Float64Array(spec.vocabulary * width);
-  const walk = await VocabularyWalk.begin(engine, []);
-  for (let each = 0; each < layer; each++) await walk.step(each);
-  await walk.step(layer, ({ from, projections }) => values.set(projections!.v, from * width));
-  return values;
 }

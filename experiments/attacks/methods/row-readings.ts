@@ -2,14 +2,11 @@
 import { z } from "zod";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Preparation } from "../attack.ts";
-import { nearestProbe } from "../probes/nearest.ts";
-import { bestProbe, ownTokenProbe, OWN_TOKEN_PROBES, type LabelledRows } from "../probes/own-token-probes.ts";
-import { ProbeTraining, type ProbeMaterial } from "../probes/probe-training.ts";
-import type { RowKind, RowReader } from "../probes/row-kinds.ts";
-import type { RowProbe } from "../probes/row-probe.ts";
+import { OWN_TOKEN_PROBES, type LabelledRows } from "../probes/own-token-probes.ts";
+import { rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
 import { positionsOf, rowsOf } from "../probes/view-rows.ts";
-import { VocabularyWalk } from "../probes/vocabulary-walk.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { OwnProbes } from "./own-probes.ts";
 
 /** How probes are trained. */
 export const probeOptions = z.strictObject({
@@ -25,28 +22,19 @@ export const probeOptions = z.strictObject({
 });
 export type ProbeOptions = z.infer<typeof probeOptions>;
 
-/** A probe of one kind of row, ready. */
-export interface RowReading {
-  readonly reader: RowReader;
-  readonly probe: RowProbe;
-  /** Mean of 1 / rank on the calibration prompts; NaN without any. */
-  readonly calibrationScore: number;
-  /** Rows at position 0 are functions of their token alone: the vocabulary's rows there are a table to look them up in. */
-  readonly first: RowProbe;
-}
-
 export class RowReadings {
   /** In the order asked for; kinds that the layer doesn't have are left out. */
-  readonly readings: readonly RowReading[];
+  readonly readings: readonly OwnProbes[];
   /** Token ids by their frequency in the training text, most frequent first. */
   readonly frequent: readonly number[];
+  /** Normed rows are solved for with it, so it stays open. */
   readonly #product: Float64Product;
   readonly #layer: number;
   readonly #guesses: number;
 
   private constructor(
     product: Float64Product,
-    readings: readonly RowReading[],
+    readings: readonly OwnProbes[],
     frequent: readonly number[],
     layer: number,
     guesses: number,
@@ -62,41 +50,23 @@ export class RowReadings {
   static async train(
     { model, engine, encode, training, layer, calibration, seed, report }: Preparation,
     kinds: readonly RowKind[],
-    { trainingTokens, windowTokens, prefixes, probes, guesses }: ProbeOptions,
+    { trainingTokens: tokens, windowTokens, prefixes, probes, guesses }: ProbeOptions,
   ): Promise<RowReadings> {
-    const { vocabulary, width } = engine.spec;
     const product = await Float64Product.open(1);
     try {
       const documents = training.documents.map(encode);
-      const text = { documents, tokens: trainingTokens, windowTokens, prefixes, seed };
-      const walk = await ProbeTraining.begin(model, engine, product, text);
-      const ids = Array.from({ length: vocabulary }, (_, id) => id);
-      const embeddings = {
-        data: (
-          await engine.embed(
-            ids,
-            ids.map(() => 1),
-          )
-        ).data as Float32Array,
-        width,
-      };
-      report(`rows of ${walk.walk.ids.length} training tokens up to layer ${layer}`);
-      await walk.goTo(layer);
-      const materials = await walk.collect(kinds);
-      const alone = await aloneRows(engine, layer, materials);
-      const readings: RowReading[] = [];
-      for (const [at, material] of materials.entries()) {
-        report(`probes of ${material.reader.kind} rows at layer ${layer}`);
-        const known = await calibrationRows(calibration, layer, material.reader);
-        const choices = probes.map((name) => () => ownTokenProbe(product, name, material, embeddings, known));
-        const { probe, score } =
-          known.ids.length === 0 ? { probe: await choices[0](), score: NaN } : await bestProbe(product, choices, known);
-        const first = nearestProbe("l2", alone[at], material.reader.width);
-        readings.push({ reader: material.reader, probe, calibrationScore: score, first });
-      }
-      const { counts } = walk;
-      ids.sort((a, b) => counts[b] - counts[a] || a - b);
-      return new RowReadings(product, readings, ids, layer, guesses);
+      const text = { engine, layer, documents, tokens, seed };
+      const { own, counts } = await OwnProbes.trainEach(text, {
+        product,
+        readers: await rowReaders(model, layer, kinds, product),
+        probes,
+        calibration: (reader) => calibrationRows(calibration, layer, reader),
+        windowTokens,
+        prefixes,
+        report,
+      });
+      const frequent = Array.from(counts.keys()).sort((a, b) => counts[b] - counts[a] || a - b);
+      return new RowReadings(product, own, frequent, layer, guesses);
     } catch (error) {
       await product.close();
       throw error;
@@ -106,12 +76,13 @@ export class RowReadings {
   /** Guesses for every position that the view has rows of, by the first kind that it has there. */
   async recover(view: RecordedView): Promise<Map<number, number[]>> {
     const guesses = new Map<number, number[]>();
-    for (const { reader, probe, first } of this.readings) {
+    for (const own of this.readings) {
+      const { reader } = own;
       const positions = positionsOf(view, this.#layer, reader.kind).filter((position) => !guesses.has(position));
       const rows = await rowsOf(view, this.#layer, reader, positions);
       positions.forEach((position, at) => {
         const row = rows.subarray(at * reader.width, (at + 1) * reader.width);
-        guesses.set(position, (position === 0 ? first : probe).rank(row, this.#guesses).ids);
+        guesses.set(position, own.rank(position, row, this.#guesses).ids);
       });
     }
     return guesses;
@@ -135,22 +106,6 @@ export class RowReadings {
         .map(({ reader, calibrationScore }) => [`calibration ${reader.kind}`, calibrationScore]),
     );
   }
-}
-
-/** Rows of every token of the vocabulary at position 0, of each kind: [vocabulary, width]. */
-async function aloneRows(
-  engine: Preparation["engine"],
-  layer: number,
-  materials: readonly ProbeMaterial[],
-): Promise<Float64Array[]> {
-  const walk = await VocabularyWalk.begin(engine, []);
-  for (let below = 0; below < layer; below++) await walk.step(below);
-  const alone = materials.map(({ reader }) => new Float64Array(engine.spec.vocabulary * reader.width));
-  await walk.step(layer, async (batch) => {
-    for (const [at, { reader }] of materials.entries())
-      alone[at].set(await reader.read(batch), batch.from * reader.width);
-  });
-  return alone;
 }
 
 /** Rows of one kind after position 0 that calibration views have, with their tokens. */

@@ -1,6 +1,12 @@
 /** The form that every closed-form probe here takes: a linear map of the row, then one affine score a token. */
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import type { Ranking, RowProbe } from "./row-probe.ts";
+import type { RowProbe } from "./row-probe.ts";
+
+/** Token ids, best first, with their scores (of one scale within a probe, not across probes). */
+export interface Ranking {
+  readonly ids: number[];
+  readonly scores: number[];
+}
 
 export interface LinearProbeParts {
   readonly name: string;
@@ -38,6 +44,7 @@ export class LinearProbe implements RowProbe {
     this.#parts = parts;
   }
 
+  /** The `count` best token ids for a row [width]. Throws RangeError for another width. */
   rank(row: Float32Array | Float64Array, count: number): Ranking {
     if (row.length !== this.width)
       throw new RangeError(`${this.name}: expected a row of ${this.width}, got ${row.length} elements`);

@@ -1,10 +1,9 @@
 /** Probes of every layer from one walk: public text and the whole vocabulary, read by the model one layer at a time. */
-import type { Model } from "../../../layers/model.ts";
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { ClassStatistics } from "./class-statistics.ts";
 import { LayerWalk, type RowBatch } from "./layer-walk.ts";
-import { rowReader, type RowKind, type RowReader } from "./row-kinds.ts";
+import { hiddenRows, type RowReader } from "./row-kinds.ts";
 import { trainingWindows } from "./training-windows.ts";
 import { VocabularyWalk } from "./vocabulary-walk.ts";
 
@@ -34,12 +33,17 @@ export interface ProbeMaterial {
 
 export class ProbeTraining {
   readonly walk: LayerWalk;
-  readonly #model: Model;
+  readonly #spec: StageEngine["spec"];
   readonly #product: Float64Product;
   readonly #vocabulary: readonly VocabularyWalk[];
 
-  private constructor(model: Model, product: Float64Product, walk: LayerWalk, vocabulary: readonly VocabularyWalk[]) {
-    this.#model = model;
+  private constructor(
+    spec: StageEngine["spec"],
+    product: Float64Product,
+    walk: LayerWalk,
+    vocabulary: readonly VocabularyWalk[],
+  ) {
+    this.#spec = spec;
     this.#product = product;
     this.walk = walk;
     this.#vocabulary = vocabulary;
@@ -47,7 +51,6 @@ export class ProbeTraining {
 
   /** Throws Error where the documents hold no whole window. */
   static async begin(
-    model: Model,
     engine: StageEngine,
     product: Float64Product,
     options: ProbeTrainingOptions,
@@ -58,12 +61,12 @@ export class ProbeTraining {
     const vocabulary: VocabularyWalk[] = [];
     for (const prefix of trainingWindows(documents, wanted))
       vocabulary.push(await VocabularyWalk.begin(engine, prefix));
-    return new ProbeTraining(model, product, walk, vocabulary);
+    return new ProbeTraining(engine.spec, product, walk, vocabulary);
   }
 
   /** Training rows a token of the vocabulary has, [vocabulary]. */
   get counts(): Int32Array {
-    const counts = new Int32Array(this.#model.spec.vocabulary);
+    const counts = new Int32Array(this.#spec.vocabulary);
     this.walk.ids.forEach((id, row) => {
       if (this.walk.positions[row] > 0) counts[id]++;
     });
@@ -75,15 +78,10 @@ export class ProbeTraining {
     while (this.walk.layer < layer) await this.collect([]);
   }
 
-  /** What probes of these kinds need at the layer reached; goes on to the next one. Kinds that the layer doesn't have are left out. */
-  async collect(kinds: readonly RowKind[]): Promise<ProbeMaterial[]> {
+  /** What probes of these readers' rows need at the layer reached, in their order; goes on to the next layer. */
+  async collect(readers: readonly RowReader[]): Promise<ProbeMaterial[]> {
     const { layer } = this.walk;
-    const materials: ProbeMaterial[] = [];
-    for (const kind of kinds) {
-      if (kind !== "row" && layer === this.#model.spec.layers) continue;
-      const material = await this.#begin(kind);
-      if (material !== null) materials.push(material);
-    }
+    const materials = readers.map((reader) => this.#begin(reader));
     await this.walk.step((batch) => this.#addTraining(materials, batch));
     for (const walk of this.#vocabulary) await walk.step(layer, (batch) => this.#addReferences(materials, batch));
     return materials;
@@ -91,19 +89,17 @@ export class ProbeTraining {
 
   /** What probes of hidden rows need at the layer reached, without going on. */
   async look(): Promise<ProbeMaterial> {
-    const material = (await this.#begin("row"))!;
+    const material = this.#begin(hiddenRows(this.#spec.width));
     await this.walk.look((batch) => this.#addTraining([material], batch));
     for (const walk of this.#vocabulary) await walk.look((batch) => this.#addReferences([material], batch));
     return material;
   }
 
-  async #begin(kind: RowKind): Promise<ProbeMaterial | null> {
-    const { vocabulary } = this.#model.spec;
-    const { layer } = this.walk;
-    const reader = await rowReader(this.#model, layer, kind, this.#product);
-    if (reader === null) return null;
+  #begin(reader: RowReader): ProbeMaterial {
+    const { vocabulary } = this.#spec;
     const statistics = new ClassStatistics(reader.width, vocabulary);
-    return { layer, reader, statistics, references: new Float64Array(vocabulary * reader.width) };
+    const references = new Float64Array(vocabulary * reader.width);
+    return { layer: this.walk.layer, reader, statistics, references };
   }
 
   async #addTraining(materials: readonly ProbeMaterial[], batch: RowBatch): Promise<void> {

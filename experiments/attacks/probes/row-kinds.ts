@@ -24,9 +24,31 @@ export interface RowReader {
 /** What a reader needs of a batch. */
 export type RowsSeen = Pick<RowBatch, "rows" | "projections" | "positions">;
 
+/** Hidden rows, of any model of this width. */
+export const hiddenRows = (width: number): RowReader => ({
+  kind: "row",
+  width,
+  read: async ({ rows }) => directions(rows, width),
+});
+
+/** Readers of those of the kinds that the layer has. */
+export async function rowReaders(
+  model: Model,
+  layer: number,
+  kinds: readonly RowKind[],
+  product: Float64Product,
+): Promise<RowReader[]> {
+  const readers: RowReader[] = [];
+  for (const kind of kinds) {
+    const reader = await rowReader(model, layer, kind, product);
+    if (reader !== null) readers.push(reader);
+  }
+  return readers;
+}
+
 /**
  * Opens the reader of one kind at one layer; reads the projections' weights for `normed`. null where the model doesn't allow it:
- * projections that are normed again head by head, or that don't have full rank together.
+ * after the last layer there are hidden rows alone; projections may be normed again head by head, or not have full rank together.
  */
 export async function rowReader(
   model: Model,
@@ -36,7 +58,8 @@ export async function rowReader(
 ): Promise<RowReader | null> {
   const { spec } = model;
   const [queryWidth, keyWidth] = [spec.heads * spec.headDim, spec.kvHeads * spec.headDim];
-  if (kind === "row") return { kind, width: spec.width, read: async ({ rows }) => directions(rows, spec.width) };
+  if (kind === "row") return hiddenRows(spec.width);
+  if (layer === spec.layers) return null;
   const part = (name: "q" | "k" | "v", { projections, positions }: RowsSeen): Float32Array => {
     if (projections === null) throw new RangeError(`${name} rows: expected a layer of the model, got after the last`);
     return name === "v" || spec.rope === null
@@ -68,7 +91,7 @@ export async function rowReader(
  * Rows scaled to a mean square of 1: a model reads its rows through a norm, and the few tokens whose rows are a hundred times as long as
  * others (attention sinks) would else make up most of a covariance.
  */
-function directions(rows: Float32Array, width: number): Float32Array {
+export function directions(rows: Float32Array | Float64Array, width: number): Float32Array {
   const out = Float32Array.from(rows);
   for (let from = 0; from < out.length; from += width) {
     let square = 0;

@@ -5,6 +5,7 @@ export const CURVE_FLAGS = {
   model: { type: "string", default: CURVE_FILES.model },
   layers: { type: "string" },
   prompts: { type: "string", default: "100" },
+  skip: { type: "string", default: "0" },
   calibration: { type: "string", default: "10" },
   tokens: { type: "string", default: "64" },
   "training-tokens": { type: "string", default: "200000" },
@@ -16,13 +17,14 @@ export const CURVE_FLAGS = {
 /** What the flags ask for. */
 export function curveOptions(
   values: Readonly<
-    Record<"model" | "prompts" | "calibration" | "tokens" | "training-tokens" | "prefixes" | "seed", string>
+    Record<"model" | "prompts" | "skip" | "calibration" | "tokens" | "training-tokens" | "prefixes" | "seed", string>
   >,
 ): CurveOptions {
   return {
     ...CURVE_FILES,
     model: values.model,
     prompts: Number(values.prompts),
+    skip: Number(values.skip),
     calibration: Number(values.calibration),
     tokens: Number(values.tokens),
     notSources: ["sotu"],

@@ -16,8 +16,9 @@ export interface CurveOptions {
   readonly calibration: number;
   /** Tokens of a prompt. */
   readonly tokens: number;
-  /** Texts, one a line: attacked from the first on, calibrated on from the last on. */
+  /** Texts, one a line: attacked from the first after `skip` on, calibrated on from the last on. */
   readonly promptFile: string;
+  readonly skip: number;
   /** Public text; `notSources` of it are left out. */
   readonly trainingFile: string;
   readonly notSources: readonly string[];
@@ -42,8 +43,6 @@ export class CurveTexts {
   readonly attacked: LayerWalk;
   readonly calibration: LayerWalk;
   readonly training: ProbeTraining;
-  /** [vocabulary, d] */
-  readonly embeddings: { readonly data: Float32Array; readonly width: number };
 
   private constructor(parts: Omit<CurveTexts, "close" | "name">) {
     this.model = parts.model;
@@ -53,7 +52,6 @@ export class CurveTexts {
     this.attacked = parts.attacked;
     this.calibration = parts.calibration;
     this.training = parts.training;
-    this.embeddings = parts.embeddings;
   }
 
   /** Throws Error for texts that can't be read or are too short. */
@@ -64,12 +62,11 @@ export class CurveTexts {
     const product = await Float64Product.open(1);
     const tokenizer = await openTokenizer(modelPath);
     const encode = (text: string): number[] => tokenizer.encode(text, { addSpecial: false });
-    const { prompts: count, calibration, tokens } = options;
-    const prompts = await promptIds({ prompts: { file: promptFile, count, calibration, tokens } }, ".", encode);
+    const { prompts: count, skip, calibration, tokens } = options;
+    const prompts = await promptIds({ prompts: { file: promptFile, skip, count, calibration, tokens } }, ".", encode);
     const training = { file: trainingFile, notSources: [...notSources], characters: Infinity };
     const documents = (await trainingText({ training }, ".")).documents.map(encode);
     const { trainingTokens, windowTokens, prefixes } = options;
-    const { vocabulary, width } = model.spec;
     return new CurveTexts({
       model,
       engine,
@@ -77,22 +74,13 @@ export class CurveTexts {
       documents,
       attacked: await LayerWalk.begin(engine, prompts.attacked),
       calibration: await LayerWalk.begin(engine, prompts.calibration),
-      training: await ProbeTraining.begin(model, engine, product, {
+      training: await ProbeTraining.begin(engine, product, {
         documents,
         tokens: trainingTokens,
         windowTokens,
         prefixes,
         seed,
       }),
-      embeddings: {
-        data: (
-          await engine.embed(
-            Array.from({ length: vocabulary }, (_, id) => id),
-            Array.from({ length: vocabulary }, () => 1),
-          )
-        ).data as Float32Array,
-        width,
-      },
     });
   }
 

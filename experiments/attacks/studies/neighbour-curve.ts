@@ -13,10 +13,10 @@
 import { parseArgs } from "node:util";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
+import type { LinearProbe } from "../probes/linear-probe.ts";
 import { NeighbourProbe, neighboursOf, OwnMeanRemoved, type NeighbourRows } from "../probes/neighbour-probe.ts";
 import { ownTokenProbe } from "../probes/own-token-probes.ts";
 import type { ProbeMaterial } from "../probes/probe-training.ts";
-import type { RowProbe } from "../probes/row-probe.ts";
 import { TokenPairs } from "../probes/token-pairs.ts";
 import { rankOf } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
@@ -47,6 +47,7 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     promptTokens: options.tokens,
     trainingTokens: training.walk.ids.length,
     prefixes: options.prefixes,
+    ...(options.skip > 0 ? { skip: options.skip } : {}),
   });
   const counts = new Map(
     offsets.map((offset) => [offset, new TokenPairs(texts.documents, offset, model.spec.vocabulary)]),
@@ -68,7 +69,7 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     const material = await training.look();
     const ownMean = new OwnMeanRemoved(material);
     const known = await labelled(calibration, material);
-    const own = await ownTokenProbe(product, "class-means", material, texts.embeddings, known);
+    const own = await ownTokenProbe(texts.engine, product, "class-means", material, known);
     const [seen, calibrated] = [
       await leftRows(attacked, material, ownMean, own),
       await leftRows(calibration, material, ownMean, own),
@@ -137,7 +138,7 @@ async function leftRows(
   walk: LayerWalk,
   { reader }: ProbeMaterial,
   ownMean: OwnMeanRemoved,
-  probe: RowProbe,
+  probe: LinearProbe,
 ): Promise<Omit<NeighbourRows, "truth">> {
   const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
   const own = walk.ids.map(

@@ -20,7 +20,7 @@ import {
   type LabelledRows,
   type OwnTokenProbe,
 } from "../probes/own-token-probes.ts";
-import { ROW_KINDS, type RowKind, type RowReader } from "../probes/row-kinds.ts";
+import { ROW_KINDS, rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
@@ -53,6 +53,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
     trainingTokens: training.walk.ids.length,
     prefixes: options.prefixes,
     probes: study.probes.join(","),
+    ...(options.skip > 0 ? { skip: options.skip } : {}),
   });
   const wanted = Array.from({ length: texts.model.spec.layers + 1 }, (_, layer) =>
     kinds.filter(
@@ -64,8 +65,8 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
   const last = wanted.findLastIndex((kindsOfLayer) => kindsOfLayer.length > 0);
   for (let layer = 0; layer <= last; layer++) {
     report(`layer ${layer}`);
-    const materials = await training.collect(wanted[layer]);
-    const readers = materials.map(({ reader }) => reader);
+    const readers = await rowReaders(texts.model, layer, wanted[layer], texts.product);
+    const materials = await training.collect(readers);
     const [seen, known] = [await readRows(attacked, readers), await readRows(calibration, readers)];
     for (const [at, material] of materials.entries()) {
       const startedAt = performance.now();
@@ -75,7 +76,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
       const probes: Record<string, unknown> = {};
       let best = { name: "", score: -1 };
       for (const name of study.probes) {
-        const made = await ownTokenProbe(texts.product, name, material, texts.embeddings, after);
+        const made = await ownTokenProbe(texts.engine, texts.product, name, material, after);
         const { score } = await bestProbe(texts.product, [() => made], after);
         const ranks = await truthRanks(texts.product, made, rows.rows, rows.ids);
         const figures = figuresOf(attacked, ranks, counts, options.seed);

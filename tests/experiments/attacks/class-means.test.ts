@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { ClassMeans } from "../../../experiments/attacks/probes/class-means.ts";
 import { ClassStatistics } from "../../../experiments/attacks/probes/class-statistics.ts";
+import type { LinearProbe } from "../../../experiments/attacks/probes/linear-probe.ts";
 import { nearestProbe } from "../../../experiments/attacks/probes/nearest.ts";
 import { ridgeProbe } from "../../../experiments/attacks/probes/ridge.ts";
 import type { RowProbe } from "../../../experiments/attacks/probes/row-probe.ts";
@@ -58,7 +59,7 @@ describe("probes of planted rows", () => {
     const kept = ranks.filter((_, row) => counted(ids[row]));
     return kept.filter((rank) => rank === 0).length / kept.length;
   };
-  const classMeans = async (): Promise<RowProbe> =>
+  const classMeans = async (): Promise<LinearProbe> =>
     (await ClassMeans.fit(product, statistics, references)).probe({ priorRows: null, frequencyWeight: 0 });
 
   it("class means see through loud features that hide the class from nearest neighbours", async () => {

@@ -52,6 +52,7 @@ describe("own-token curve", () => {
   const options = {
     model: CURVE_FILES.model,
     prompts: 3,
+    skip: 0,
     calibration: 1,
     tokens: 24,
     promptFile: CURVE_FILES.promptFile,

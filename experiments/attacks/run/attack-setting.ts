@@ -1,12 +1,13 @@
-/** Prompts run as a setting says, and what an attack recovers from a coalition's views of them. */
-import type { Attack, Preparation, PreparedAttack, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
+/** What an attack recovers from a coalition's views of a setting's prompts. */
+import type { Attack, Preparation, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { score, type Scores, type Seen } from "../metrics/score.ts";
 import { gapAndCluster } from "../../../protocols/fusion/ledger.ts";
-import { RecordingParties, type RecordedSession } from "../views/recording-parties.ts";
+import type { RecordedSession } from "../views/recording-parties.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import type { AttackConfig } from "./attack-config.ts";
 import type { CellRecord } from "./cell-record.ts";
+import type { RecordedPrompt, SettingSessions } from "./setting-sessions.ts";
 import type { PromptIds } from "./texts.ts";
 
 export interface Cell {
@@ -41,62 +42,50 @@ export interface Attacked {
 }
 
 /**
- * Records every prompt, attacks it, and runs the prior-only control; `noise`: the noise control of the first prompts too; `ids`: the
- * attacker is told the ids that its parties got. Throws Error where the setting can't be run.
+ * Attacks the first `count` prompts of a setting, and runs the prior-only control; `noise`: the noise control of the first prompts too;
+ * `ids`: the attacker is told the ids that its parties got. Throws Error for a coalition that took no part, or where the attack can't be
+ * prepared.
  */
 export async function attackSetting(
-  { config, attack, options, encode, training, prompts, report }: Experiment,
-  { setting, layer, coalition }: Cell,
-  attacked: readonly (readonly number[])[],
+  { config, attack, options, encode, training, report }: Experiment,
+  sessions: SettingSessions,
+  { layer, coalition }: Pick<Cell, "layer" | "coalition">,
+  count: number,
   { noise, ids: withIds }: { readonly noise: boolean; readonly ids: boolean },
 ): Promise<Attacked> {
-  const model = config.model === undefined ? {} : { model: config.model };
-  const parties = await RecordingParties.open({ ...model, ...setting, maxTokens: 1 }, report);
-  const withheld = (view: RecordedView): RecordedView => (withIds ? view : view.filter(({ kind }) => kind !== "ids"));
-  let prepared: PreparedAttack | undefined;
+  const { model, engine } = sessions;
+  const viewOf = ({ session }: RecordedPrompt): RecordedView => {
+    const view = session.view(coalition);
+    return withIds ? view : view.filter(({ kind }) => kind !== "ids");
+  };
+  const calibration = (await sessions.calibration()).map((each) => ({ ids: each.ids, view: viewOf(each) }));
+  const recorded = await sessions.attacked(count);
+  report(`${attack.name}: preparing`);
+  const { seed } = config;
+  const preparation: Preparation = { model, engine, encode, training, layer, calibration, seed, report };
+  const prepared = await attack.prepare(preparation, options);
+  const result: Omit<Attacked, "exposure"> = {
+    model: model.name,
+    scores: [],
+    prior: [],
+    noise: [],
+    recoveries: [],
+    seconds: [],
+  };
+  let exposure: Attacked["exposure"] = { seen: 0, minGap: null, maxCluster: 0 };
   try {
-    const { opened } = parties;
-    const calibration = [];
-    for (const ids of prompts.calibration)
-      calibration.push({ ids, view: withheld((await parties.record(ids)).view(coalition)) });
-    report(`${attack.name}: preparing`);
-    const preparation: Preparation = {
-      model: opened.model,
-      engine: opened.head!,
-      encode,
-      training,
-      layer,
-      calibration,
-      seed: config.seed,
-      report,
-    };
-    prepared = await attack.prepare(preparation, options);
-    const result: Attacked = {
-      model: opened.model.name,
-      scores: [],
-      prior: [],
-      noise: [],
-      recoveries: [],
-      seconds: [],
-      exposure: { seen: 0, minGap: null, maxCluster: 0 },
-    };
-    let exposure = result.exposure;
-    for (const [at, ids] of attacked.entries()) {
-      report(`${attack.name}: prompt ${at + 1} of ${attacked.length}, ${JSON.stringify(setting)}`);
-      const session = await parties.record(ids);
-      const view = withheld(session.view(coalition));
+    for (const [at, each] of recorded.entries()) {
+      report(`${attack.name}: prompt ${at + 1} of ${recorded.length}`);
+      const { ids, session } = each;
+      const view = viewOf(each);
       const seen = seenBy(session, coalition, view);
       exposure = {
         seen: seen.positions.size / ids.length,
         ...gapAndCluster([...seen.positions].sort((a, b) => a - b)),
       };
-      const known: PublicKnowledge = {
-        model: opened.model,
-        engine: opened.head!,
-        description: session.description,
-        schedule: session.schedule,
-      };
-      const budget = { forwardPasses: config.forwardPasses, seed: config.seed + at };
+      const { description, schedule } = session;
+      const known: PublicKnowledge = { model, engine, description, schedule };
+      const budget = { forwardPasses: config.forwardPasses, seed: seed + at };
       const startedAt = performance.now();
       const recovery = await prepared.recover(view, known, budget);
       result.seconds.push((performance.now() - startedAt) / 1000);
@@ -108,8 +97,7 @@ export async function attackSetting(
     }
     return { ...result, exposure };
   } finally {
-    await prepared?.close();
-    await parties.close();
+    await prepared.close();
   }
 }
 

@@ -7,6 +7,8 @@ import { METRICS, configHash, type AttackConfig, type Metric } from "./attack-co
 import { attackSetting, CONTROL_PROMPTS, type Cell, type Experiment } from "./attack-setting.ts";
 import type { CellRecord } from "./cell-record.ts";
 import { codeVersion } from "./code-version.ts";
+import type { PositiveControl } from "./positive-control.ts";
+import type { SettingSessions } from "./setting-sessions.ts";
 
 /** The cells of a config's grid: every setting with every layer and coalition. */
 export function cellsOf({ grid }: AttackConfig): Cell[] {
@@ -15,21 +17,24 @@ export function cellsOf({ grid }: AttackConfig): Cell[] {
   );
 }
 
-/** Runs one cell. Throws Error where the setting can't be run; a control that fails makes the record void. */
-export async function runCell(experiment: Experiment, cell: Cell): Promise<CellRecord> {
+/**
+ * Runs one cell on the sessions of its setting. Throws Error for a coalition that took no part; a control that fails makes the record
+ * void.
+ */
+export async function runCell(
+  experiment: Experiment,
+  sessions: SettingSessions,
+  control: PositiveControl,
+  cell: Cell,
+): Promise<CellRecord> {
   const { config, report } = experiment;
   const { verdict } = config;
   const startedAt = new Date();
-  const attacked = await attackSetting(experiment, cell, experiment.prompts.attacked, { noise: true, ids: true });
+  const count = config.prompts.count;
+  const attacked = await attackSetting(experiment, sessions, cell, count, { noise: true, ids: true });
   report("the positive control");
   const { positive, negative } = config.controls;
-  const control = await attackSetting(
-    experiment,
-    { setting: positive.setting, layer: positive.layer ?? cell.layer, coalition: positive.coalition },
-    experiment.prompts.attacked.slice(0, CONTROL_PROMPTS),
-    { noise: false, ids: !positive.withoutIds },
-  );
-  const positiveMean = mean(control.scores, positive.metric);
+  const positiveMean = mean(await control.at(cell.layer), positive.metric);
   const [noiseMean, noisePrior] = [
     mean(attacked.noise, verdict.metric),
     mean(attacked.prior.slice(0, CONTROL_PROMPTS), verdict.metric),

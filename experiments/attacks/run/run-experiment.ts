@@ -7,7 +7,9 @@ import { attackNamed } from "../registry.ts";
 import { configHash, type AttackConfig } from "./attack-config.ts";
 import { cellRecord, type CellRecord } from "./cell-record.ts";
 import type { Cell, Experiment } from "./attack-setting.ts";
+import { PositiveControl } from "./positive-control.ts";
 import { cellsOf, runCell } from "./run-cell.ts";
+import { settingWithModel, SettingSessions } from "./setting-sessions.ts";
 import { promptIds, trainingText } from "./texts.ts";
 
 export interface ExperimentOptions {
@@ -36,26 +38,33 @@ export async function runExperiment(config: AttackConfig, options: ExperimentOpt
     training: await trainingText(config, folder),
     report,
   };
-  const finished = out === null ? new Map<string, CellRecord>() : await readFinished(out, configHash(config));
-  const records: CellRecord[] = [];
+  const records = out === null ? new Map<string, CellRecord>() : await readFinished(out, configHash(config));
   const cells = cellsOf(config);
-  for (const [at, cell] of cells.entries()) {
-    const known = finished.get(cellKey(cell));
-    if (known !== undefined) {
-      records.push(known);
-      continue;
+  const control = new PositiveControl(experiment);
+  try {
+    for (const setting of config.grid.settings) {
+      const open = cells.filter((cell) => cell.setting === setting && !records.has(cellKey(cell)));
+      if (open.length === 0) continue;
+      const sessions = await SettingSessions.open(settingWithModel(config, setting), experiment.prompts, report);
+      try {
+        for (const cell of open) {
+          const telling = (doing: string): void =>
+            report(`cell ${cells.indexOf(cell) + 1} of ${cells.length}: ${doing}`);
+          const record = await runCell({ ...experiment, report: telling }, sessions, control, cell);
+          records.set(cellKey(cell), record);
+          if (out !== null) {
+            await mkdir(path.dirname(out), { recursive: true });
+            await appendFile(out, `${JSON.stringify(record)}\n`);
+          }
+        }
+      } finally {
+        await sessions.close();
+      }
     }
-    const record = await runCell(
-      { ...experiment, report: (doing) => report(`cell ${at + 1} of ${cells.length}: ${doing}`) },
-      cell,
-    );
-    records.push(record);
-    if (out !== null) {
-      await mkdir(path.dirname(out), { recursive: true });
-      await appendFile(out, `${JSON.stringify(record)}\n`);
-    }
+  } finally {
+    await control.close();
   }
-  return records;
+  return cells.map((cell) => records.get(cellKey(cell))!);
 }
 
 const cellKey = ({ setting, layer, coalition }: Cell): string => JSON.stringify([setting, layer, coalition]);

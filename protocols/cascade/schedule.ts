@@ -3,6 +3,7 @@
  * message carries positions, and a message that the schedule does not know is refused.
  */
 import type { AttentionSpec } from "../../layers/program.ts";
+import { remembered } from "../remembered.ts";
 import { segmentsOf, type Segment } from "./segments.ts";
 import { shardingFrom, shards, type Sharding, type ShardingRule } from "./sharding.ts";
 
@@ -235,16 +236,4 @@ export function byOwner(sharding: Sharding, positions: readonly number[]): [owne
     else list.push(position);
   }
   return [...owned].sort(([a], [b]) => a - b);
-}
-
-function remembered<K, T>(known: Remembering<K, T>, key: K, make: () => T): T {
-  let value = known.get(key);
-  if (value === undefined) known.set(key, (value = make()));
-  return value;
-}
-
-/** What a Map and a WeakMap have in common. */
-interface Remembering<K, T> {
-  get(key: K): T | undefined;
-  set(key: K, value: T): unknown;
 }

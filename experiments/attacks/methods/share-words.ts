@@ -13,6 +13,7 @@
 import { z } from "zod";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
+import { remembered } from "../../../protocols/remembered.ts";
 import { SmpcProgram } from "../../../protocols/fusion/smpc-program.ts";
 import type { Plan, WireInfo } from "../../../protocols/smpc/instruction.ts";
 import { shareFrom } from "../../../protocols/smpc/share-rows.ts";
@@ -185,12 +186,6 @@ function* openedWires(plan: Plan, parts: readonly Uint8Array[][]): Generator<{ w
 
 function signed(words: Words, bits: number, fracBits: number): Float64Array {
   return Float64Array.from(words, (word) => Number(BigInt.asIntN(bits, word)) / 2 ** fracBits);
-}
-
-function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
-  let value = known.get(key);
-  if (value === undefined) known.set(key, (value = make()));
-  return value;
 }
 
 type Engine = PublicKnowledge["engine"];

@@ -1,3 +1,4 @@
+import { remembered } from "../../../protocols/remembered.ts";
 import type { Scores } from "../metrics/score.ts";
 import { attackSetting, CONTROL_PROMPTS, type Experiment } from "./attack-setting.ts";
 import { settingWithModel, SettingSessions } from "./setting-sessions.ts";
@@ -16,9 +17,7 @@ export class PositiveControl {
   at(layer: number): Promise<Scores[]> {
     const { positive } = this.#experiment.config.controls;
     const attackedLayer = positive.layer ?? layer;
-    let scores = this.#scores.get(attackedLayer);
-    if (scores === undefined) this.#scores.set(attackedLayer, (scores = this.#run(attackedLayer)));
-    return scores;
+    return remembered(this.#scores, attackedLayer, () => this.#run(attackedLayer));
   }
 
   async close(): Promise<void> {

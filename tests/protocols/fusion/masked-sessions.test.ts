@@ -14,29 +14,17 @@ import { parseRunConfig } from "../../../protocols/fusion/run-config.ts";
 import { sessionCosts } from "../../../protocols/fusion/session-costs.ts";
 import { makeTopology } from "../../../protocols/fusion/topology.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
-import { argmax, maxError } from "../../layers/golden-models.ts";
-import { randomIds, randomModel } from "../cascade/random-model.ts";
+import { argmax } from "../../layers/golden-models.ts";
+import { randomIds } from "../cascade/random-model.ts";
 import { describeSession } from "../cascade/whole-model.ts";
-import { withHybrid } from "./smpc-session-run.ts";
+import { fourLayers, SMPC_BOUND, walkError, withHybrid } from "./smpc-session-run.ts";
 
-const MODEL = randomModel({
-  seed: 5,
-  layers: 4,
-  kvHeads: 1,
-  group: 2,
-  headDim: 4,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
-});
+const MODEL = fourLayers();
 const R: ShardingRule = { rule: "clusters", parts: 2, c: 2 };
 const S: ShardingRule = { rule: "round-robin", parts: 3 };
 const STEPS = 5;
-/** Rows of this model lie within 1.1; a word of the merge is off by less than 2^-20, layers enlarge that by less than 100. */
+/** A word of the merge is off by less than 2^-20, layers enlarge that by less than 100. */
 const MASKED_BOUND = 1e-4;
-/** The fixed point of layers under SMPC is off by 4e-3. */
-const SMPC_BOUND = 2e-2;
 
 describe("a masked session", async () => {
   const scratch = await scratchFolder();
@@ -48,6 +36,9 @@ describe("a masked session", async () => {
     const deployment = await inProcessDeployment(MODEL, engine, { alpha: 2, beta: 3, attnLinks: true }, options);
     return { deployment, client: new Client(deployment.client, MODEL, deployment.nodes) };
   }
+
+  const walk = (session: ClientSession, ids: readonly number[]): Promise<number> =>
+    walkError(session, MODEL, engine, ids, STEPS);
 
   const described = (promptLength: number, masked = true) =>
     describeSession(MODEL, { r: R, s: S }, promptLength, {
@@ -139,20 +130,6 @@ describe("a masked session", async () => {
     }, /^Error: attn\.\d\.\d is lost: .*: expected attn\.\d\.\d to be the one that dials/);
     await deployment.close();
   });
-
-  /** The largest error of the last row of every step, the prompt and then the tokens one by one. */
-  async function walk(session: ClientSession, ids: readonly number[]): Promise<number> {
-    let most = 0;
-    for (let step = 0; step < STEPS; step++) {
-      const length = ids.length - STEPS + 1 + step;
-      const result = await session.step(step, step === 0 ? ids.slice(0, length) : [ids[length - 1]]);
-      assert.ok("rows" in result);
-      const { hidden } = await plainForward(MODEL, ids.slice(0, length));
-      const { finished } = await engine.head(result.rows);
-      most = Math.max(most, maxError(finished.data, hidden.at(-1)!.data.slice(-MODEL.spec.width)));
-    }
-    return most;
-  }
 
   /** Greedy tokens by recomputing. */
   async function plainTokens(prompt: readonly number[]): Promise<number[]> {

@@ -1,5 +1,7 @@
 /** Sessions with layers under SMPC, in one process, beside the plain model. */
+import assert from "node:assert/strict";
 import type { Model } from "../../../layers/model.ts";
+import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client, type ClientSession } from "../../../protocols/fusion/client.ts";
@@ -13,6 +15,8 @@ import { GREEDY } from "../../../layers/sampling.ts";
 import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
 import type { SmpcPlacement } from "../../../protocols/smpc/placement.ts";
 import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
+import { maxError } from "../../layers/golden-models.ts";
+import { randomModel } from "../cascade/random-model.ts";
 import { describeSession } from "../cascade/whole-model.ts";
 
 export interface HybridSetting {
@@ -30,6 +34,43 @@ export interface HybridSetting {
   readonly options?: InProcessOptions;
   /** What the client says of the placement in place of the truth. */
   readonly change?: (smpc: SmpcPlacement) => SmpcPlacement;
+}
+
+/** A causal model of four layers whose rows lie within 1.1; `sharpness` multiplies its logits of attention. */
+export const fourLayers = (sharpness = 1): Model =>
+  randomModel({
+    seed: 5,
+    layers: 4,
+    kvHeads: 1,
+    group: 2,
+    headDim: 4,
+    causal: true,
+    window: null,
+    softCap: null,
+    sharpness,
+  });
+
+/** Bound on the rows of that model: the fixed point of its layers is off by 4e-3. */
+export const SMPC_BOUND = 2e-2;
+
+/** The largest error of the last row of every step: all but the last `steps - 1` ids at once, then those one by one. */
+export async function walkError(
+  session: ClientSession,
+  model: Model,
+  engine: StageEngine,
+  ids: readonly number[],
+  steps: number,
+): Promise<number> {
+  let most = 0;
+  for (let step = 0; step < steps; step++) {
+    const length = ids.length - steps + 1 + step;
+    const result = await session.step(step, step === 0 ? ids.slice(0, length) : [ids[length - 1]]);
+    assert.ok("rows" in result);
+    const { hidden } = await plainForward(model, ids.slice(0, length));
+    const { finished } = await engine.head(result.rows);
+    most = Math.max(most, maxError(finished.data, hidden.at(-1)!.data.slice(-model.spec.width)));
+  }
+  return most;
 }
 
 /** Ranges of all layers and the head, observed on random tokens. */

@@ -11,25 +11,21 @@ import type { SegmentFormat, SmpcPlacement } from "../../../protocols/smpc/place
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { argmax, maxError, openGolden } from "../../layers/golden-models.ts";
 import { withSend } from "../cascade/endpoint-with-send.ts";
-import { randomIds, randomModel } from "../cascade/random-model.ts";
-import { hybridGreedy, rangesOfAll, withHybrid, type HybridSetting } from "./smpc-session-run.ts";
+import { randomIds } from "../cascade/random-model.ts";
+import {
+  fourLayers,
+  hybridGreedy,
+  rangesOfAll,
+  SMPC_BOUND,
+  walkError,
+  withHybrid,
+  type HybridSetting,
+} from "./smpc-session-run.ts";
 
-const MODEL = randomModel({
-  seed: 5,
-  layers: 4,
-  kvHeads: 1,
-  group: 2,
-  headDim: 4,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
-});
+const MODEL = fourLayers();
 const R: ShardingRule = { rule: "clusters", parts: 3, c: 2 };
 const S: ShardingRule = { rule: "round-robin", parts: 2 };
 const IDS = randomIds(3, 9);
-/** Rows of this model lie within 1.1; the fixed point of four layers is off by 4e-3. */
-const BOUND = 2e-2;
 
 describe("a session with layers under SMPC", async () => {
   const engine = await referenceEngine(MODEL);
@@ -64,10 +60,10 @@ describe("a session with layers under SMPC", async () => {
       assert.deepEqual(failed, []);
       const finished = setting.head ? rows : (await engine.head(rows)).finished;
       const error = maxError(finished.data, expected);
-      assert.ok(error < BOUND, `rows: expected within ${BOUND}, got ${error}`);
+      assert.ok(error < SMPC_BOUND, `rows: expected within ${SMPC_BOUND}, got ${error}`);
       assert.ok(error > 0, "rows: expected fixed point, got the float rows");
       assert.equal(logits !== null, setting.head === true);
-      if (logits !== null) assert.ok(maxError(logits.data, plain.logits!.data) < 5 * BOUND);
+      if (logits !== null) assert.ok(maxError(logits.data, plain.logits!.data) < 5 * SMPC_BOUND);
     });
   }
 
@@ -77,14 +73,8 @@ describe("a session with layers under SMPC", async () => {
     const prompt = ids.length - steps + 1;
     for (const setting of [{ layers: [0, 2] }, { layers: [0, 1, 2, 3], dealer: "dealer" }] as const)
       await withHybrid({ ...common, ...setting, more: { maxNewTokens: steps } }, prompt, async (session) => {
-        for (let step = 0; step < steps; step++) {
-          const result = await session.step(step, step === 0 ? ids.slice(0, prompt) : [ids[prompt + step - 1]]);
-          assert.ok("rows" in result);
-          const upTo = await plainForward(MODEL, ids.slice(0, prompt + step));
-          const { finished } = await engine.head(result.rows);
-          const error = maxError(finished.data, upTo.hidden.at(-1)!.data.slice(-MODEL.spec.width));
-          assert.ok(error < BOUND, `step ${step}: expected within ${BOUND}, got ${error}`);
-        }
+        const error = await walkError(session, MODEL, engine, ids, steps);
+        assert.ok(error < SMPC_BOUND, `expected within ${SMPC_BOUND}, got ${error}`);
         await session.close();
       });
   });
@@ -128,17 +118,7 @@ describe("a session with layers under SMPC", async () => {
         "layers.1.logits.0": { ...logits, range: "certified", low: -0.1, high: 0.1, spread: 0.1 },
       },
     } as const;
-    const sharp = randomModel({
-      seed: 5,
-      layers: 4,
-      kvHeads: 1,
-      group: 2,
-      headDim: 4,
-      causal: true,
-      window: null,
-      softCap: null,
-      sharpness: 8,
-    });
+    const sharp = fourLayers(8);
     const failed = await withHybrid(
       {
         ...common,

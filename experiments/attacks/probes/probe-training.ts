@@ -32,10 +32,12 @@ export interface ProbeMaterial {
 }
 
 export class ProbeTraining {
+  /** The training text. */
   readonly walk: LayerWalk;
+  /** Every token of the vocabulary, after each fixed text. */
+  readonly vocabulary: readonly VocabularyWalk[];
   readonly #spec: StageEngine["spec"];
   readonly #product: Float64Product;
-  readonly #vocabulary: readonly VocabularyWalk[];
 
   private constructor(
     spec: StageEngine["spec"],
@@ -46,7 +48,7 @@ export class ProbeTraining {
     this.#spec = spec;
     this.#product = product;
     this.walk = walk;
-    this.#vocabulary = vocabulary;
+    this.vocabulary = vocabulary;
   }
 
   /** Throws Error where the documents hold no whole window. */
@@ -83,7 +85,7 @@ export class ProbeTraining {
     const { layer } = this.walk;
     const materials = readers.map((reader) => this.#begin(reader));
     await this.walk.step((batch) => this.#addTraining(materials, batch));
-    for (const walk of this.#vocabulary) await walk.step(layer, (batch) => this.#addReferences(materials, batch));
+    for (const walk of this.vocabulary) await walk.step(layer, (batch) => this.#addReferences(materials, batch));
     return materials;
   }
 
@@ -91,7 +93,7 @@ export class ProbeTraining {
   async look(): Promise<ProbeMaterial> {
     const material = this.#begin(hiddenRows(this.#spec.width));
     await this.walk.look((batch) => this.#addTraining([material], batch));
-    for (const walk of this.#vocabulary) await walk.look((batch) => this.#addReferences([material], batch));
+    for (const walk of this.vocabulary) await walk.look((batch) => this.#addReferences([material], batch));
     return material;
   }
 
@@ -112,7 +114,7 @@ export class ProbeTraining {
     for (const { reader, references } of materials) {
       const rows = await reader.read(batch);
       const from = batch.from * reader.width;
-      for (let i = 0; i < rows.length; i++) references[from + i] += rows[i] / this.#vocabulary.length;
+      for (let i = 0; i < rows.length; i++) references[from + i] += rows[i] / this.vocabulary.length;
     }
   }
 }

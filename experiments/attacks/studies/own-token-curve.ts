@@ -8,7 +8,7 @@
  *   about the most frequent token's share. Tokens without a training row are scored apart (`unseen`).
  * Reference: PIA (arXiv 2503.09022), Luo et al. (arXiv 2503.09291). Test: tests/experiments/attacks/row-invert.test.ts
  *
- * npx tsx experiments/attacks/studies/own-token-curve.ts [--model PATH] [--layers 0,1,2] [--kinds row,q] [--out FILE]
+ * npx tsx experiments/attacks/studies/own-token-curve.ts [--model PATH] [--layers 0,1,2] [--kinds row,q] [--networks FOLDER] [--out FILE]
  */
 import { parseArgs } from "node:util";
 import { bootstrapInterval, seededChance, type Interval } from "../metrics/bootstrap.ts";
@@ -21,6 +21,8 @@ import {
   type OwnTokenProbe,
 } from "../probes/own-token-probes.ts";
 import { ROW_KINDS, rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
+import { RowNetwork } from "../probes/row-network.ts";
+import type { RowProbe } from "../probes/row-probe.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
@@ -33,6 +35,8 @@ export interface OwnTokenCurve {
   readonly layers: readonly number[] | null;
   readonly kinds: readonly RowKind[];
   readonly probes: readonly OwnTokenProbe[];
+  /** Folder of trained networks (recipe/row_mlp.py), one for the hidden rows of each of some layers; null: none. */
+  readonly networks: string | null;
   readonly isDone: (row: Pick<StudyRow, "study" | "setting" | "seed">) => boolean;
   readonly write: (row: StudyRow, startedAt: number) => void;
   readonly report: (doing: string) => void;
@@ -52,7 +56,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
     promptTokens: options.tokens,
     trainingTokens: training.walk.ids.length,
     prefixes: options.prefixes,
-    probes: study.probes.join(","),
+    probes: [...study.probes, ...(study.networks === null ? [] : ["mlp"])].join(","),
     ...(options.skip > 0 ? { skip: options.skip } : {}),
   });
   const wanted = Array.from({ length: texts.model.spec.layers + 1 }, (_, layer) =>
@@ -75,8 +79,14 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
       const { counts } = material.statistics;
       const probes: Record<string, unknown> = {};
       let best = { name: "", score: -1 };
-      for (const name of study.probes) {
-        const made = await ownTokenProbe(texts.engine, texts.product, name, material, after);
+      const network = material.reader.kind === "row" ? await networkOf(study, layer) : null;
+      const choices: (() => Promise<RowProbe>)[] = study.probes.map(
+        (name) => () => ownTokenProbe(texts.engine, texts.product, name, material, after),
+      );
+      if (network !== null) choices.push(() => Promise.resolve(network));
+      for (const choose of choices) {
+        const made = await choose();
+        const { name } = made;
         const { score } = await bestProbe(texts.product, [() => made], after);
         const ranks = await truthRanks(texts.product, made, rows.rows, rows.ids);
         const figures = figuresOf(attacked, ranks, counts, options.seed);
@@ -89,6 +99,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
         }
         probes[name] = { ...figures, calibrationMeanReciprocalRank: round(score) };
       }
+      await network?.close();
       const n = attacked.texts.length;
       const setting = settingOf(layer, material.reader.kind);
       const figures = {
@@ -100,6 +111,14 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
       study.write({ study: "own-token-curve", setting, figures, n, seed: options.seed }, startedAt);
     }
   }
+}
+
+/** The trained network of a layer's hidden rows; null, with the reason reported, where there is none. */
+async function networkOf({ networks, texts, report }: OwnTokenCurve, layer: number): Promise<RowNetwork | null> {
+  if (networks === null) return null;
+  const network = await RowNetwork.open(networks, texts.name, layer);
+  report(network === null ? `layer ${layer}: no network in ${networks}` : `layer ${layer}: ${network.trained}`);
+  return network;
 }
 
 /** Steps a walk on, with its rows of each kind: [rows, width] each. */
@@ -179,6 +198,7 @@ async function main(): Promise<void> {
       ...CURVE_FLAGS,
       kinds: { type: "string", default: ROW_KINDS.join(",") },
       probes: { type: "string", default: OWN_TOKEN_PROBES.join(",") },
+      networks: { type: "string" },
     },
   });
   const output = new StudyOutput(values.out ?? null);
@@ -191,6 +211,7 @@ async function main(): Promise<void> {
       layers: values.layers?.split(",").map(Number) ?? null,
       kinds: values.kinds.split(",") as RowKind[],
       probes: values.probes.split(",") as OwnTokenProbe[],
+      networks: values.networks ?? null,
       isDone: (row) => output.has(row),
       write: (row, startedAt) => output.write(row, startedAt),
       report: (doing) => void process.stderr.write(`${doing}\n`),

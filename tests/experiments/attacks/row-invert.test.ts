@@ -1,4 +1,4 @@
-/** Own tokens from hidden rows of real sessions on a small model, and the curve study on its texts. */
+/** Own tokens from hidden rows of real sessions on a small model, trained networks, and the curve study on its texts. */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +6,13 @@ import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
 import { rowInvert } from "../../../experiments/attacks/methods/row-invert.ts";
+import { Float64Product } from "../../../layers/onnx/float64-product.ts";
+import { float32Of, integersOf, readSafetensorsFile } from "../../../layers/weights/safetensors-file.ts";
+import { GraphBuilder } from "../../../layers/onnx/graph-builder.ts";
 import { OWN_TOKEN_PROBES } from "../../../experiments/attacks/probes/own-token-probes.ts";
+import { RowNetwork } from "../../../experiments/attacks/probes/row-network.ts";
+import { truthRanks } from "../../../experiments/attacks/probes/truth-ranks.ts";
+import { exportRows } from "../../../experiments/attacks/recipe/row-export.ts";
 import { CURVE_FILES, CurveTexts } from "../../../experiments/attacks/studies/curve-texts.ts";
 import { studyOwnTokenCurve } from "../../../experiments/attacks/studies/own-token-curve.ts";
 import type { StudyRow } from "../../../experiments/attacks/studies/study-output.ts";
@@ -46,6 +52,43 @@ describe("row-invert", () => {
   });
 });
 
+/** Writes a network that scores token i by feature i of the row, and tokens beyond them at 0. */
+async function writeNetwork(folder: string, model: string, layer: number, sizes: [number, number]): Promise<void> {
+  const [width, vocabulary] = sizes;
+  const graph = new GraphBuilder();
+  const rows = graph.input("rows", "float32", ["n", width]);
+  const padded = graph.node("Pad", [rows, graph.integers([0, 0, 0, vocabulary - width])]);
+  graph.output("scores", padded, "float32", ["n", vocabulary]);
+  await writeFile(path.join(folder, `row-mlp-${layer}.onnx`), graph.build("scores"));
+  const about = { model, layer, width, vocabulary, trained: "not at all" };
+  await writeFile(path.join(folder, `row-mlp-${layer}.json`), JSON.stringify(about));
+}
+
+describe("row networks", () => {
+  it("score rows as their graph says, and are missed, or refused where they are of another model", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "weir-row-network-"));
+    const product = await Float64Product.open(1);
+    try {
+      await writeNetwork(folder, "toy", 3, [2, 4]);
+      const network = await RowNetwork.open(folder, "toy", 3);
+      assert.ok(network !== null);
+      const rows = Float32Array.of(2, -1, 0.5, 3);
+      assert.deepEqual([...(await network.scoreAll(product, rows))], [2, -1, 0, 0, 0.5, 3, 0, 0]);
+      assert.deepEqual(await truthRanks(product, network, rows, [2, 0]), [1, 1]);
+      assert.equal(network.trained, "not at all");
+      await network.close();
+      assert.equal(await RowNetwork.open(folder, "toy", 2), null);
+      await assert.rejects(
+        RowNetwork.open(folder, "other", 3),
+        /expected one for layer 3 of other, got layer 3 of toy/,
+      );
+    } finally {
+      await product.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
 describe("own-token curve", () => {
   let folder: string;
   let texts: CurveTexts;
@@ -74,17 +117,47 @@ describe("own-token curve", () => {
     await rm(folder, { recursive: true });
   });
 
+  it("begins with rows that can be exported for a network to learn from: those that the closed-form probes learn from", async () => {
+    const file = path.join(folder, "rows.safetensors");
+    await exportRows(texts, 0, file);
+    const tensors = await readSafetensorsFile(file);
+    const { width, vocabulary } = texts.model.spec;
+    const { statistics, references } = await texts.training.look();
+    const ids = integersOf(tensors, "text.ids");
+    const rows = float32Of(tensors, "text.rows");
+    assert.equal(rows.length, ids.length * width);
+    const counts = new Int32Array(vocabulary);
+    const sums = new Float64Array(vocabulary * width);
+    ids.forEach((id, row) => {
+      counts[id]++;
+      for (let i = 0; i < width; i++) sums[id * width + i] += rows[row * width + i];
+    });
+    assert.deepEqual(counts, statistics.counts);
+    assert.deepEqual(
+      [...statistics.sums.entries()].filter(([id, sum]) => sum?.some((value, i) => value !== sums[id * width + i])),
+      [],
+    );
+    assert.deepEqual(
+      integersOf(tensors, "vocabulary.ids"),
+      Array.from({ length: vocabulary }, (_, id) => id),
+    );
+    assert.deepEqual(float32Of(tensors, "vocabulary.rows"), Float32Array.from(references));
+  });
+
   it("finds all tokens at the embedding and nearly all a layer on, with every kind of row and by noise none", async () => {
     const rows: StudyRow[] = [];
+    const reports: string[] = [];
+    await writeNetwork(folder, "default", 1, [texts.model.spec.width, texts.model.spec.vocabulary]);
     await studyOwnTokenCurve({
       texts,
       options,
       layers: [0, 1],
       kinds: ["row", "normed", "kv"],
       probes: [...OWN_TOKEN_PROBES],
+      networks: folder,
       isDone: ({ setting }) => setting.layer === 0 && setting.kind === "kv",
       write: (row) => rows.push(row),
-      report: () => {},
+      report: (doing) => reports.push(doing),
     });
     assert.deepEqual(
       rows.map(({ setting }) => `${String(setting.layer)} ${String(setting.kind)}`),
@@ -97,5 +170,12 @@ describe("own-token curve", () => {
       assert.equal(n, 3);
       assert.equal(figures.rows, 3 * 23);
     }
+    const withNetwork = rows.filter(({ figures }) => "mlp" in figures);
+    assert.deepEqual(
+      withNetwork.map(({ setting }) => `${String(setting.layer)} ${String(setting.kind)}`),
+      ["1 row"],
+    );
+    assert.notEqual((withNetwork[0].figures.best as { name: string }).name, "mlp", "a network that knows nothing");
+    assert.deepEqual(reports, ["layer 0", `layer 0: no network in ${folder}`, "layer 1", "layer 1: not at all"]);
   });
 });

@@ -1,73 +1,60 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { PublicKnowledge } from "../attack.ts";
-import { LayerZeroDictionary, pageLogits } from "../forward/layer-zero-dictionary.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import { pageLogits } from "../forward/layer-zero-dictionary.ts";
+import type { PartialResult, RecordedView } from "../views/recorded-view.ts";
+import type { OwnRows } from "./own-rows.ts";
 import type { SumObservation } from "./sum-observation.ts";
 
 /**
- * What a CompNode with its tokens in the clear saw of layer 0: per own query row and key shard where partial results came (`shards`),
- * or per own row over all keys (`merged`), as after a masked merge. Rows that see their own shard alone say nothing and are left out.
+ * What a CompNode saw of a layer's attention: per own query row and key shard where partial results came (`shards`), or per own row over
+ * all keys (`merged`), as after a masked merge. Rows that see their own shard alone say nothing and are left out.
  */
-export async function observationsOf(
+export function observationsOf(
   view: RecordedView,
-  known: PublicKnowledge,
+  { engine, schedule }: PublicKnowledge,
+  { queries, pages }: OwnRows,
   kind: "shards" | "merged",
-): Promise<SumObservation[]> {
-  const { engine, schedule, description } = known;
-  const wire = description.wire === "float16" ? "float16" : "float32";
-  const dictionary = new LayerZeroDictionary(engine, wire);
-  const ids = view.ids();
-  const own = [...ids.keys()].sort((a, b) => a - b);
-  if (own.length === 0) return [];
-  const { heads, headDim, window } = engine.attention(0);
-  const width = heads * headDim;
-  const q = await dictionary.queries(
-    own.map((t) => ids.get(t)!),
-    own,
-  ); // [own, heads·headDim]
-  const queryOf = new Map(own.map((t, row) => [t, q.subarray(row * width, (row + 1) * width)]));
+  layer: number,
+): SumObservation[] {
+  const { heads, headDim, window } = engine.attention(layer);
   const seenBy = (t: number): number[] => {
     const from = window === null ? 0 : Math.max(0, t - window + 1);
     return Array.from({ length: t + 1 - from }, (_, at) => from + at);
   };
+  const observations: SumObservation[] = [];
   if (kind === "merged") {
-    const observations: SumObservation[] = [];
-    for (const [position, output] of view.rows("attended", 0)) {
-      const query = queryOf.get(position);
+    for (const [position, output] of view.rows("attended", layer)) {
+      const q = queries.get(position);
       const keys = seenBy(position);
-      if (query === undefined || keys.every((s) => ids.has(s))) continue;
-      const page = await dictionary.page(position, [ids.get(position)!]);
-      const reference = pageLogits(engine, query, page); // [heads, 1]
+      if (q === undefined || keys.every((s) => pages.has(s))) continue;
+      const outputs = Float64Array.from(output);
       observations.push({
         position,
-        q: query,
+        q,
         keys,
-        output: Float64Array.from(output),
+        output: outputs,
+        origin: outputs,
         maximum: null,
         total: null,
-        reference,
+        reference: pageLogits(engine, q, pages.get(position)!), // [heads, 1]
       });
     }
-    return observations.sort((a, b) => a.position - b.position);
-  }
-  return view
-    .partials(0, heads, headDim)
-    .flatMap((partial) =>
-      partial.positions.flatMap((position, row): SumObservation[] => {
+  } else
+    for (const partial of view.partials(layer, heads, headDim))
+      partial.positions.forEach((position, row) => {
         const keys = seenBy(position).filter((s) => schedule.s.owner(s) === partial.k);
-        const query = queryOf.get(position);
-        if (query === undefined || keys.every((s) => ids.has(s))) return [];
-        return [partialObservation(position, query, keys, partial, row, engine)];
-      }),
-    )
-    .sort((a, b) => a.position - b.position);
+        const q = queries.get(position);
+        if (q === undefined || keys.every((s) => pages.has(s))) return;
+        observations.push(partialObservation(position, q, keys, partial, row, engine));
+      });
+  return observations.sort((a, b) => a.position - b.position);
 }
 
 function partialObservation(
   position: number,
   q: Float32Array,
   keys: readonly number[],
-  { u, m, e }: { readonly u: ArrayLike<number>; readonly m: ArrayLike<number>; readonly e: ArrayLike<number> },
+  { u, m, e }: PartialResult,
   row: number,
   engine: StageEngine,
 ): SumObservation {
@@ -76,5 +63,5 @@ function partialObservation(
   const maximum = Float64Array.from({ length: heads }, (_, h) => m[row * heads + h]);
   const total = Float64Array.from({ length: heads }, (_, h) => e[row * heads + h]);
   const output = Float64Array.from({ length: width }, (_, at) => u[row * width + at] / total[Math.floor(at / headDim)]);
-  return { position, q, keys, output, maximum, total, reference: maximum };
+  return { position, q, keys, output, origin: output, maximum, total, reference: maximum };
 }

@@ -5,10 +5,14 @@ import { linearProgram, type LinearProgram, type ProgramColumn } from "./linear-
 import {
   coefficients,
   equationsPerHead,
+  targets,
   tolerances,
+  type Accuracy,
   type SumObservation,
-  type WIRE_ROUNDING,
 } from "./sum-observation.ts";
+
+/** Misfit in tolerances of rounding up to which an assignment counts as proven: roundings add up over a row, a wrong token is orders above. */
+export const PROVEN = 8;
 
 /** How a program of tokens is put. */
 export interface TokenProgramOptions {
@@ -22,7 +26,12 @@ export interface TokenProgramOptions {
   /** Most equations used, drawn by the seed from all; Infinity: all. */
   readonly equations: number;
   readonly seed: number;
-  readonly wire: keyof typeof WIRE_ROUNDING;
+  readonly accuracy: Accuracy;
+  /**
+   * l1: factor on what slacks cost, 1 where errors of equations are independent; those of an estimated dictionary are not, as one wrong
+   * key or value is in many equations.
+   */
+  readonly evidence: number;
 }
 
 /** A position whose token is unknown, with its candidates. */
@@ -68,12 +77,12 @@ export function tokenProgram(
     );
     const constant = knownPart(engine, seen, hidden, known, perRow);
     const normaliser = normaliserOf(seen, constant, headDim);
-    const allowed = tolerances(seen, normaliser, valueScale, options.wire);
+    const allowed = tolerances(seen, normaliser, valueScale, options.accuracy);
+    const right = targets(seen);
     for (const equation of rows) {
       const scale = 1 / (largest(parts, perRow, equation) || 1);
       const row = rowLower.length;
-      const isTotal = equation % equationsPerHead(headDim) === 0;
-      const target = (isTotal ? seen.total![Math.floor(equation / equationsPerHead(headDim))] : 0) - constant[equation];
+      const target = right[equation] - constant[equation];
       const slack = options.fit === "box" ? allowed[equation] * 4 : 0;
       rowLower.push((target - slack) * scale);
       rowUpper.push((target + slack) * scale);
@@ -105,7 +114,7 @@ export function tokenProgram(
       const unit = Math.sqrt(tolerance);
       for (const sign of [1, -1])
         columns.push({
-          cost: unit / tolerance,
+          cost: (options.evidence * unit) / tolerance,
           lower: 0,
           upper: Infinity,
           indices: [hidden.length + at],
@@ -126,24 +135,32 @@ export function misfit(
   engine: StageEngine,
   observations: readonly SumObservation[],
   pages: ReadonlyMap<number, DictionaryPage>,
-  wire: keyof typeof WIRE_ROUNDING,
+  accuracy: Accuracy,
 ): number {
+  return residuals(engine, observations, pages, accuracy).reduce((most, { size }) => Math.max(most, size), 0);
+}
+
+/** Differences of all equations under an assignment, in tolerances. `pages` has one token for every key. */
+export function residuals(
+  engine: StageEngine,
+  observations: readonly SumObservation[],
+  pages: ReadonlyMap<number, DictionaryPage>,
+  accuracy: Accuracy,
+): { readonly isTotal: boolean; readonly size: number }[] {
   const { heads, headDim } = engine.attention(0);
   const perRow = heads * equationsPerHead(headDim);
   const valueScale = meanSize([...pages.values()].map((page) => ({ page })));
-  let worst = 0;
-  for (const seen of observations) {
+  return observations.flatMap((seen) => {
     const sum = knownPart(engine, seen, [], pages, perRow);
     const normaliser = Float64Array.from({ length: heads }, (_, h) => sum[h * equationsPerHead(headDim)]);
-    const allowed = tolerances(seen, seen.total ?? normaliser, valueScale, wire);
-    sum.forEach((value, equation) => {
+    const allowed = tolerances(seen, seen.total ?? normaliser, valueScale, accuracy);
+    const right = targets(seen);
+    return Array.from(sum).flatMap((value, equation) => {
       const isTotal = equation % equationsPerHead(headDim) === 0;
-      if (isTotal && seen.total === null) return;
-      const target = isTotal ? seen.total![Math.floor(equation / equationsPerHead(headDim))] : 0;
-      worst = Math.max(worst, Math.abs(value - target) / allowed[equation]);
+      if (isTotal && seen.total === null) return [];
+      return [{ isTotal, size: Math.abs(value - right[equation]) / allowed[equation] }];
     });
-  }
-  return worst;
+  });
 }
 
 /** The equations of each observation that are used, ascending; totals only where they are known. */

@@ -4,11 +4,17 @@
  * Functionality: one-hot tokens of hidden positions as unknowns, every own query row's sum over hidden keys as linear equations, token
  *   costs -log p as objective, HiGHS as solver; cluster by cluster, each solved cluster known to the next. A solution that misfits any
  *   equation by more than rounding is not taken over: the shard's later clusters then get the prior's guess.
- * What is linear: with layer 0 in the clear, w = exp(scale q·k(v, s)) and V(v) are public numbers, so u and e are linear in the tokens
- *   (a), and u = o·e is homogeneous in them when only the merged o is known (b); m cuts candidates (no logit is above it).
- * What is not: at later layers, or with layer 0 under SMPC (c), keys and values are unknown themselves: exp of an unknown times an
- *   unknown (bilinear under an exponential), norms (quotients), the MLP (gates). One visible key alone is linear there: u / e = v,
- *   m = scale q·k.
+ * What is linear, by what is known of k and v. Of a sum over keys a CompNode knows q, and with it u, m and e of each shard, or o alone.
+ *   (a) Layer 0 in the clear, sums by shard: w = exp(scale q·k(v, s)) and V(v) are public numbers for every token v and position s, so that
+ *       u = sum z w V and e = sum z w are linear in one-hot z, exactly; m cuts candidates (no logit is above it).
+ *   (b) Layer 0 in the clear, o alone: sum z w (V - o) = 0 for any normaliser, linear and homogeneous; own keys are its constants.
+ *   (c) Layer 0 under SMPC, or a later layer: k and v depend on all tokens before them. Exactly linear is only what has no product of
+ *       unknowns: v where one key is visible (u / e = v, scale q·k = m), u in v where all logits are known. Not linear: exp of an unknown
+ *       logit times an unknown value, the norm below them (a quotient), the gated MLP. So no program in z says what the view says.
+ *       Linear but for a deviation: k and v lie near their mean over texts with the same token, so that (a) and (b) hold with means for
+ *       w and V and a slack that costs. That is measured by studies/lp.ts --layer 1 (lp/class-mean-dictionary.ts). A lift with the
+ *       products z w as columns of their own, each within a factor of its estimate, is linear too, with a column for every row, head,
+ *       position and token (50,000 for two tokens of 2,048): not tried.
  * Needs: own ids, `partial` of layer 0 or `attended` of layer 0. Cost: one program a cluster: keys x vocabulary columns, at most
  *   `equations` rows; seconds each, `timeLimitS` at most; as many forward passes for the prior as tokens are hidden.
  * Reference: arXiv 2507.05228, appendix E, assumption B2 (open question 2). HiGHS: Huangfu and Hall 2018.
@@ -17,12 +23,13 @@
  */
 import { z } from "zod";
 import type { Attack, PreparedAttack, PublicKnowledge, Recovery } from "../attack.ts";
-import { LayerZeroDictionary, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import { LayerZeroDictionary } from "../forward/layer-zero-dictionary.ts";
 import { observationsOf } from "../lp/observations.ts";
-import { solveProgram } from "../lp/solve.ts";
+import { ownRows } from "../lp/own-rows.ts";
+import { solveTokens } from "../lp/solve-tokens.ts";
 import { belowMaximum, type SumObservation } from "../lp/sum-observation.ts";
 import { TokenPrior } from "../lp/token-prior.ts";
-import { misfit, tokenProgram } from "../lp/token-program.ts";
+import { misfit, PROVEN } from "../lp/token-program.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 
 const lpOptions = z.strictObject({
@@ -42,9 +49,6 @@ const lpOptions = z.strictObject({
   timeLimitS: z.number().gt(0).default(60).describe("limit of one solve"),
 });
 export type LpOptions = z.infer<typeof lpOptions>;
-
-/** Misfit in tolerances up to which an assignment counts as proven: roundings add up over a row, a wrong token is orders above. */
-const PROVEN = 8;
 
 export const lp: Attack<LpOptions> = {
   name: "lp",
@@ -82,9 +86,9 @@ async function solveClusters(
   const found = new Map(view.ids());
   const certified = new Set<number>();
   const figures = { programs: 0, solved: 0, seconds: 0, columns: 0, rows: 0 };
-  const pages = new Map<number, DictionaryPage>();
-  for (const [t, id] of found) pages.set(t, await dictionary.page(t, [id]));
-  for (const cluster of clusters(await observationsOf(view, known, options.sums))) {
+  const own = await ownRows(view, known, 0);
+  const pages = new Map(own.pages);
+  for (const cluster of clusters(observationsOf(view, known, own, options.sums, 0))) {
     const unknown = [...new Set(cluster.flatMap(({ keys }) => keys))].filter((s) => !found.has(s));
     if (unknown.length === 0 || unknown.length > options.mostHidden) continue;
     const hidden = await Promise.all(
@@ -96,25 +100,31 @@ async function solveClusters(
         return { page, cost: kept.map((v) => costs[v]) };
       }),
     );
-    const { program, columns } = tokenProgram(engine, cluster, hidden, pages, {
-      integer: options.integer,
-      fit: options.fit,
-      equations: options.equationsPerToken * unknown.length,
-      seed,
-      wire,
-    });
-    const { values, seconds } = await solveProgram(program, { timeLimitS: options.timeLimitS });
+    const { program, solved, tokens } = await solveTokens(
+      engine,
+      cluster,
+      hidden,
+      pages,
+      {
+        integer: options.integer,
+        fit: options.fit,
+        equations: options.equationsPerToken * unknown.length,
+        seed,
+        accuracy: wire,
+        evidence: 1,
+      },
+      options.timeLimitS,
+    );
     figures.programs++;
-    figures.seconds += seconds;
+    figures.seconds += solved.seconds;
     figures.columns = Math.max(figures.columns, program.columns);
     figures.rows = Math.max(figures.rows, program.rows);
-    if (values === null) continue;
-    const best = rounded(columns, values);
+    if (tokens.size < unknown.length) continue;
     const trial = new Map(pages);
-    for (const [s, v] of best) trial.set(s, await dictionary.page(s, [v]));
-    if (best.size < unknown.length || misfit(engine, cluster, trial, wire) > PROVEN) continue;
+    for (const [s, v] of tokens) trial.set(s, await dictionary.page(s, [v]));
+    if (misfit(engine, cluster, trial, wire) > PROVEN) continue;
     figures.solved++;
-    for (const [s, v] of best) {
+    for (const [s, v] of tokens) {
       found.set(s, v);
       certified.add(s);
       pages.set(s, trial.get(s)!);
@@ -136,18 +146,6 @@ function clusters(observations: readonly SumObservation[]): SumObservation[][] {
     else group.push(seen);
   }
   return [...groups.values()];
-}
-
-/** The token of the largest column of each position. */
-function rounded(
-  columns: readonly { readonly position: number; readonly token: number }[],
-  values: Float64Array,
-): Map<number, number> {
-  const best = new Map<number, { token: number; value: number }>();
-  columns.forEach(({ position, token }, at) => {
-    if (values[at] > (best.get(position)?.value ?? 0)) best.set(position, { token, value: values[at] });
-  });
-  return new Map([...best].map(([position, { token }]) => [position, token]));
 }
 
 /** Fills positions without a guess from the prior, left to right. Returns forward passes. */

@@ -1,151 +1,315 @@
 /**
- * Sizes of the linear program: hidden tokens of the first gap of CompNode 0, candidates, with HiGHS's time and what it recovers.
- * `npx tsx experiments/attacks/studies/lp.ts --c 2 --alpha 2 --prompts 3` prints NDJSON.
+ * Study: which hidden tokens of its first gap does CompNode 0 get by a linear program, of what size and in what time?
+ * Verdict rule, fixed before the run: (c, alpha)-sharding is broken at a layer where the interval of accuracy less the prior's lies above
+ * 0 and noise gives no more than the prior. Layer 0: a proof (a misfit at rounding level) of a wrong token voids the run. With 20 prompts
+ * and a deviation of 0.3 between prompts, differences of 0.19 are found (two-sided 5 %, power 80 %).
+ *
+ * Layer 0 is in the clear and its dictionary exact. At a later layer those below it run under SMPC, keys and values are class means of
+ * public text, and the tolerances are what the calibration prompts deviate by; only the prior is told the node's own tokens.
+ *
+ * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
-import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { onnxEngine } from "../../../layers/onnx/engine.ts";
-import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { seededChance } from "../metrics/bootstrap.ts";
-import { LayerZeroDictionary, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import type { PublicKnowledge } from "../attack.ts";
+import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import { ClassMeanDictionary } from "../lp/class-mean-dictionary.ts";
 import { observationsOf } from "../lp/observations.ts";
-import { solveProgram } from "../lp/solve.ts";
-import { belowMaximum } from "../lp/sum-observation.ts";
+import { ownRows } from "../lp/own-rows.ts";
+import { solveTokens, type TokenSolution } from "../lp/solve-tokens.ts";
+import { belowMaximum, type Accuracy, type SumObservation } from "../lp/sum-observation.ts";
+import { exactDictionary, type TokenDictionary } from "../lp/token-dictionary.ts";
 import { TokenPrior } from "../lp/token-prior.ts";
-import { misfit, tokenProgram } from "../lp/token-program.ts";
+import { misfit, PROVEN, residuals, type HiddenToken } from "../lp/token-program.ts";
+import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
+import { promptIds, trainingText } from "../run/texts.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import { RecordingParties } from "../views/recording-parties.ts";
+import { CURVE_FILES } from "./curve-texts.ts";
+import { StudyModel } from "./study-model.ts";
+import { StudyOutput, type StudyRow } from "./study-output.ts";
 
-const { values: given } = parseArgs({
-  options: {
-    model: { type: "string" },
-    texts: { type: "string", default: "experiments/attacks/texts/heldout.txt" },
-    c: { type: "string", default: "2" },
-    alpha: { type: "string", default: "2" },
-    sums: { type: "string", default: "shards" },
-    wire: { type: "string", default: "float32" },
-    fit: { type: "string", default: "box" },
-    integer: { type: "boolean", default: false },
-    cut: { type: "boolean", default: false },
-    candidates: { type: "string", default: "0" },
-    equations: { type: "string", default: "32" },
-    skip: { type: "string", default: "0" },
-    prompts: { type: "string", default: "3" },
-    seconds: { type: "string", default: "30" },
-    noise: { type: "boolean", default: false },
-    seed: { type: "string", default: "1" },
-  },
-});
-const [c, alpha, seed] = [Number(given.c), Number(given.alpha), Number(given.seed)];
-const sums = given.sums === "merged" ? "merged" : "shards";
-const wire = given.wire === "float16" ? "float16" : "float32";
-const parties = await RecordingParties.open({ model: given.model, alpha, c, smpcLayers: "none", wire }, () => {});
-const { model, modelPath } = parties.opened;
-const [tokenizer, engine] = [await openTokenizer(modelPath), await onnxEngine(model, { threads: 1 })];
-const lines = (await readFile(given.texts, "utf8")).split("\n").filter((line) => line !== "");
-const encode = (text: string): number[] => tokenizer.encode(text, { addSpecial: true });
-const prior = new TokenPrior(engine, lines.slice(-20).map(encode));
-const dictionary = new LayerZeroDictionary(engine, wire);
-const cells = [];
-for (const line of lines.slice(Number(given.skip), Number(given.skip) + Number(given.prompts))) {
-  const ids = encode(line).slice(0, c * alpha + c);
-  const session = await parties.record(ids);
-  const real = session.view(["comp.0"]);
-  const view = given.noise ? noisy(real, seed) : real;
-  const known = { model, engine, description: session.description, schedule: session.schedule };
-  const all = await observationsOf(view, known, sums);
-  const rows = all.filter(({ position, keys }) => position >= c * alpha && (sums === "merged" || keys.includes(c)));
-  const own = view.ids();
-  const hiddenPositions = [...new Set(rows.flatMap(({ keys }) => keys))].filter((s) => !own.has(s));
-  const pages = new Map<number, DictionaryPage>();
-  for (const [t, id] of own) pages.set(t, await dictionary.page(t, [id]));
-  const costs = await prior.continuation(ids.slice(0, c), c * (alpha - 1));
-  const hidden = await Promise.all(
-    hiddenPositions.map(async (s) => {
-      const cost = costs[s - c];
-      const most = Number(given.candidates) || engine.spec.vocabulary;
-      const ranked = Array.from(cost.keys()).sort((a, b) => cost[a] - cost[b]);
-      let page = await dictionary.page(s, ranked.slice(0, most));
-      if (given.cut)
-        page = await dictionary.page(
-          s,
-          belowMaximum(engine, rows, page, wire).map((at) => page.tokens[at]),
-        );
-      return { page, cost: page.tokens.map((v) => cost[v]), first: ranked[0] };
-    }),
-  );
-  const { program, columns } = tokenProgram(engine, rows, hidden, pages, {
-    integer: given.integer,
-    fit: given.fit === "l1" ? "l1" : "box",
-    equations: Number(given.equations) * hidden.length,
-    seed,
-    wire,
-  });
-  const solved = await solveProgram(program, { timeLimitS: Number(given.seconds) });
-  const best = new Map<number, { token: number; value: number }>();
-  columns.forEach(({ position, token }, at) => {
-    const value = solved.values?.[at] ?? 0;
-    if (value > (best.get(position)?.value ?? 0)) best.set(position, { token, value });
-  });
-  const trial = new Map(pages);
-  for (const [s, { token }] of best) trial.set(s, await dictionary.page(s, [token]));
-  const right = hiddenPositions.filter((s) => best.get(s)?.token === ids[s]).length;
-  cells.push({
-    hidden: hidden.length,
-    rows: program.rows,
-    columns: program.columns,
-    nonzeros: program.values.length,
-    covered: hidden.filter(({ page }) => page.tokens.includes(ids[page.position])).length / hidden.length,
-    status: solved.status,
-    seconds: solved.seconds,
-    objective: solved.objective,
-    bound: solved.bound,
-    nodes: solved.nodes,
-    memoryBytes: solved.memoryBytes,
-    integral: solved.values === null ? null : [...best.values()].every(({ value }) => value > 0.999),
-    misfit: best.size === hidden.length ? misfit(engine, rows, trial, wire) : null,
-    accuracy: right / hidden.length,
-    priorAccuracy: hidden.filter(({ page, first }) => first === ids[page.position]).length / hidden.length,
-  });
+export interface LpStudy {
+  /** With `c`, `alpha` and `wire` of the study, and the layers below `layer` under SMPC. */
+  readonly model: StudyModel;
+  readonly c: number;
+  readonly alpha: number;
+  readonly layer: number;
+  readonly sums: "shards" | "merged";
+  readonly wire: "float32" | "float16";
+  readonly fit: "box" | "l1";
+  readonly integer: boolean;
+  /** Only tokens whose logit isn't above a row's maximum (shards). */
+  readonly cut: boolean;
+  /** Candidates of a position, the prior's first; 0: the whole vocabulary. */
+  readonly candidates: number;
+  /** For each hidden token. */
+  readonly equations: number;
+  /** Factor on what slacks cost (TokenProgramOptions). */
+  readonly evidence: number;
+  /** Partial results and outputs are noise of the same size and signs. */
+  readonly noise: boolean;
+  /** Limit of a solve. */
+  readonly seconds: number;
+  readonly prompts: number;
+  /** Lines of text passed over before the first that is attacked. */
+  readonly skip: number;
+  readonly seed: number;
+  readonly report: (doing: string) => void;
 }
-const { model: _, texts: __, ...setting } = given;
-const figures = {
-  hidden: cells[0].hidden,
-  statuses: cells.map(({ status }) => status),
-  rows: Math.max(...cells.map(({ rows }) => rows)),
-  columns: Math.max(...cells.map(({ columns }) => columns)),
-  nonzeros: Math.max(...cells.map(({ nonzeros }) => nonzeros)),
-  seconds: cells.map(({ seconds }) => Number(seconds.toFixed(2))),
-  memoryBytes: Math.max(...cells.map(({ memoryBytes }) => memoryBytes)),
-  integral: cells.filter(({ integral }) => integral === true).length,
-  proven: cells.filter((cell) => cell.misfit !== null && cell.misfit <= 8).length,
-  covered: bootstrapInterval(
-    cells.map(({ covered }) => covered),
-    seed,
-  ),
-  priorAccuracy: bootstrapInterval(
-    cells.map(({ priorAccuracy }) => priorAccuracy),
-    seed,
-  ),
-  objectives: cells.map(({ objective }) => objective),
-  bounds: cells.map(({ bound }) => bound),
-};
-const interval = bootstrapInterval(
-  cells.map(({ accuracy }) => accuracy),
-  seed,
-);
-const record = { study: "lp", model: model.name, setting, figures, accuracy: interval, n: cells.length, seed };
-process.stdout.write(`${JSON.stringify(record)}\n`);
-await engine.close();
-await parties.close();
+
+/** Lines from the end of the texts: the prior's counts, and at later layers the deviations. */
+const CALIBRATION = 20;
+/** Tokens that a line is read to. */
+const LINE_TOKENS = 100;
+/** Public text that class means learn from. */
+const TRAINING = { characters: 600_000, tokens: 60_000 };
+
+/** What the first rows after the first gap saw. */
+interface Sight {
+  readonly ids: readonly number[];
+  readonly rows: readonly SumObservation[];
+  /** Own keys. */
+  readonly pages: ReadonlyMap<number, DictionaryPage>;
+  /** Positions, ascending. */
+  readonly hidden: readonly number[];
+}
+
+/** One prompt. */
+interface Cell extends Pick<TokenSolution, "program" | "solved" | "integral"> {
+  readonly hidden: number;
+  /** Share of hidden tokens that are among the candidates. */
+  readonly covered: number;
+  /** Largest difference in tolerances; null: no solution, or tolerances that prove nothing. */
+  readonly misfit: number | null;
+  readonly accuracy: number;
+  readonly priorAccuracy: number;
+}
+
+/** Sizes and times of the programs, what they recover and what the prior alone does. */
+export async function studyLp(study: LpStudy): Promise<StudyRow> {
+  const { model, c, alpha, wire, seed } = study;
+  const { engine } = model;
+  const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+  const wanted = { file, skip: study.skip, count: study.prompts, calibration: CALIBRATION, tokens: LINE_TOKENS };
+  const { attacked, calibration } = await promptIds({ prompts: wanted }, ".", model.encode);
+  const prior = new TokenPrior(engine, calibration);
+  const dictionary = study.layer === 0 ? exactDictionary(engine, wire) : await estimatedDictionary(study);
+  const see = (line: readonly number[], noisy: boolean): Promise<Sight> =>
+    sight(study, dictionary, line.slice(0, c * alpha + c), noisy);
+  const accuracy = study.layer === 0 ? wire : await deviation(study, dictionary, calibration, see);
+  const cells: Cell[] = [];
+  for (const line of attacked) {
+    const seen = await see(line, study.noise);
+    const cell = await solveGap(study, seen, dictionary, prior, accuracy);
+    cells.push(cell);
+    study.report(`lp ${c}x${alpha}: prompt ${cells.length}, ${cell.solved.status}`);
+  }
+  return { study: "lp", setting: settingOf(study), figures: figuresOf(cells, accuracy, seed), n: cells.length, seed };
+}
+
+async function estimatedDictionary({ model, layer, seed }: LpStudy): Promise<ClassMeanDictionary> {
+  const { characters, tokens } = TRAINING;
+  const training = { file: CURVE_FILES.trainingFile, notSources: ["sotu"], characters };
+  const documents = (await trainingText({ training }, ".")).documents.map(model.encode);
+  return ClassMeanDictionary.train({ model: model.model, engine: model.engine, layer, documents, tokens, seed });
+}
+
+async function sight(
+  { model, c, alpha, layer, sums, seed }: LpStudy,
+  dictionary: TokenDictionary,
+  ids: readonly number[],
+  noisy: boolean,
+): Promise<Sight> {
+  const session = await model.parties.record(ids);
+  const real = session.view(["comp.0"]);
+  const view = noisy ? noisySums(real, seed) : real;
+  const { description, schedule } = session;
+  const known: PublicKnowledge = { model: model.model, engine: model.engine, description, schedule };
+  const own = await ownRows(view, known, layer);
+  const rows = observationsOf(view, known, own, sums, layer)
+    .filter(({ position, keys }) => position >= c * alpha && (sums === "merged" || keys.includes(c)))
+    .map((seen) => dictionary.observation(seen));
+  const pages = new Map([...own.pages].map(([t, page]) => [t, dictionary.seenPage(page)]));
+  const keys = [...new Set(rows.flatMap((seen) => seen.keys))].sort((a, b) => a - b);
+  return { ids, rows, pages, hidden: keys.filter((s) => !pages.has(s)) };
+}
+
+/** Mean differences of equations with the right tokens on calibration prompts. */
+async function deviation(
+  { model: { engine } }: LpStudy,
+  dictionary: TokenDictionary,
+  calibration: readonly (readonly number[])[],
+  see: (line: readonly number[], noisy: boolean) => Promise<Sight>,
+): Promise<Accuracy> {
+  const sizes = { total: [] as number[], coordinate: [] as number[] };
+  for (const line of calibration) {
+    const { ids, rows, pages, hidden } = await see(line, false);
+    const right = new Map(pages);
+    for (const s of hidden) right.set(s, await dictionary.page(s, [ids[s]]));
+    for (const { isTotal, size } of residuals(engine, rows, right, { total: 1, coordinate: 1 }))
+      sizes[isTotal ? "total" : "coordinate"].push(size);
+  }
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  // After a merge there are no equations of totals, so that their deviation is never asked for.
+  return { total: sizes.total.length === 0 ? 1 : mean(sizes.total), coordinate: mean(sizes.coordinate) };
+}
+
+async function solveGap(
+  study: LpStudy,
+  { ids, rows, pages, hidden: positions }: Sight,
+  dictionary: TokenDictionary,
+  prior: TokenPrior,
+  accuracy: Accuracy,
+): Promise<Cell> {
+  const { model, c, alpha, wire, fit, integer, seed } = study;
+  const { engine } = model;
+  const costs = await prior.continuation(ids.slice(0, c), c * (alpha - 1));
+  const hidden: HiddenToken[] = [];
+  let [covered, priorRight] = [0, 0];
+  for (const s of positions) {
+    const cost = costs[s - c];
+    const ranked = Array.from(cost.keys()).sort((a, b) => cost[a] - cost[b]);
+    let page = await dictionary.page(s, ranked.slice(0, study.candidates || ranked.length));
+    if (study.cut) {
+      const kept = belowMaximum(engine, rows, page, wire).map((at) => page.tokens[at]);
+      page = await dictionary.page(s, kept);
+    }
+    hidden.push({ page, cost: page.tokens.map((v) => cost[v]) });
+    if (page.tokens.includes(ids[s])) covered++;
+    if (ranked[0] === ids[s]) priorRight++;
+  }
+  const equations = study.equations * hidden.length;
+  const options = { integer, fit, equations, seed, accuracy, evidence: study.evidence };
+  const { program, solved, tokens, integral } = await solveTokens(engine, rows, hidden, pages, options, study.seconds);
+  const trial = new Map(pages);
+  for (const [s, token] of tokens) trial.set(s, await dictionary.page(s, [token]));
+  const proves = typeof accuracy === "string" && tokens.size === hidden.length;
+  return {
+    program,
+    solved,
+    integral,
+    hidden: hidden.length,
+    covered: covered / hidden.length,
+    misfit: proves ? misfit(engine, rows, trial, accuracy) : null,
+    accuracy: positions.filter((s) => tokens.get(s) === ids[s]).length / hidden.length,
+    priorAccuracy: priorRight / hidden.length,
+  };
+}
+
+function figuresOf(cells: readonly Cell[], accuracy: Accuracy, seed: number): Record<string, unknown> {
+  const most = (of: (cell: Cell) => number): number => Math.max(...cells.map(of));
+  const over = (of: (cell: Cell) => number): unknown => bootstrapInterval(cells.map(of), seed);
+  const statuses = cells.map(({ solved }) => solved.status);
+  const proven = cells.filter((cell) => cell.misfit !== null && cell.misfit <= PROVEN);
+  return {
+    accuracy: over((cell) => cell.accuracy),
+    priorAccuracy: over((cell) => cell.priorAccuracy),
+    accuracyDifference: over((cell) => cell.accuracy - cell.priorAccuracy),
+    covered: over((cell) => cell.covered),
+    hidden: cells[0].hidden,
+    rows: most(({ program }) => program.rows),
+    columns: most(({ program }) => program.columns),
+    nonzeros: most(({ program }) => program.values.length),
+    seconds: over(({ solved }) => solved.seconds),
+    secondsMost: most(({ solved }) => solved.seconds),
+    memoryBytes: most(({ solved }) => solved.memoryBytes),
+    statuses: Object.fromEntries(
+      [...new Set(statuses)].map((status) => [status, statuses.filter((other) => other === status).length]),
+    ),
+    integral: cells.filter(({ integral }) => integral).length,
+    ...(typeof accuracy === "string"
+      ? { proven: proven.length, provenWrong: proven.filter((cell) => cell.accuracy < 1).length }
+      : { deviationTotal: accuracy.total, deviationCoordinate: accuracy.coordinate }),
+    objectives: cells.map(({ solved }) => solved.objective),
+    bounds: cells.map(({ solved }) => solved.bound),
+  };
+}
 
 /** Every word of partial results and merged outputs times a factor of chance in [0.5, 1.5): same sizes and signs, no prompt fits. */
-function noisy(view: RecordedView, chanceSeed: number): RecordedView {
-  const chance = seededChance(chanceSeed);
+function noisySums(view: RecordedView, seed: number): RecordedView {
+  const chance = seededChance(seed);
   return view.map(({ kind, data }) =>
     kind === "partial" || kind === "attended"
       ? Float32Array.from(data as Float32Array, (x) => x * (0.5 + chance()))
       : data,
   );
 }
+
+const settingOf = (study: LpStudy): StudyRow["setting"] => ({
+  model: study.model.name,
+  c: study.c,
+  alpha: study.alpha,
+  gap: study.c * (study.alpha - 1) + 1,
+  layer: study.layer,
+  sums: study.sums,
+  wire: study.wire,
+  fit: study.fit,
+  integer: study.integer,
+  cut: study.cut,
+  candidates: study.candidates,
+  equations: study.equations,
+  ...(study.fit === "l1" ? { evidence: study.evidence } : {}),
+  noise: study.noise,
+  seconds: study.seconds,
+  ...(study.skip > 0 ? { skip: study.skip } : {}),
+});
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string" },
+      settings: { type: "string", default: "2x2" },
+      layer: { type: "string", default: "0" },
+      sums: { type: "string", default: "shards" },
+      wire: { type: "string", default: "float32" },
+      fit: { type: "string", default: "box" },
+      integer: { type: "boolean", default: false },
+      cut: { type: "boolean", default: false },
+      candidates: { type: "string", default: "0" },
+      equations: { type: "string", default: "32" },
+      evidence: { type: "string", default: "1" },
+      noise: { type: "boolean", default: false },
+      seconds: { type: "string", default: "30" },
+      prompts: { type: "string", default: "20" },
+      skip: { type: "string", default: "0" },
+      seed: { type: "string", default: "1" },
+      out: { type: "string" },
+    },
+  });
+  const output = new StudyOutput(values.out ?? null);
+  const layer = Number(values.layer);
+  const wire = values.wire === "float16" ? "float16" : "float32";
+  for (const name of values.settings.split(",")) {
+    const [c, alpha] = name.split("x").map(Number);
+    const smpcLayers = layer === 0 ? "none" : `first:${layer}`;
+    const model = await StudyModel.open(values.model ?? null, { alpha, c, smpcLayers, wire });
+    try {
+      const study: LpStudy = {
+        model,
+        c,
+        alpha,
+        layer,
+        sums: values.sums === "merged" ? "merged" : "shards",
+        wire,
+        fit: values.fit === "l1" ? "l1" : "box",
+        integer: values.integer,
+        cut: values.cut,
+        candidates: Number(values.candidates),
+        equations: Number(values.equations),
+        evidence: Number(values.evidence),
+        noise: values.noise,
+        seconds: Number(values.seconds),
+        prompts: Number(values.prompts),
+        skip: Number(values.skip),
+        seed: Number(values.seed),
+        report: (doing) => void process.stderr.write(`${doing}\n`),
+      };
+      if (output.has({ study: "lp", setting: settingOf(study), seed: study.seed })) continue;
+      const startedAt = performance.now();
+      output.write(await studyLp(study), startedAt);
+    } finally {
+      await model.close();
+    }
+  }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) await main();

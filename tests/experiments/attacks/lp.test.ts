@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   LayerZeroDictionary,
+  pageLogits,
   type DictionaryPage,
 } from "../../../experiments/attacks/forward/layer-zero-dictionary.ts";
 import { linearProgram } from "../../../experiments/attacks/lp/linear-program.ts";
 import { solveProgram } from "../../../experiments/attacks/lp/solve.ts";
 import { belowMaximum, type SumObservation } from "../../../experiments/attacks/lp/sum-observation.ts";
-import { misfit, tokenProgram } from "../../../experiments/attacks/lp/token-program.ts";
+import { misfit, residuals, tokenProgram } from "../../../experiments/attacks/lp/token-program.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { randomModel } from "../../protocols/cascade/random-model.ts";
 
@@ -44,22 +45,28 @@ async function observed(): Promise<SumObservation> {
   assert.equal(total.length, heads);
   const output = Float64Array.from(u.data, (value, at) => value / total[Math.floor(at / headDim)]);
   const query = await dictionary.queries([SECRET[3]], [3]);
-  return { position: 3, q: query, keys: HIDDEN, output, maximum, total, reference: maximum };
+  return { position: 3, q: query, keys: HIDDEN, output, origin: output, maximum, total, reference: maximum };
 }
+
+/** exp(a - m) of a page's only token under a head. */
+const weightOf = ({ q, maximum }: SumObservation, page: DictionaryPage, head: number): number =>
+  Math.exp(pageLogits(engine, q, page)[head] - maximum![head]);
 
 const pages = (tokens: readonly number[]): Promise<DictionaryPage[]> =>
   Promise.all(HIDDEN.map((s) => dictionary.page(s, tokens)));
 
 describe("linear programs of tokens", () => {
-  for (const [fit, integer] of [
-    ["box", false],
-    ["l1", false],
-    ["l1", true],
+  for (const [fit, integer, about] of [
+    ["box", false, "output"],
+    ["l1", false, "output"],
+    ["l1", true, "output"],
+    ["box", false, "zero"],
   ] as const)
-    it(`finds planted tokens (${fit}, ${integer ? "integer" : "relaxed"})`, async () => {
-      const seen = await observed();
+    it(`finds planted tokens (${fit}, ${integer ? "integer" : "relaxed"}, equations about the ${about})`, async () => {
+      const at = await observed();
+      const seen = about === "zero" ? { ...at, origin: new Float64Array(at.output.length) } : at;
       const hidden = (await pages(vocabulary)).map((page) => ({ page, cost: new Float64Array(page.tokens.length) }));
-      const options = { integer, fit, equations: Infinity, seed: 1, wire: "float32" } as const;
+      const options = { integer, fit, equations: Infinity, seed: 1, accuracy: "float32", evidence: 1 } as const;
       const { program, columns } = tokenProgram(engine, [seen], hidden, new Map(), options);
       const { status, values } = await solveProgram(program, { timeLimitS: 20 });
       assert.equal(status, "optimal");
@@ -78,6 +85,24 @@ describe("linear programs of tokens", () => {
     assert.ok(misfit(engine, [seen], await assigned([1, 5]), "float32") > 100);
   });
 
+  it("measures how far estimates are from the right tokens", async () => {
+    const seen = { ...(await observed()), origin: new Float64Array(16) };
+    const [first, second] = await Promise.all(HIDDEN.map((s) => dictionary.page(s, [SECRET[s]])));
+    const moved = { ...first, v: first.v.map((value) => value + 0.25) };
+    const all = (page: DictionaryPage): Map<number, DictionaryPage> =>
+      new Map([
+        [1, page],
+        [2, second],
+      ]);
+    const sizes = (page: DictionaryPage): number[] =>
+      residuals(engine, [seen], all(page), { total: 1, coordinate: 0.5 }).flatMap(({ isTotal, size }) =>
+        isTotal ? [] : [size],
+      );
+    assert.ok(Math.max(...sizes(first)) < 1e-4);
+    const weights = Array.from({ length: 2 }, (_, h) => (1 / seen.total![h]) * weightOf(seen, first, h));
+    sizes(moved).forEach((size, at) => assert.ok(Math.abs(size - 0.5 * weights[Math.floor(at / 8)]) < 1e-4));
+  });
+
   it("never cuts the right token by the maximum", async () => {
     const seen = await observed();
     for (const page of await pages(vocabulary))
@@ -86,9 +111,17 @@ describe("linear programs of tokens", () => {
 
   it("says infeasible to noise", async () => {
     const seen = await observed();
-    const noise = { ...seen, output: seen.output.map((value, at) => value * (at % 2 === 0 ? 1.5 : 0.5)) };
+    const output = seen.output.map((value, at) => value * (at % 2 === 0 ? 1.5 : 0.5));
+    const noise = { ...seen, output, origin: output };
     const hidden = (await pages(vocabulary)).map((page) => ({ page, cost: new Float64Array(page.tokens.length) }));
-    const options = { integer: false, fit: "box", equations: Infinity, seed: 1, wire: "float32" } as const;
+    const options = {
+      integer: false,
+      fit: "box",
+      equations: Infinity,
+      seed: 1,
+      accuracy: "float32",
+      evidence: 1,
+    } as const;
     const { program } = tokenProgram(engine, [noise], hidden, new Map(), options);
     const { status, values } = await solveProgram(program, { timeLimitS: 20 });
     assert.equal(status, "infeasible");

@@ -1,8 +1,13 @@
 /** The texts of an experiment: prompts that are attacked, others to calibrate on, public text to train on. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import type { TrainingText } from "../attack.ts";
 import type { AttackConfig } from "./attack-config.ts";
+
+/** Where the default model's texts are made, and how: they are megabytes, and not in the repository. */
+const BUILT = fileURLToPath(new URL("../../../models/recipe/build", import.meta.url));
+const HOW_TO_BUILD = "make it in models/recipe: npm install && python data.py";
 
 export interface PromptIds {
   /** [prompts][tokens] */
@@ -17,7 +22,7 @@ export async function promptIds(
   encode: (text: string) => number[],
 ): Promise<PromptIds> {
   const file = path.resolve(folder, prompts.file);
-  const long = (await lines(file)).map((line) => encode(line)).filter((ids) => ids.length >= prompts.tokens);
+  const long = (await lines("prompts", file)).map((line) => encode(line)).filter((ids) => ids.length >= prompts.tokens);
   const skip = prompts.skip ?? 0;
   const wanted = skip + prompts.count + prompts.calibration;
   if (long.length < wanted)
@@ -37,7 +42,7 @@ export async function trainingText(
   const file = path.resolve(folder, training.file);
   const documents: string[] = [];
   let characters = 0;
-  for (const line of await lines(file)) {
+  for (const line of await lines("training", file)) {
     const { text, source } = documentOf(line);
     if (source !== undefined && training.notSources.includes(source)) continue;
     if (characters >= training.characters) break;
@@ -59,14 +64,14 @@ function documentOf(line: string): { text: string; source?: string } {
   return { text: line };
 }
 
-async function lines(file: string): Promise<string[]> {
+async function lines(what: string, file: string): Promise<string[]> {
   try {
     return (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Error(
-      `text ${file}: expected a file that can be read, got ${code ?? "an error"}; texts under models/recipe/build are made by models/recipe/data.py`,
-      { cause: error },
-    );
+    const built = path.dirname(file) === BUILT ? `; ${HOW_TO_BUILD}` : "";
+    throw new Error(`${what} ${file}: expected a file that can be read, got ${code ?? "an error"}${built}`, {
+      cause: error,
+    });
   }
 }

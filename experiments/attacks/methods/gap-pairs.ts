@@ -1,7 +1,7 @@
 /**
  * Pairs of tokens at two places of a gap, foretold without running them: to first order their effects on the row add up, so
  *   |r - r(guess) - δ(a) - δ(b)|² = |r - δ(a)|² + |δ(b)|² - 2 (r - δ(a))·δ(b)
- * needs each token's effect alone (a pass each) and one matrix product for all pairs. The likeliest pairs are for the caller to run.
+ * needs each token's effect alone and one matrix product for all pairs. The likeliest pairs are for the caller to run.
  */
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { GapEvaluator, GapRow } from "./gap-evaluator.ts";
@@ -9,32 +9,58 @@ import type { GapEvaluator, GapRow } from "./gap-evaluator.ts";
 /** Pairs given for every two places. */
 const PAIRS = 64;
 
-/** Guesses that differ from `base` at two places; `tokens[place]` are those that are paired. Runs each of them once alone. */
-export async function foretellPairs(
+/** What each of some tokens does to the row alone, at one place of a guess. */
+export interface PlaceEffects {
+  readonly tokens: readonly number[];
+  /** [tokens, d], scaled by the measure's weights */
+  readonly effects: Float64Array;
+}
+
+/** By place, the effects of moving `base` there to each of `tokens[place]`: two passes a token (itself, and the visible one after it). */
+export async function measureEffects(
   evaluator: GapEvaluator,
-  { observed, measure }: GapRow,
+  row: GapRow,
   base: readonly number[],
   tokens: readonly (readonly number[])[],
-): Promise<number[][]> {
-  const width = observed.length;
-  const weights = measure.weights ?? new Float64Array(width).fill(1);
-  const own = await scaledRows(evaluator, [base], width, weights);
-  const residual = own.map((value, i) => observed[i] * weights[i] - value);
-  const effects: Float64Array[] = [];
+): Promise<PlaceEffects[]> {
+  const width = row.observed.length;
+  const own = await scaledRows(evaluator, row, [base]);
+  const places: PlaceEffects[] = [];
   for (const [place, list] of tokens.entries()) {
-    const guesses = list.map((token) => base.with(place, token));
-    effects.push((await scaledRows(evaluator, guesses, width, weights)).map((value, i) => value - own[i % width]));
+    const rows = await scaledRows(
+      evaluator,
+      row,
+      list.map((token) => base.with(place, token)),
+    );
+    places.push({ tokens: list, effects: rows.map((value, i) => value - own[i % width]) });
   }
+  return places;
+}
+
+/** Guesses that differ from `base` at two places. The effects may be those of another guess: they are much the same for all. */
+export async function foretellPairs(
+  evaluator: GapEvaluator,
+  row: GapRow,
+  base: readonly number[],
+  places: readonly PlaceEffects[],
+): Promise<number[][]> {
+  const width = row.observed.length;
+  const weights = weightsOf(row);
+  const residual = (await scaledRows(evaluator, row, [base])).map((value, i) => row.observed[i] * weights[i] - value);
   const product = await Float64Product.open(1);
   try {
     const guesses: number[][] = [];
-    for (let one = 0; one < tokens.length; one++)
-      for (let other = one + 1; other < tokens.length; other++) {
-        const left = effects[one].map((value, i) => residual[i % width] - value); // r - δ(a)
-        const right = { data: effects[other], shape: [tokens[other].length, width], transposed: true } as const;
+    for (let one = 0; one < places.length; one++)
+      for (let other = one + 1; other < places.length; other++) {
+        const [first, second] = [places[one], places[other]];
+        // The tokens that stand there now make room: their own effects leave the row.
+        const from = [effectOf(first, base[one], width), effectOf(second, base[other], width)];
+        const open = residual.map((value, i) => value + from[0][i] + from[1][i]);
+        const left = first.effects.map((value, i) => open[i % width] - value); // r - δ(a)
+        const right = { data: second.effects, shape: [second.tokens.length, width], transposed: true } as const;
         const cross = await product.times(left, width, right);
-        const best = leastPairs(squares(left, width), squares(effects[other], width), cross);
-        for (const [a, b] of best) guesses.push([...base].with(one, tokens[one][a]).with(other, tokens[other][b]));
+        const best = leastPairs(squares(left, width), squares(second.effects, width), cross);
+        for (const [a, b] of best) guesses.push([...base].with(one, first.tokens[a]).with(other, second.tokens[b]));
       }
     return guesses;
   } finally {
@@ -42,13 +68,23 @@ export async function foretellPairs(
   }
 }
 
+/** Effect of a token, [d]; none known: that of the guess which the effects were measured on. */
+function effectOf({ tokens, effects }: PlaceEffects, token: number, width: number): Float64Array {
+  const at = tokens.indexOf(token);
+  return at < 0 ? new Float64Array(width) : effects.slice(at * width, (at + 1) * width);
+}
+
+const weightsOf = ({ measure, observed }: GapRow): Float64Array =>
+  measure.weights ?? new Float64Array(observed.length).fill(1);
+
 /** Rows of guesses, scaled, [guesses, d]. */
 async function scaledRows(
   evaluator: GapEvaluator,
+  row: GapRow,
   guesses: readonly (readonly number[])[],
-  width: number,
-  weights: Float64Array,
 ): Promise<Float64Array> {
+  const weights = weightsOf(row);
+  const width = weights.length;
   const out = new Float64Array(guesses.length * width);
   await evaluator.rows(guesses, ({ data }, from) => {
     for (let i = 0; i < data.length; i++) out[from * width + i] = data[i] * weights[i % width];

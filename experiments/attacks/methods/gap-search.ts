@@ -7,7 +7,7 @@
  * what a probe reads in its row. Places that gain together are moved together; where none gains, pairs of the best are tried.
  */
 import { interleave } from "../forward/proposals.ts";
-import { foretellPairs } from "./gap-pairs.ts";
+import { foretellPairs, measureEffects, type PlaceEffects } from "./gap-pairs.ts";
 import { GapEvaluator, type GapRow } from "./gap-evaluator.ts";
 
 export interface GapTask extends GapRow {
@@ -42,8 +42,8 @@ const FIRST_CHUNK = 16;
 const LEVEL_PENALTY = 1.1;
 /** Guesses of the model alone to start from: beam, and visible tokens with each. */
 const [BEAM, OWN_SEEDS] = [4, 2];
-/** Chunks after which pairs are foretold, and tokens of a place that are then paired with those of another. */
-const [PAIR_LEVEL, FORETOLD] = [2, 2048];
+/** Chunks after which pairs are foretold, and tokens of a place that are then paired with those of another: at the least, at the most. */
+const [PAIR_LEVEL, LEAST_FORETOLD, FORETOLD] = [2, 256, 2048];
 /** Moves of a guess that are followed, tokens of a place that are paired, guesses that wait, guesses reported. */
 const [FOLLOWED, PAIRED, WAITING, RANKED] = [3, 6, 512, 5];
 
@@ -67,6 +67,8 @@ class GapSearch {
   readonly #trail: (GapGuess & { passes: number })[] = [];
   /** By place: what moving to a token gained last. */
   readonly #gains: Map<number, number>[];
+  /** By place, measured once: they cost thousands of passes and hardly depend on the guess. */
+  #effects: PlaceEffects[] | null = null;
   #waiting: Waiting[] = [];
   #ranked: GapGuess[] = [];
 
@@ -189,13 +191,19 @@ class GapSearch {
 
   /** Pairs among very many tokens, foretold from what each does alone: where single moves and the best tokens' pairs gain nothing. */
   async #linearPairs(from: GapGuess): Promise<GapGuess[]> {
-    const places: number[][] = [];
-    for (let place = 0; place < this.#task.missing; place++) {
-      const { order } = await this.#evaluator.proposals(from.tokens.slice(0, place));
-      places.push([...interleave(this.#learned(place), order)].slice(0, FORETOLD));
+    if (this.#effects === null) {
+      // Each token is run itself, and the visible one after it; the pairs want something left.
+      const most = Math.min(FORETOLD, Math.floor((this.#task.passes - this.#spent) / (2 * this.#task.missing + 1)));
+      if (most < LEAST_FORETOLD) return [];
+      const places: number[][] = [];
+      for (let place = 0; place < this.#task.missing; place++) {
+        const { order } = await this.#evaluator.proposals(from.tokens.slice(0, place));
+        const tokens = interleave([from.tokens[place]], this.#learned(place), order);
+        places.push([...tokens].slice(0, most));
+      }
+      this.#effects = await measureEffects(this.#evaluator, this.#task, from.tokens, places);
     }
-    if (places.reduce((sum, { length }) => sum + length, 0) > this.#task.passes - this.#spent) return [];
-    const pairs = await foretellPairs(this.#evaluator, this.#task, from.tokens, places);
+    const pairs = await foretellPairs(this.#evaluator, this.#task, from.tokens, this.#effects);
     return (await this.#try(pairs)).sort((a, b) => a.distance - b.distance).slice(0, FOLLOWED);
   }
 

@@ -39,6 +39,9 @@ export interface GapStudy {
 
 const BUDGETS = [1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 
+/** 1e4, 2.5e5, ... */
+const shortPower = (passes: number): string => passes.toExponential().replace("+", "");
+
 /** Curve, extrapolation, certificates, speed; what exhaustive search says of the same gaps. */
 export async function studyGapMatch(study: GapStudy): Promise<StudyRow> {
   const { model, attacked, layer, gap, position, budget, seed } = study;
@@ -80,15 +83,19 @@ export async function studyGapMatch(study: GapStudy): Promise<StudyRow> {
   );
   const passes = searches.reduce((sum, { answer }) => sum + answer.passes, 0);
   const over = (values: readonly number[]): unknown => bootstrapInterval(values, seed);
-  const curve = recoveryCurve(searches, BUDGETS, seed);
+  const curve = recoveryCurve(
+    searches,
+    [...new Set([...BUDGETS, budget])].sort((a, b) => a - b),
+    seed,
+  );
   return {
     study: "gap-match",
     setting: settingOf(study),
     figures: {
-      ...Object.fromEntries(curve.map((point) => [`exactAt1e${Math.log10(point.passes)}`, point.exact])),
+      ...Object.fromEntries(curve.map((point) => [`exactAt${shortPower(point.passes)}`, point.exact])),
       ...Object.fromEntries(
         curve.flatMap((point) =>
-          point.missing === null ? [] : [[`missingAt1e${Math.log10(point.passes)}`, point.missing]],
+          point.missing === null ? [] : [[`missingAt${shortPower(point.passes)}`, point.missing]],
         ),
       ),
       own: curve.at(-1)?.own ?? null,

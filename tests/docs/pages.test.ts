@@ -112,7 +112,7 @@ function withDots(text: string): string {
 }
 
 describe("docs/troubleshooting.md", () => {
-  const headings = ["Models", "Flags and files", "Parties and links"];
+  const headings = ["Models", "Flags and files", "Parties and links", "The attack lab"];
   const texts = headings.flatMap((heading) =>
     rowsOf("troubleshooting.md", heading)
       .slice(1)

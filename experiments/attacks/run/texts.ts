@@ -69,9 +69,7 @@ async function lines(what: string, file: string): Promise<string[]> {
     return (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const built = path.dirname(file) === BUILT ? `; ${HOW_TO_BUILD}` : "";
-    throw new Error(`${what} ${file}: expected a file that can be read, got ${code ?? "an error"}${built}`, {
-      cause: error,
-    });
+    const got = `${code ?? "an error"}${path.dirname(file) === BUILT ? `; ${HOW_TO_BUILD}` : ""}`;
+    throw new Error(`${what} ${file}: expected a file that can be read, got ${got}`, { cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { kvMatch } from "./methods/kv-match.ts";
 import { lp } from "./methods/lp.ts";
 import { neighbours } from "./methods/neighbours.ts";
 import { partialSoftmax } from "./methods/partial-softmax.ts";
+import { rankMatch } from "./methods/rank-match.ts";
 import { rowInvert } from "./methods/row-invert.ts";
 import { shareWords } from "./methods/share-words.ts";
 import { vocabMatch } from "./methods/vocab-match.ts";
@@ -23,6 +24,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   lp,
   neighbours,
   partialSoftmax,
+  rankMatch,
   rowInvert,
   shareWords,
   vocabMatch,

@@ -16,9 +16,10 @@ import { seededChance } from "../metrics/bootstrap.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import { interleave, openingLogits, orderByLogits } from "../forward/proposals.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
-import { scaledL1, sortedL1, type RowMeasure } from "../forward/row-measure.ts";
+import { scaledL1, sortedL1 } from "../forward/row-measure.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { calibrateThresholds, type MatchThresholds } from "./match-threshold.ts";
+import { matchPosition } from "./match-position.ts";
 import { OwnProbes } from "./own-probes.ts";
 import { priorContinuation } from "./prior-continuation.ts";
 import { parseOptions } from "../parse-options.ts";
@@ -144,7 +145,16 @@ export async function matchTokens(task: VocabMatchTask, options: VocabMatchOptio
     const proposed = orderByLogits(position === 0 ? task.opening : forward.nextLogits());
     const read = task.probes?.rank(position, rows.get(position)!, PROBE_IDS).ids ?? [];
     const proposals = Uint32Array.from(interleave(read, proposed));
-    const found = await matchPosition(forward, task, measure, proposals, rows, epsilon, options);
+    const found = await matchPosition({
+      forward,
+      layer: task.layer,
+      measure,
+      proposals,
+      rows,
+      epsilon,
+      budget: task.budget,
+      ...options,
+    });
     guesses.set(position, found.ids);
     if (found.distance <= epsilon) certified.add(position);
     left.delete(found.row);
@@ -153,38 +163,6 @@ export async function matchTokens(task: VocabMatchTask, options: VocabMatchOptio
   }
   const figures = { candidatesPerPosition: matched === 0 ? 0 : forward.passes / matched };
   return { guesses, certified, forwardPasses: forward.passes, figures };
-}
-
-/** Runs candidates in their order until one lies within epsilon of one of the rows; else the nearest of all. */
-async function matchPosition(
-  forward: PrefixForward,
-  { layer, budget }: VocabMatchTask,
-  measure: RowMeasure,
-  proposals: Uint32Array,
-  rows: ReadonlyMap<number, Row>,
-  epsilon: number,
-  { firstBatch, largestBatch, extraGuesses }: VocabMatchOptions,
-): Promise<{ ids: number[]; distance: number; row: number }> {
-  const nearest: { id: number; distance: number; row: number }[] = [];
-  for (let from = 0, size = firstBatch; from < proposals.length; size = Math.min(2 * size, largestBatch)) {
-    const ids = [...proposals.subarray(from, from + Math.min(size, Math.max(1, budget - forward.passes)))];
-    from += ids.length;
-    const batch = await forward.run(
-      ids.map(() => []),
-      ids,
-      layer,
-    );
-    const best = ids.map((id) => ({ id, distance: Infinity, row: -1 }));
-    for (const [row, observed] of rows)
-      measure.distances(batch.rows, observed).forEach((distance, at) => {
-        if (distance < best[at].distance) best[at] = { id: ids[at], distance, row };
-      });
-    nearest.push(...best);
-    nearest.sort((a, b) => a.distance - b.distance);
-    nearest.length = Math.min(nearest.length, 1 + extraGuesses);
-    if (nearest[0].distance <= epsilon || forward.passes >= budget) break;
-  }
-  return { ids: nearest.map(({ id }) => id), distance: nearest[0].distance, row: nearest[0].row };
 }
 
 function only(rows: ReadonlyMap<number, Row>, position: number): ReadonlyMap<number, Row> {

@@ -1,0 +1,258 @@
+/**
+ * Rank match: vocabulary matching through partial results, at any layer and for tokens whose rows the party never saw.
+ *
+ * Functionality: token by token from the start. At an own position the candidate's row is held against the observed one. At a position of
+ *   another node, the shard's partial results for the party's next own rows hold the position's key and at most a cluster's other unknown
+ *   ones. A candidate's key and value are computed after the tokens recovered so far; it is right where taking its share out of those sums
+ *   lowers their rank by one (rank/residual-sums.ts), whatever the shard's other unknown tokens are. So shards don't have to be solved
+ *   together and the gap plays no part: each token costs what it costs in vocabulary matching. Merged rows alone (masked merge) hold the
+ *   unknown keys of all other shards at once, c (alpha - 1) of them against c · heads / kvHeads rows a value head, and say something only
+ *   where alpha - 1 is at most heads / kvHeads.
+ * Needs: rows and queries of the party's own tokens at a layer, and partial results (or attended rows) of that layer.
+ * Cost: a pass through the layers below for each candidate, and an eigenvalue problem of at most headDim + 1 for each value head.
+ * Reference: none published for this leak; vocabulary matching is arXiv 2505.18332, rank reduction Wedderburn's (1934).
+ * Controls: noise fits nothing; prior: the model's own greedy continuation of what is known; alpha 1 is plain vocabulary matching.
+ * Test: tests/experiments/attacks/rank-match.test.ts
+ */
+import { z } from "zod";
+import { shards } from "../../../protocols/cascade/sharding.ts";
+import { mergedSum, shardSums, type MixedRowSource, type MixedSum } from "../additive/mixed-rows.ts";
+import type { Attack, Preparation, PublicKnowledge, Recovery } from "../attack.ts";
+import { LayerZeroDictionary } from "../forward/layer-zero-dictionary.ts";
+import { PrefixForward } from "../forward/prefix-forward.ts";
+import { interleave, logProbabilities, openingLogits, orderByLogits } from "../forward/proposals.ts";
+import { scaledL1 } from "../forward/row-measure.ts";
+import { parseOptions } from "../parse-options.ts";
+import { ResidualSums, type KeyValue } from "../rank/residual-sums.ts";
+import type { RecordedView } from "../views/recorded-view.ts";
+import { matchPosition } from "./match-position.ts";
+import { calibrateThresholds, type MatchThresholds } from "./match-threshold.ts";
+import { OwnProbes } from "./own-probes.ts";
+import { priorContinuation } from "./prior-continuation.ts";
+
+const schema = z.strictObject({
+  trainingTokens: z
+    .int()
+    .min(64)
+    .default(16_384)
+    .describe("tokens of public text that the own-token probe learns from"),
+  ownCandidates: z.int().min(1).default(1024).describe("tokens that the probe names for an own row"),
+  firstBatch: z.int().min(1).default(32).describe("candidates of the first batch of a position; later ones double"),
+  largestBatch: z.int().min(1).default(1024).describe("most candidates of a batch"),
+  extraGuesses: z.int().min(0).default(4).describe("guesses after the first"),
+  slack: z.number().min(1).default(2).describe("largest misfit that fits, in units of right tokens' in calibration"),
+});
+export type RankMatchOptions = z.infer<typeof schema>;
+
+/** How much better than every other token the first that fits must be, for the search to stop early. */
+const CLEARLY = 3;
+/** Equations of a candidate aren't independent (errors of known keys are in all of them): at most so many count against the model's word. */
+const MOST_FREEDOM = 32;
+
+/** What is known before a view is seen. */
+interface RankKnowledge {
+  readonly preparation: Preparation;
+  readonly options: RankMatchOptions;
+  readonly opening: ArrayLike<number>;
+  readonly probes: OwnProbes;
+  readonly thresholds: MatchThresholds;
+  /** Misfit of right tokens in calibration; null: none of its positions was seen in sums. */
+  readonly noise: number | null;
+}
+
+export const rankMatch: Attack<RankMatchOptions> = {
+  name: "rank-match",
+  parseOptions(value) {
+    return parseOptions("rank-match", schema, value);
+  },
+  async prepare(preparation, options) {
+    const { engine, layer, calibration, training, encode, seed } = preparation;
+    const opening = await openingLogits(engine);
+    const documents = training.documents.map((text) => encode(text));
+    const probes = await OwnProbes.train({ engine, layer, documents, tokens: options.trainingTokens, seed });
+    const thresholds = await calibrateThresholds(engine, layer, calibration, scaledL1(null), opening);
+    const usual = new Map<string, Promise<number | null>>();
+    return {
+      async recover(view, known, budget) {
+        const parties = view.parties.join();
+        const noise = usual.get(parties) ?? usualMisfit(preparation, view.parties, known);
+        usual.set(parties, noise);
+        const knowledge = { preparation, options, opening, probes, thresholds, noise: await noise };
+        return recover(knowledge, view, known, budget.forwardPasses);
+      },
+      prior: (view, known) => priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
+      close: async () => {},
+    };
+  },
+};
+
+/** One prompt in the making: tokens so far, their keys and values, and the sums that are left. */
+class Unrolling {
+  readonly forward: PrefixForward;
+  readonly #layer: number;
+  readonly #known = new Map<number, KeyValue>();
+  readonly #sums: readonly MixedSum[];
+  readonly #onWire: (rows: Float32Array | Float64Array) => Float32Array;
+
+  constructor({ engine, layer }: Preparation, view: RecordedView, { description, schedule }: PublicKnowledge) {
+    this.forward = new PrefixForward(engine);
+    this.#layer = layer;
+    const word = description.wire === "float16" ? "float16" : "float32";
+    const wire = new LayerZeroDictionary(engine, word);
+    this.#onWire = (rows) => wire.onWire(rows);
+    const source: MixedRowSource = {
+      attention: engine.attention(layer),
+      layer,
+      keyShards: shards(schedule.s, 0, description.promptLength),
+      word,
+      onWire: this.#onWire,
+    };
+    const apart = shardSums(view, source);
+    this.#sums = apart.length > 0 ? apart : [mergedSum(view, source)];
+    const values = view.rows("v", layer);
+    for (const [position, k] of view.rows("k", layer))
+      this.#known.set(position, { k: this.#onWire(k), v: this.#onWire(values.get(position)!) });
+  }
+
+  /** What is left of the sums that see the next position; null where none does. */
+  residual(): ResidualSums | null {
+    const { engine, length } = this.forward;
+    return ResidualSums.of(this.#sums, length, this.#known, engine.attention(this.#layer));
+  }
+
+  /** Keys and values at the layer of candidates for the next position. */
+  async keysOf(tokens: readonly number[]): Promise<KeyValue> {
+    const batch = await this.forward.run(
+      tokens.map(() => []),
+      tokens,
+      this.#layer + 1,
+      true,
+    );
+    return { k: this.#onWire(batch.keys[this.#layer]), v: this.#onWire(batch.values[this.#layer]) };
+  }
+
+  /** Goes on by a token. */
+  async extend(token: number): Promise<void> {
+    const position = this.forward.length;
+    const rows = await this.forward.extend([token]);
+    if (this.#known.has(position)) return; // the party's own, as it saw it
+    const { k, v } = await this.forward.engine.pre(this.#layer, rows[this.#layer], [position]);
+    this.#known.set(position, { k: this.#onWire(k.data), v: this.#onWire(v.data) });
+  }
+}
+
+/** Share of the right tokens that calibration's misfit holds for: a few of merged rows whose totals were fitted wrong shouldn't set it. */
+const USUAL = 0.9;
+
+/** What right tokens of the calibration prompts leave unexplained at the positions of other nodes, at most in nine of ten. */
+async function usualMisfit(
+  preparation: Preparation,
+  parties: readonly string[],
+  known: PublicKnowledge,
+): Promise<number | null> {
+  const misfits: number[] = [];
+  for (const { ids, view: all } of preparation.calibration) {
+    const view = all.filter(({ party }) => parties.includes(party));
+    const description = { ...known.description, promptLength: ids.length };
+    const unrolling = new Unrolling(preparation, view, { ...known, description });
+    const own = view.rows("row", preparation.layer);
+    for (const [position, id] of ids.entries()) {
+      const residual = own.has(position) ? null : unrolling.residual();
+      if (residual !== null && residual.freedom > 0) {
+        const { k, v } = await unrolling.keysOf([id]);
+        misfits.push(residual.misfits(k, v)[0]);
+      }
+      await unrolling.extend(id);
+    }
+  }
+  misfits.sort((a, b) => a - b);
+  return misfits[Math.floor(USUAL * misfits.length)] ?? null;
+}
+
+async function recover(
+  knowledge: RankKnowledge,
+  view: RecordedView,
+  known: PublicKnowledge,
+  budget: number,
+): Promise<Recovery> {
+  const { preparation, options, opening, probes, thresholds } = knowledge;
+  const { layer } = preparation;
+  const rows = view.rows("row", layer);
+  const ids = view.ids();
+  const guesses = new Map<number, readonly number[]>();
+  const certified = new Set<number>();
+  const unrolling = new Unrolling(preparation, view, known);
+  const { forward } = unrolling;
+  let [fitted, judged] = [0, 0];
+  for (let position = 0; position < known.description.promptLength; position++) {
+    const given = ids.get(position);
+    const observed = rows.get(position);
+    const logits = position === 0 ? opening : forward.nextLogits();
+    if (given !== undefined) guesses.set(position, [given]);
+    else if (observed !== undefined) {
+      const { epsilon } = position === 0 ? thresholds.first : thresholds.rest;
+      const read = probes.rank(position, observed, options.ownCandidates).ids;
+      const found = await matchPosition({
+        forward,
+        layer,
+        measure: scaledL1(null),
+        proposals: Uint32Array.from(interleave(read, orderByLogits(logits))),
+        rows: new Map([[position, observed]]),
+        epsilon,
+        budget,
+        ...options,
+      });
+      guesses.set(position, found.ids);
+      if (found.distance <= epsilon) certified.add(position);
+    } else {
+      const residual = unrolling.residual();
+      if (residual !== null && residual.freedom > 0) judged++;
+      const found = await searchPosition(knowledge, unrolling, residual, logits, budget);
+      guesses.set(position, found.ids);
+      if (found.fits) {
+        certified.add(position);
+        fitted++;
+      }
+    }
+    await unrolling.extend(guesses.get(position)![0]);
+  }
+  const figures = { judged, fitted, ...(knowledge.noise === null ? {} : { misfitOfRight: knowledge.noise }) };
+  return { guesses, certified, forwardPasses: forward.passes, figures };
+}
+
+/** The tokens that explain the sums best, the model's own word for a tie; in its order alone where no sum sees the position. */
+async function searchPosition(
+  { options, noise }: RankKnowledge,
+  unrolling: Unrolling,
+  residual: ResidualSums | null,
+  logits: ArrayLike<number>,
+  budget: number,
+): Promise<{ ids: number[]; fits: boolean }> {
+  const order = orderByLogits(logits);
+  const { firstBatch, largestBatch, extraGuesses, slack } = options;
+  if (residual === null || residual.freedom === 0 || noise === null)
+    return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
+  const prior = logProbabilities(logits);
+  const freedom = Math.min(residual.freedom, MOST_FREEDOM);
+  const tried: { id: number; misfit: number; cost: number }[] = [];
+  for (let from = 0, size = firstBatch; from < order.length; size = Math.min(2 * size, largestBatch)) {
+    const room = budget - unrolling.forward.passes;
+    if (room <= 0) break;
+    const tokens = [...order.subarray(from, from + Math.min(size, room))];
+    from += tokens.length;
+    const { k, v } = await unrolling.keysOf(tokens);
+    residual.misfits(k, v).forEach((misfit, at) => {
+      const id = tokens[at];
+      tried.push({ id, misfit, cost: (freedom * (misfit / noise) ** 2) / 2 - prior[id] });
+    });
+    tried.sort((a, b) => a.cost - b.cost);
+    const [best, next] = tried;
+    const ahead = next === undefined || next.misfit > Math.max(CLEARLY * best.misfit, slack * noise);
+    if (best.misfit <= slack * noise && ahead) return { ids: idsOf(tried, extraGuesses), fits: true };
+  }
+  if (tried.length === 0) return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
+  return { ids: idsOf(tried, extraGuesses), fits: false };
+}
+
+const idsOf = (tried: readonly { readonly id: number }[], extra: number): number[] =>
+  tried.slice(0, 1 + extra).map(({ id }) => id);

@@ -10,6 +10,7 @@ import type { ProbeMaterial } from "./probe-training.ts";
 import { rankOf } from "./truth-ranks.ts";
 import type { TokenPairs } from "./token-pairs.ts";
 import type { RowProbe } from "./row-probe.ts";
+import { scoredRows } from "./scored-rows.ts";
 
 /** Rows that the reference row of an own token is worth against its mean. */
 const REFERENCE_ROWS = 4;
@@ -91,7 +92,12 @@ export class NeighbourProbe {
     });
     const probe = (await ClassMeans.fit(product, statistics, null)).probe({ priorRows: null, frequencyWeight: 0 });
     const sums = { unigram: ROW_WEIGHTS.map(() => 0), pairs: ROW_WEIGHTS.map(() => 0) };
-    for await (const { row, scores } of scored(product, probe, calibration.left, withNeighbour(calibration.truth))) {
+    for await (const { row, scores } of scoredRows(
+      product,
+      probe,
+      calibration.left,
+      withNeighbour(calibration.truth),
+    )) {
       const priors = { unigram: pairs.unigram, pairs: pairs.given(calibration.own[row]) };
       for (const way of ["unigram", "pairs"] as const)
         ROW_WEIGHTS.forEach((weight, at) => {
@@ -123,7 +129,7 @@ export class NeighbourProbe {
   ): Promise<NeighbourRanks[]> {
     const found: NeighbourRanks[] = [];
     const { unigram } = this.pairs;
-    for await (const { row, scores } of scored(product, this.probe, left, withNeighbour(truth))) {
+    for await (const { row, scores } of scoredRows(product, this.probe, left, withNeighbour(truth))) {
       const weighed = (prior: Float64Array, weight: number): number =>
         rankOf(
           prior.map((log, id) => log + weight * scores[id]),
@@ -157,28 +163,7 @@ export function neighboursOf(ids: readonly number[], positions: readonly number[
   });
 }
 
-/** Scores held at a time: 32 MiB. */
-const MOST_SCORES = 1 << 22;
-
 const withNeighbour = (truth: readonly number[]): number[] => truth.flatMap((id, row) => (id < 0 ? [] : [row]));
-
-/** A probe's scores of some rows, one row after the other, computed many at a time. */
-async function* scored(
-  product: Float64Product,
-  probe: RowProbe,
-  rows: Float32Array,
-  wanted: readonly number[],
-): AsyncGenerator<{ row: number; scores: Float64Array }> {
-  const step = Math.max(1, Math.floor(MOST_SCORES / probe.classes));
-  for (let from = 0; from < wanted.length; from += step) {
-    const some = wanted.slice(from, from + step);
-    const block = new Float32Array(some.length * probe.width);
-    some.forEach((row, at) => block.set(rows.subarray(row * probe.width, (row + 1) * probe.width), at * probe.width));
-    const scores = await probe.scoreAll(product, block);
-    for (const [at, row] of some.entries())
-      yield { row, scores: scores.subarray(at * probe.classes, (at + 1) * probe.classes) };
-  }
-}
 
 /** log Σ exp(prior + weight · scores) */
 function logTotal(scores: Float64Array, prior: Float64Array, weight: number): number {

@@ -1,8 +1,6 @@
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { RowProbe } from "./row-probe.ts";
-
-/** Scores held at a time: 64 MiB. */
-const MOST_SCORES = 1 << 23;
+import { scoredRows } from "./scored-rows.ts";
 
 /** Rank of the true token of each row [rows, width] in a probe's order, 0 for the first; among equal scores the smaller id goes first. */
 export async function truthRanks(
@@ -12,15 +10,8 @@ export async function truthRanks(
   truth: readonly number[],
 ): Promise<number[]> {
   const ranks: number[] = [];
-  const step = Math.max(1, Math.floor(MOST_SCORES / probe.classes));
-  for (let from = 0; from < truth.length; from += step) {
-    const to = Math.min(truth.length, from + step);
-    const scores = await probe.scoreAll(product, rows.subarray(from * probe.width, to * probe.width));
-    for (let row = from; row < to; row++) {
-      const at = (row - from) * probe.classes;
-      ranks.push(rankOf(scores.subarray(at, at + probe.classes), truth[row]));
-    }
-  }
+  for await (const { row, scores } of scoredRows(product, probe, rows, Array.from(truth.keys())))
+    ranks.push(rankOf(scores, truth[row]));
   return ranks;
 }
 

@@ -11,14 +11,17 @@
  * npx tsx experiments/attacks/studies/neighbour-curve.ts [--model PATH] [--layers 0,1,2] [--out FILE]
  */
 import { parseArgs } from "node:util";
+import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
-import type { LinearProbe } from "../probes/linear-probe.ts";
+import { LogitLens } from "../probes/logit-lens.ts";
 import { NeighbourProbe, neighboursOf, OwnMeanRemoved, type NeighbourRows } from "../probes/neighbour-probe.ts";
 import { ownTokenProbe } from "../probes/own-token-probes.ts";
 import type { ProbeMaterial } from "../probes/probe-training.ts";
+import type { RowProbe } from "../probes/row-probe.ts";
+import { likeliestTokens } from "../probes/scored-rows.ts";
 import { TokenPairs } from "../probes/token-pairs.ts";
-import { rankOf } from "../probes/truth-ranks.ts";
+import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { brief } from "./own-token-curve.ts";
@@ -71,8 +74,8 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     const known = await labelled(calibration, material);
     const own = await ownTokenProbe(texts.engine, product, "class-means", material, known);
     const [seen, calibrated] = [
-      await leftRows(attacked, material, ownMean, own),
-      await leftRows(calibration, material, ownMean, own),
+      await leftRows(product, attacked, material, ownMean, own),
+      await leftRows(product, calibration, material, ownMean, own),
     ];
     for (const offset of offsets) {
       if (isDone({ study: "neighbour-curve", setting: settingOf(layer, offset), seed })) continue;
@@ -103,7 +106,7 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
       for (const way of ["probe", "probeAndPairs", "pairs", "unigram"] as const)
         figures[way] = both((row) => byRow.get(row)?.[way]);
       if (offset === 1) {
-        const lens = await lensRanks(texts, truth);
+        const lens = await truthRanks(product, new LogitLens(texts.engine), attacked.rows, truth);
         figures.lens = both((row) => (truth[row] < 0 ? undefined : lens[row]));
       }
       const gain = perPrompt(attacked, (row) => {
@@ -135,33 +138,15 @@ async function labelled(walk: LayerWalk, { reader }: ProbeMaterial): Promise<{ r
 
 /** Rows after the mean of the token that the own-token probe names. */
 async function leftRows(
+  product: Float64Product,
   walk: LayerWalk,
   { reader }: ProbeMaterial,
   ownMean: OwnMeanRemoved,
-  probe: LinearProbe,
+  probe: RowProbe,
 ): Promise<Omit<NeighbourRows, "truth">> {
   const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
-  const own = walk.ids.map(
-    (_, row) => probe.rank(rows.subarray(row * reader.width, (row + 1) * reader.width), 1).ids[0],
-  );
+  const own = await likeliestTokens(product, probe, rows);
   return { left: ownMean.of(rows, own), own };
-}
-
-/** Ranks of the true next tokens by the model's own head on the rows. */
-async function lensRanks({ engine, attacked }: CurveTexts, truth: readonly number[]): Promise<number[]> {
-  const { width, vocabulary } = engine.spec;
-  const ranks: number[] = [];
-  for (let row = 0; row < truth.length; row++) {
-    if (truth[row] < 0) {
-      ranks.push(-1);
-      continue;
-    }
-    const x = { data: attacked.rows.slice(row * width, (row + 1) * width), shape: [1, width] };
-    const { logits } = await engine.head(x);
-    if (logits === null) throw new Error("logit lens: expected a model with a head, got an encoder");
-    ranks.push(rankOf(Float64Array.from(logits.data.subarray(0, vocabulary)), truth[row]));
-  }
-  return ranks;
 }
 
 async function main(): Promise<void> {

@@ -15,6 +15,7 @@ import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Attack, Preparation, PreparedAttack, Recovery } from "../attack.ts";
 import { best, type LinearProbe } from "../probes/linear-probe.ts";
+import { LogitLens } from "../probes/logit-lens.ts";
 import { NeighbourProbe, OwnMeanRemoved } from "../probes/neighbour-probe.ts";
 import { bestProbe, ownTokenProbe } from "../probes/own-token-probes.ts";
 import { ProbeTraining } from "../probes/probe-training.ts";
@@ -177,7 +178,7 @@ class NeighbourReading implements PreparedAttack {
   async #vote(engine: StageEngine, offset: number, row: ReadRow, view: RecordedView): Promise<Float64Array> {
     if (offset === 1 && this.#hasLens) {
       const raw = view.rows("row", this.#layer).get(row.position)!;
-      return lens(engine, raw);
+      return lens(this.#product, engine, raw);
     }
     return this.#probes.get(offset)!.logPosterior(this.#product, row.left, row.own);
   }
@@ -200,7 +201,7 @@ class NeighbourReading implements PreparedAttack {
     for (const [at, row] of rows.entries()) {
       if (truth[at] < 0) continue;
       // The head's norm doesn't see a row's length, so the row's direction does as well as the row.
-      byLens += (await lens(engine, row.row))[truth[at]];
+      byLens += (await lens(this.#product, engine, row.row))[truth[at]];
       byProbe += (await probe.logPosterior(this.#product, row.left, row.own))[truth[at]];
     }
     return byLens > byProbe;
@@ -215,9 +216,12 @@ const recovery = (guesses: Map<number, number[]>): Recovery => ({
 });
 
 /** Log probabilities of the next token by the model's own head, [vocabulary]. */
-async function lens(engine: StageEngine, row: Float32Array | Float64Array): Promise<Float64Array> {
-  const { logits } = await engine.head({ data: Float32Array.from(row), shape: [1, row.length] });
-  const logs = Float64Array.from(logits!.data);
+async function lens(
+  product: Float64Product,
+  engine: StageEngine,
+  row: Float32Array | Float64Array,
+): Promise<Float64Array> {
+  const logs = await new LogitLens(engine).scoreAll(product, Float32Array.from(row));
   let most = -Infinity;
   for (const logit of logs) most = Math.max(most, logit);
   const total = most + Math.log(logs.reduce((sum, logit) => sum + Math.exp(logit - most), 0));

@@ -6,6 +6,7 @@ import { openModel, type Model } from "../../../layers/model.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { LayerWalk } from "../probes/layer-walk.ts";
+import type { LabelledRows } from "../probes/own-token-probes.ts";
 import { ProbeTraining } from "../probes/probe-training.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
 
@@ -95,6 +96,14 @@ export class CurveTexts {
     await this.engine.close();
     await this.model.close();
   }
+}
+
+/** Those of a walk's rows [rows, width] that are after position 0. */
+export function afterFirst({ ids, positions }: LayerWalk, rows: Float32Array, width: number): LabelledRows {
+  const kept = positions.flatMap((position, row) => (position === 0 ? [] : [row]));
+  const out = new Float32Array(kept.length * width);
+  kept.forEach((row, at) => out.set(rows.subarray(row * width, (row + 1) * width), at * width));
+  return { rows: out, ids: kept.map((row) => ids[row]) };
 }
 
 /** Shares by prompt: rows grouped by the text they are of, and a value a row (null: not counted). */

@@ -11,19 +11,16 @@
  * npx tsx experiments/attacks/studies/neighbour-curve.ts [--model PATH] [--layers 0,1,2] [--out FILE]
  */
 import { parseArgs } from "node:util";
-import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { LogitLens } from "../probes/logit-lens.ts";
 import { NeighbourProbe, neighboursOf, OwnMeanRemoved, type NeighbourRows } from "../probes/neighbour-probe.ts";
 import { ownTokenProbe } from "../probes/own-token-probes.ts";
-import type { ProbeMaterial } from "../probes/probe-training.ts";
-import type { RowProbe } from "../probes/row-probe.ts";
 import { likeliestTokens } from "../probes/scored-rows.ts";
 import { TokenPairs } from "../probes/token-pairs.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
-import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
+import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { brief } from "./own-token-curve.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
 
@@ -71,12 +68,18 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     }
     const material = await training.look();
     const ownMean = new OwnMeanRemoved(material);
-    const known = await labelled(calibration, material);
-    const own = await ownTokenProbe(texts.engine, product, "class-means", material, known);
-    const [seen, calibrated] = [
-      await leftRows(product, attacked, material, ownMean, own),
-      await leftRows(product, calibration, material, ownMean, own),
-    ];
+    const { reader } = material;
+    const read = (walk: LayerWalk): Promise<Float32Array> =>
+      reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
+    const known = await read(calibration);
+    const after = afterFirst(calibration, known, reader.width);
+    const own = await ownTokenProbe(texts.engine, product, "class-means", material, after);
+    // What is left of rows after the mean of the token that the probe names.
+    const left = async (rows: Float32Array): Promise<Omit<NeighbourRows, "truth">> => {
+      const named = await likeliestTokens(product, own, rows);
+      return { left: ownMean.of(rows, named), own: named };
+    };
+    const [seen, calibrated] = [await left(await read(attacked)), await left(known)];
     for (const offset of offsets) {
       if (isDone({ study: "neighbour-curve", setting: settingOf(layer, offset), seed })) continue;
       const startedAt = performance.now();
@@ -126,27 +129,6 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
 /** Neighbours of all rows after position 0; -1 where there is none, and for the row at position 0. */
 function truthOf({ ids, positions }: LayerWalk, offset: number): number[] {
   return neighboursOf(ids, positions, offset).map((id, row) => (positions[row] === 0 ? -1 : id));
-}
-
-async function labelled(walk: LayerWalk, { reader }: ProbeMaterial): Promise<{ rows: Float32Array; ids: number[] }> {
-  const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
-  const kept = walk.positions.flatMap((position, row) => (position === 0 ? [] : [row]));
-  const out = new Float32Array(kept.length * reader.width);
-  kept.forEach((row, at) => out.set(rows.subarray(row * reader.width, (row + 1) * reader.width), at * reader.width));
-  return { rows: out, ids: kept.map((row) => walk.ids[row]) };
-}
-
-/** Rows after the mean of the token that the own-token probe names. */
-async function leftRows(
-  product: Float64Product,
-  walk: LayerWalk,
-  { reader }: ProbeMaterial,
-  ownMean: OwnMeanRemoved,
-  probe: RowProbe,
-): Promise<Omit<NeighbourRows, "truth">> {
-  const rows = await reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
-  const own = await likeliestTokens(product, probe, rows);
-  return { left: ownMean.of(rows, own), own };
 }
 
 async function main(): Promise<void> {

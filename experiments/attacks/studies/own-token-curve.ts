@@ -13,19 +13,13 @@
 import { parseArgs } from "node:util";
 import { bootstrapInterval, seededChance, type Interval } from "../metrics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
-import {
-  OWN_TOKEN_PROBES,
-  bestProbe,
-  ownTokenProbe,
-  type LabelledRows,
-  type OwnTokenProbe,
-} from "../probes/own-token-probes.ts";
+import { OWN_TOKEN_PROBES, bestProbe, ownTokenProbe, type OwnTokenProbe } from "../probes/own-token-probes.ts";
 import { ROW_KINDS, rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
 import { RowNetwork } from "../probes/row-network.ts";
 import type { RowProbe } from "../probes/row-probe.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
-import { CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
+import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
 
 export interface OwnTokenCurve {
@@ -74,8 +68,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
     const [seen, known] = [await readRows(attacked, readers), await readRows(calibration, readers)];
     for (const [at, material] of materials.entries()) {
       const startedAt = performance.now();
-      const rows = { rows: seen[at], ids: attacked.ids };
-      const after = afterFirst(calibration, { rows: known[at], ids: calibration.ids }, material.reader.width);
+      const after = afterFirst(calibration, known[at], material.reader.width);
       const { counts } = material.statistics;
       const probes: Record<string, unknown> = {};
       let best = { name: "", score: -1 };
@@ -88,10 +81,10 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
         const made = await choose();
         const { name } = made;
         const { score } = await bestProbe(texts.product, [() => made], after);
-        const ranks = await truthRanks(texts.product, made, rows.rows, rows.ids);
+        const ranks = await truthRanks(texts.product, made, seen[at], attacked.ids);
         const figures = figuresOf(attacked, ranks, counts, options.seed);
         if (score > best.score) {
-          const noise = noiseLike(rows.rows, material.reader.width, NOISE_ROWS, `noise ${layer}`);
+          const noise = noiseLike(seen[at], material.reader.width, NOISE_ROWS, `noise ${layer}`);
           const noiseIds = attacked.ids.slice(0, noise.length / material.reader.width);
           const hits = (await truthRanks(texts.product, made, noise, noiseIds)).filter((rank) => rank === 0).length;
           best = { name, score };
@@ -128,14 +121,6 @@ async function readRows(walk: LayerWalk, readers: readonly RowReader[]): Promise
     for (const [at, reader] of readers.entries()) all[at].set(await reader.read(batch), batch.from * reader.width);
   });
   return all;
-}
-
-/** Rows after position 0. */
-function afterFirst(walk: LayerWalk, { rows, ids }: LabelledRows, width: number): LabelledRows {
-  const kept = walk.positions.flatMap((position, row) => (position === 0 ? [] : [row]));
-  const out = new Float32Array(kept.length * width);
-  kept.forEach((row, at) => out.set(rows.subarray(row * width, (row + 1) * width), at * width));
-  return { rows: out, ids: kept.map((row) => ids[row]) };
 }
 
 /** [mean, low, high] over prompts of top 1 and top 5, of all rows after position 0 and of tokens without training rows. */

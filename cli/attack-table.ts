@@ -1,22 +1,11 @@
 import type { Interval } from "../experiments/attacks/metrics/bootstrap.ts";
+import type { Metric } from "../experiments/attacks/run/attack-config.ts";
 import type { CellRecord } from "../experiments/attacks/run/cell-record.ts";
 import { textTable } from "./text-table.ts";
 
-/** Records of an experiment for a person: a line a cell, attack beside prior-only, and what the intervals are. */
-export function attackTable(records: readonly CellRecord[]): string {
-  const head = [
-    "setting",
-    "layer",
-    "who",
-    "gap",
-    "hidden",
-    "prior",
-    "hidden ROUGE-L",
-    "prior",
-    "own",
-    "passes",
-    "verdict",
-  ];
+/** Records of an experiment for a person: a line a cell, attack beside prior-only on the verdict's metric, and what the intervals are. */
+export function attackTable(records: readonly CellRecord[], metric: Metric): string {
+  const head = ["setting", "layer", "who", "gap", metric, "prior", "leak", "whole", "passes", "verdict"];
   const lines = textTable(
     head,
     records.map((record) => [
@@ -26,11 +15,10 @@ export function attackTable(records: readonly CellRecord[]): string {
       String(record.cell.layer),
       record.cell.coalition.join(" + "),
       record.exposure.minGap === null ? "-" : String(record.exposure.minGap),
-      shown(record.scores.hiddenAccuracy),
-      shown(record.prior.hiddenAccuracy),
-      shown(record.scores.hiddenRougeL),
-      shown(record.prior.hiddenRougeL),
-      shown(record.scores.ownAccuracy),
+      shown(record.scores[metric]),
+      shown(record.prior[metric]),
+      shown(record.leak),
+      shown(record.scores.wholeAccuracy),
       record.forwardPasses.toFixed(0),
       record.verdict,
     ]),
@@ -39,7 +27,7 @@ export function attackTable(records: readonly CellRecord[]): string {
   return [
     ...lines,
     "",
-    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results`,
+    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results; leak: attack less prior, prompt by prompt; whole: share of all tokens`,
   ].join("\n");
 }
 

@@ -33,7 +33,7 @@ export function addAttack(program: Command): void {
       });
       shown.clear();
       if (json === true) for (const record of records) process.stdout.write(`${JSON.stringify(record)}\n`);
-      else process.stdout.write(`${config.question}\n\n${attackTable(records)}\n`);
+      else process.stdout.write(`${config.question}\n\n${attackTable(records, config.verdict.metric)}\n`);
       for (const record of records)
         if (record.void !== null)
           process.stderr.write(`VOID: ${JSON.stringify(record.cell)}: ${record.void}; its figures say nothing\n`);

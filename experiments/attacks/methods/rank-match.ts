@@ -15,15 +15,13 @@
  * Test: tests/experiments/attacks/rank-match.test.ts
  */
 import { z } from "zod";
-import { shards } from "../../../protocols/cascade/sharding.ts";
-import { mergedSum, shardSums, type MixedRowSource, type MixedSum } from "../additive/mixed-rows.ts";
 import type { Attack, Preparation, PublicKnowledge, Recovery } from "../attack.ts";
-import { LayerZeroDictionary } from "../forward/layer-zero-dictionary.ts";
-import { PrefixForward } from "../forward/prefix-forward.ts";
 import { interleave, logProbabilities, openingLogits, orderByLogits } from "../forward/proposals.ts";
 import { scaledL1 } from "../forward/row-measure.ts";
 import { parseOptions } from "../parse-options.ts";
-import { ResidualSums, type KeyValue } from "../rank/residual-sums.ts";
+import { misfitThreshold, type MisfitThreshold } from "../rank/misfit-threshold.ts";
+import type { ResidualSums } from "../rank/residual-sums.ts";
+import { Unrolling } from "../rank/unrolling.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { matchPosition } from "./match-position.ts";
 import { calibrateThresholds, type MatchThresholds } from "./match-threshold.ts";
@@ -40,7 +38,6 @@ const schema = z.strictObject({
   firstBatch: z.int().min(1).default(32).describe("candidates of the first batch of a position; later ones double"),
   largestBatch: z.int().min(1).default(1024).describe("most candidates of a batch"),
   extraGuesses: z.int().min(0).default(4).describe("guesses after the first"),
-  slack: z.number().min(1).default(2).describe("largest misfit that fits, in units of right tokens' in calibration"),
 });
 export type RankMatchOptions = z.infer<typeof schema>;
 
@@ -56,8 +53,7 @@ interface RankKnowledge {
   readonly opening: ArrayLike<number>;
   readonly probes: OwnProbes;
   readonly thresholds: MatchThresholds;
-  /** Misfit of right tokens in calibration; null: none of its positions was seen in sums. */
-  readonly noise: number | null;
+  readonly misfit: MisfitThreshold | null;
 }
 
 export const rankMatch: Attack<RankMatchOptions> = {
@@ -71,13 +67,13 @@ export const rankMatch: Attack<RankMatchOptions> = {
     const documents = training.documents.map((text) => encode(text));
     const probes = await OwnProbes.train({ engine, layer, documents, tokens: options.trainingTokens, seed });
     const thresholds = await calibrateThresholds(engine, layer, calibration, scaledL1(null), opening);
-    const usual = new Map<string, Promise<number | null>>();
+    const calibrated = new Map<string, Promise<MisfitThreshold | null>>();
     return {
       async recover(view, known, budget) {
         const parties = view.parties.join();
-        const noise = usual.get(parties) ?? usualMisfit(preparation, view.parties, known);
-        usual.set(parties, noise);
-        const knowledge = { preparation, options, opening, probes, thresholds, noise: await noise };
+        const misfit = calibrated.get(parties) ?? misfitThreshold(preparation, view.parties, known);
+        calibrated.set(parties, misfit);
+        const knowledge = { preparation, options, opening, probes, thresholds, misfit: await misfit };
         return recover(knowledge, view, known, budget.forwardPasses);
       },
       prior: (view, known) => priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
@@ -85,89 +81,6 @@ export const rankMatch: Attack<RankMatchOptions> = {
     };
   },
 };
-
-/** One prompt in the making: tokens so far, their keys and values, and the sums that are left. */
-class Unrolling {
-  readonly forward: PrefixForward;
-  readonly #layer: number;
-  readonly #known = new Map<number, KeyValue>();
-  readonly #sums: readonly MixedSum[];
-  readonly #onWire: (rows: Float32Array | Float64Array) => Float32Array;
-
-  constructor({ engine, layer }: Preparation, view: RecordedView, { description, schedule }: PublicKnowledge) {
-    this.forward = new PrefixForward(engine);
-    this.#layer = layer;
-    const word = description.wire === "float16" ? "float16" : "float32";
-    const wire = new LayerZeroDictionary(engine, word);
-    this.#onWire = (rows) => wire.onWire(rows);
-    const source: MixedRowSource = {
-      attention: engine.attention(layer),
-      layer,
-      keyShards: shards(schedule.s, 0, description.promptLength),
-      word,
-      onWire: this.#onWire,
-    };
-    const apart = shardSums(view, source);
-    this.#sums = apart.length > 0 ? apart : [mergedSum(view, source)];
-    const values = view.rows("v", layer);
-    for (const [position, k] of view.rows("k", layer))
-      this.#known.set(position, { k: this.#onWire(k), v: this.#onWire(values.get(position)!) });
-  }
-
-  /** What is left of the sums that see the next position; null where none does. */
-  residual(): ResidualSums | null {
-    const { engine, length } = this.forward;
-    return ResidualSums.of(this.#sums, length, this.#known, engine.attention(this.#layer));
-  }
-
-  /** Keys and values at the layer of candidates for the next position. */
-  async keysOf(tokens: readonly number[]): Promise<KeyValue> {
-    const batch = await this.forward.run(
-      tokens.map(() => []),
-      tokens,
-      this.#layer + 1,
-      true,
-    );
-    return { k: this.#onWire(batch.keys[this.#layer]), v: this.#onWire(batch.values[this.#layer]) };
-  }
-
-  /** Goes on by a token. */
-  async extend(token: number): Promise<void> {
-    const position = this.forward.length;
-    const rows = await this.forward.extend([token]);
-    if (this.#known.has(position)) return; // the party's own, as it saw it
-    const { k, v } = await this.forward.engine.pre(this.#layer, rows[this.#layer], [position]);
-    this.#known.set(position, { k: this.#onWire(k.data), v: this.#onWire(v.data) });
-  }
-}
-
-/** Share of the right tokens that calibration's misfit holds for: a few of merged rows whose totals were fitted wrong shouldn't set it. */
-const USUAL = 0.9;
-
-/** What right tokens of the calibration prompts leave unexplained at the positions of other nodes, at most in nine of ten. */
-async function usualMisfit(
-  preparation: Preparation,
-  parties: readonly string[],
-  known: PublicKnowledge,
-): Promise<number | null> {
-  const misfits: number[] = [];
-  for (const { ids, view: all } of preparation.calibration) {
-    const view = all.filter(({ party }) => parties.includes(party));
-    const description = { ...known.description, promptLength: ids.length };
-    const unrolling = new Unrolling(preparation, view, { ...known, description });
-    const own = view.rows("row", preparation.layer);
-    for (const [position, id] of ids.entries()) {
-      const residual = own.has(position) ? null : unrolling.residual();
-      if (residual !== null && residual.freedom > 0) {
-        const { k, v } = await unrolling.keysOf([id]);
-        misfits.push(residual.misfits(k, v)[0]);
-      }
-      await unrolling.extend(id);
-    }
-  }
-  misfits.sort((a, b) => a - b);
-  return misfits[Math.floor(USUAL * misfits.length)] ?? null;
-}
 
 async function recover(
   knowledge: RankKnowledge,
@@ -181,7 +94,7 @@ async function recover(
   const ids = view.ids();
   const guesses = new Map<number, readonly number[]>();
   const certified = new Set<number>();
-  const unrolling = new Unrolling(preparation, view, known);
+  const unrolling = new Unrolling(preparation.engine, layer, view, known);
   const { forward } = unrolling;
   let [fitted, judged] = [0, 0];
   for (let position = 0; position < known.description.promptLength; position++) {
@@ -216,21 +129,21 @@ async function recover(
     }
     await unrolling.extend(guesses.get(position)![0]);
   }
-  const figures = { judged, fitted, ...(knowledge.noise === null ? {} : { misfitOfRight: knowledge.noise }) };
+  const figures = { judged, fitted, ...knowledge.misfit };
   return { guesses, certified, forwardPasses: forward.passes, figures };
 }
 
 /** The tokens that explain the sums best, the model's own word for a tie; in its order alone where no sum sees the position. */
 async function searchPosition(
-  { options, noise }: RankKnowledge,
+  { options, misfit: threshold }: RankKnowledge,
   unrolling: Unrolling,
   residual: ResidualSums | null,
   logits: ArrayLike<number>,
   budget: number,
 ): Promise<{ ids: number[]; fits: boolean }> {
   const order = orderByLogits(logits);
-  const { firstBatch, largestBatch, extraGuesses, slack } = options;
-  if (residual === null || residual.freedom === 0 || noise === null)
+  const { firstBatch, largestBatch, extraGuesses } = options;
+  if (residual === null || residual.freedom === 0 || threshold === null)
     return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
   const prior = logProbabilities(logits);
   const freedom = Math.min(residual.freedom, MOST_FREEDOM);
@@ -243,15 +156,17 @@ async function searchPosition(
     const { k, v } = await unrolling.keysOf(tokens);
     residual.misfits(k, v).forEach((misfit, at) => {
       const id = tokens[at];
-      tried.push({ id, misfit, cost: (freedom * (misfit / noise) ** 2) / 2 - prior[id] });
+      tried.push({ id, misfit, cost: (freedom * (misfit / threshold.usual) ** 2) / 2 - prior[id] });
     });
     tried.sort((a, b) => a.cost - b.cost);
     const [best, next] = tried;
-    const ahead = next === undefined || next.misfit > Math.max(CLEARLY * best.misfit, slack * noise);
-    if (best.misfit <= slack * noise && ahead) return { ids: idsOf(tried, extraGuesses), fits: true };
+    const ahead = next === undefined || next.misfit > Math.max(CLEARLY * best.misfit, threshold.epsilon);
+    if (best.misfit <= threshold.epsilon && ahead) return { ids: idsOf(tried, extraGuesses), fits: true };
   }
-  if (tried.length === 0) return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
-  return { ids: idsOf(tried, extraGuesses), fits: false };
+  return {
+    ids: tried.length === 0 ? [...order.subarray(0, 1 + extraGuesses)] : idsOf(tried, extraGuesses),
+    fits: false,
+  };
 }
 
 const idsOf = (tried: readonly { readonly id: number }[], extra: number): number[] =>

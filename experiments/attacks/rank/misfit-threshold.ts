@@ -1,0 +1,51 @@
+/** The misfit below which a token fits partial results: calibrated on prompts that the attacker knows. */
+import type { Preparation, PublicKnowledge } from "../attack.ts";
+import { openingLogits, orderByLogits } from "../forward/proposals.ts";
+import { Unrolling } from "./unrolling.ts";
+
+export interface MisfitThreshold {
+  /** What right tokens leave, at most in nine of ten. */
+  readonly usual: number;
+  /** The geometric mean of the largest misfit of a right token and the least of a wrong one; the latter where they overlap. */
+  readonly epsilon: number;
+}
+
+/** Wrong candidates tried at a position: the model's own best. */
+const WRONG = 32;
+const USUAL = 0.9;
+/** Rounding of a float32: right tokens may happen to leave nothing at all. */
+const LEAST = 1e-8;
+
+/** Misfits at the positions of other nodes, as `parties` see them of the calibration prompts; null: their sums say nothing of any. */
+export async function misfitThreshold(
+  { engine, layer, calibration }: Pick<Preparation, "engine" | "layer" | "calibration">,
+  parties: readonly string[],
+  known: PublicKnowledge,
+): Promise<MisfitThreshold | null> {
+  const opening = await openingLogits(engine);
+  const rights: number[] = [];
+  let wrong = Infinity;
+  for (const { ids, view: all } of calibration) {
+    const view = all.filter(({ party }) => parties.includes(party));
+    const description = { ...known.description, promptLength: ids.length };
+    const unrolling = new Unrolling(engine, layer, view, { ...known, description });
+    const own = view.rows("row", layer);
+    for (const [position, id] of ids.entries()) {
+      const residual = own.has(position) ? null : unrolling.residual();
+      if (residual !== null && residual.freedom > 0) {
+        const order = orderByLogits(position === 0 ? opening : unrolling.forward.nextLogits());
+        const others = [...order.subarray(0, WRONG)].filter((other) => other !== id);
+        const { k, v } = await unrolling.keysOf([id, ...others]);
+        const [right, ...misfits] = residual.misfits(k, v);
+        rights.push(right);
+        wrong = Math.min(wrong, ...misfits);
+      }
+      await unrolling.extend(id);
+    }
+  }
+  if (rights.length === 0) return null;
+  rights.sort((a, b) => a - b);
+  const largest = Math.max(LEAST, rights[rights.length - 1]);
+  const epsilon = largest < wrong ? Math.sqrt(largest * wrong) : wrong;
+  return { usual: Math.max(LEAST, rights[Math.floor(USUAL * rights.length)]), epsilon };
+}

@@ -29,7 +29,7 @@ interface Setting {
 
 const BREAKS = 0.9;
 /** Forward passes a prompt. */
-const BUDGET = 10_000;
+const BUDGET = 40_000;
 const TEXTS = "../texts/heldout.txt";
 const SEED = 11;
 
@@ -70,13 +70,8 @@ const names = (size: number, of: (index: number) => string[]): string[] =>
 
 /** Attacks that views of a setting feed, most believed first. */
 function attacksOf({ smpcLayers }: Setting): { name: string; options: Record<string, unknown> }[] {
-  const clear = smpcLayers === "none" ? [{ name: "additive-decode", options: {} }] : [];
-  return [
-    ...clear,
-    { name: "row-invert", options: {} },
-    { name: "kv-match", options: {} },
-    { name: "neighbours", options: {} },
-  ];
+  const sums = smpcLayers === "none" ? "additive-decode" : "rank-match";
+  return [sums, "row-invert", "kv-match", "neighbours"].map((name) => ({ name, options: {} }));
 }
 
 interface Sizes {

@@ -82,6 +82,6 @@ async function sizesOf(step: PlanStep): Promise<{ prompts: number; effect: strin
   return {
     prompts: config.prompts.count,
     effect: minimumDetectableEffect.toFixed(2),
-    what: `${cellsOf(config).length} cells of ${config.attack.name}, ${metric}`,
+    what: `${cellsOf(config).length} cells of ${config.attack.name} on ${step.model}, ${metric}`,
   };
 }

@@ -6,6 +6,10 @@ import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
 
 const named = {
   name: z.string().regex(/^[a-z0-9-]+$/, "lower-case words joined by -"),
+  model: z
+    .enum(["default", "smollm2"])
+    .default("default")
+    .describe("smollm2: the model.gguf in the folder WEIR_SMOLLM2"),
   out: z
     .string()
     .regex(/^[a-z0-9-]+\.ndjson$/, "name.ndjson")
@@ -26,7 +30,6 @@ const studyStep = z.strictObject({
   ...named,
   study: z.string().describe("script; relative to the plan"),
   flags: z.record(z.string(), z.union([z.string(), z.number(), z.literal(true)])),
-  model: z.enum(["default", "smollm2"]).describe("smollm2: the model.gguf in the folder WEIR_SMOLLM2"),
   verdict: z.string().min(10).describe("the rule by which its figures are read"),
   prompts: z.int().min(1),
   minimumDetectableEffect: z

@@ -37,27 +37,29 @@ export async function runPlan(
 /** Null, or which control failed. Throws Error where the step can't be run. */
 async function runStep(step: PlanStep, out: string): Promise<string | null> {
   if (step.kind === "study") return runStudy(step, out);
-  const config = await readAttackConfig(step.config);
+  const config = { ...(await readAttackConfig(step.config)), ...modelOf(step) };
   const cells = await runExperiment(config, { folder: path.dirname(step.config), out, report: () => {} });
   const voided = cells.filter((cell) => cell.void !== null);
   if (voided.length === 0) return null;
   return `${voided.length} of ${cells.length} cells are void, the first one by its ${voided[0].void}`;
 }
 
-/** The command line of a study's step after Node's own. Throws Error where it needs SmolLM2 and WEIR_SMOLLM2 isn't set. */
-export function studyArguments({ study, flags, model }: StudyStep, out: string): string[] {
+/** The model of a step that isn't on the default one. Throws Error where WEIR_SMOLLM2 isn't set. */
+function modelOf({ model }: PlanStep): { model?: string } {
+  if (model === "default") return {};
   const folder = process.env.WEIR_SMOLLM2;
-  if (model === "smollm2" && folder === undefined)
+  if (folder === undefined)
     throw new Error("WEIR_SMOLLM2: expected the folder that holds SmolLM2's model.gguf, got none");
-  const given: StudyStep["flags"] = {
-    ...flags,
-    ...(model === "smollm2" ? { model: path.resolve(folder!, "model.gguf") } : {}),
-    out,
-  };
+  return { model: path.resolve(folder, "model.gguf") };
+}
+
+/** The command line of a study's step after Node's own. Throws Error where its model isn't there. */
+export function studyArguments(step: StudyStep, out: string): string[] {
+  const given: StudyStep["flags"] = { ...step.flags, ...modelOf(step), out };
   return [
     "--import",
     "tsx",
-    study,
+    step.study,
     ...Object.entries(given).map(([flag, value]) => (value === true ? `--${flag}` : `--${flag}=${value}`)),
   ];
 }

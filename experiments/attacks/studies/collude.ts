@@ -70,8 +70,10 @@ const names = (size: number, of: (index: number) => string[]): string[] =>
 
 /** Attacks that views of a setting feed, most believed first. */
 function attacksOf({ smpcLayers }: Setting): { name: string; options: Record<string, unknown> }[] {
-  const sums = smpcLayers === "none" ? "additive-decode" : "rank-match";
-  return [sums, "row-invert", "kv-match", "neighbours"].map((name) => ({ name, options: {} }));
+  const single = ["row-invert", "kv-match", "neighbours"];
+  // What rank matching can't prove is the model's own word, which anything that was seen is better than.
+  const attacks = smpcLayers === "none" ? ["additive-decode", ...single] : [...single, "rank-match"];
+  return attacks.map((name) => ({ name, options: {} }));
 }
 
 interface Sizes {

@@ -5,7 +5,7 @@ import { textTable } from "./text-table.ts";
 
 /** Records of an experiment for a person: a line a cell, attack beside prior-only on the verdict's metric, and what the intervals are. */
 export function attackTable(records: readonly CellRecord[], metric: Metric): string {
-  const head = ["setting", "layer", "who", "gap", metric, "prior", "leak", "whole", "passes", "verdict"];
+  const head = ["setting", "layer", "who", "gap", metric, "prior", "leak", "whole", "proven", "passes", "verdict"];
   const lines = textTable(
     head,
     records.map((record) => [
@@ -19,6 +19,7 @@ export function attackTable(records: readonly CellRecord[], metric: Metric): str
       shown(record.prior[metric]),
       shown(record.leak),
       shown(record.scores.wholeAccuracy),
+      record.certified.toFixed(3) + (record.certifiedWrong === 0 ? "" : `, ${record.certifiedWrong} tokens wrong`),
       record.forwardPasses.toFixed(0),
       record.verdict,
     ]),
@@ -27,7 +28,7 @@ export function attackTable(records: readonly CellRecord[], metric: Metric): str
   return [
     ...lines,
     "",
-    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results; leak: attack less prior, prompt by prompt; whole: share of all tokens`,
+    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results; leak: attack less prior, prompt by prompt; whole: share of all tokens; proven: share that the attack itself calls so`,
   ].join("\n");
 }
 

@@ -20,7 +20,7 @@ import { interleave, logProbabilities, openingLogits, orderByLogits } from "../f
 import { scaledL1 } from "../forward/row-measure.ts";
 import { parseOptions } from "../parse-options.ts";
 import { misfitThreshold, type MisfitThreshold } from "../rank/misfit-threshold.ts";
-import type { ResidualSums } from "../rank/residual-sums.ts";
+import type { PositionEvidence } from "../rank/position-evidence.ts";
 import { Unrolling } from "../rank/unrolling.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { matchPosition } from "./match-position.ts";
@@ -118,9 +118,9 @@ async function recover(
       guesses.set(position, found.ids);
       if (found.distance <= epsilon) certified.add(position);
     } else {
-      const residual = unrolling.residual();
-      if (residual !== null && residual.freedom > 0) judged++;
-      const found = await searchPosition(knowledge, unrolling, residual, logits, budget);
+      const evidence = unrolling.evidence();
+      if (evidence !== null && evidence.freedom > 0) judged++;
+      const found = await searchPosition(knowledge, unrolling, evidence, logits, budget);
       guesses.set(position, found.ids);
       if (found.fits) {
         certified.add(position);
@@ -137,24 +137,23 @@ async function recover(
 async function searchPosition(
   { options, misfit: threshold }: RankKnowledge,
   unrolling: Unrolling,
-  residual: ResidualSums | null,
+  evidence: PositionEvidence | null,
   logits: ArrayLike<number>,
   budget: number,
 ): Promise<{ ids: number[]; fits: boolean }> {
   const order = orderByLogits(logits);
   const { firstBatch, largestBatch, extraGuesses } = options;
-  if (residual === null || residual.freedom === 0 || threshold === null)
+  if (evidence === null || evidence.freedom === 0 || threshold === null)
     return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
   const prior = logProbabilities(logits);
-  const freedom = Math.min(residual.freedom, MOST_FREEDOM);
+  const freedom = Math.min(evidence.freedom, MOST_FREEDOM);
   const tried: { id: number; misfit: number; cost: number }[] = [];
   for (let from = 0, size = firstBatch; from < order.length; size = Math.min(2 * size, largestBatch)) {
     const room = budget - unrolling.forward.passes;
     if (room <= 0) break;
     const tokens = [...order.subarray(from, from + Math.min(size, room))];
     from += tokens.length;
-    const { k, v } = await unrolling.keysOf(tokens);
-    residual.misfits(k, v).forEach((misfit, at) => {
+    evidence.misfits(await unrolling.keysOf(tokens)).forEach((misfit, at) => {
       const id = tokens[at];
       tried.push({ id, misfit, cost: (freedom * (misfit / threshold.usual) ** 2) / 2 - prior[id] });
     });

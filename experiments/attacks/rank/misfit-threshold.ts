@@ -31,12 +31,11 @@ export async function misfitThreshold(
     const unrolling = new Unrolling(engine, layer, view, { ...known, description });
     const own = view.rows("row", layer);
     for (const [position, id] of ids.entries()) {
-      const residual = own.has(position) ? null : unrolling.residual();
-      if (residual !== null && residual.freedom > 0) {
+      const evidence = own.has(position) ? null : unrolling.evidence();
+      if (evidence !== null && evidence.freedom > 0) {
         const order = orderByLogits(position === 0 ? opening : unrolling.forward.nextLogits());
         const others = [...order.subarray(0, WRONG)].filter((other) => other !== id);
-        const { k, v } = await unrolling.keysOf([id, ...others]);
-        const [right, ...misfits] = residual.misfits(k, v);
+        const [right, ...misfits] = evidence.misfits(await unrolling.keysOf([id, ...others]));
         rights.push(right);
         wrong = Math.min(wrong, ...misfits);
       }

@@ -9,9 +9,10 @@ import type { AttentionSpec } from "../../../layers/program.ts";
 import { without } from "../additive/subspace-scores.ts";
 import type { MixedRow, MixedSum } from "../additive/mixed-rows.ts";
 import { rowLogits, valueHeadOf } from "../additive/row-logits.ts";
+import type { PositionEvidence } from "./position-evidence.ts";
 import { tailEnergy } from "./tail-energy.ts";
 
-/** Key and value rows of one position at a layer, [kvHeads·headDim] each. */
+/** Key and value rows at a layer, [kvHeads·headDim] each, or of many tokens one after the other. */
 export interface KeyValue {
   readonly k: Float32Array;
   readonly v: Float32Array;
@@ -30,7 +31,7 @@ interface HeadSums {
   readonly known: readonly Float64Array[];
 }
 
-export class ResidualSums {
+export class ResidualSums implements PositionEvidence {
   /** Keys that are unknown, the asked one among them. */
   readonly unknown: number;
   /** Numbers that a right candidate has to bring to zero, beyond what n - 1 unknown keys could explain. */
@@ -78,7 +79,7 @@ export class ResidualSums {
    * What candidates leave unexplained, root mean square over `freedom`; k, v [candidates, kvHeads·headDim]. At the level of rounding for
    * the right one. Without freedom nothing is said: NaN.
    */
-  misfits(k: Float32Array, v: Float32Array): Float64Array {
+  misfits({ k, v }: KeyValue): Float64Array {
     const { headDim, kvHeads } = this.#attention;
     const width = kvHeads * headDim;
     const left = new Float64Array(k.length / width);

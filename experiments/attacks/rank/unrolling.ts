@@ -5,6 +5,7 @@ import type { PublicKnowledge } from "../attack.ts";
 import { LayerZeroDictionary } from "../forward/layer-zero-dictionary.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
+import { seenKeys, type PositionEvidence } from "./position-evidence.ts";
 import { ResidualSums, type KeyValue } from "./residual-sums.ts";
 
 /** One prompt in the making: tokens so far, their keys and values, and the sums that are left. */
@@ -35,9 +36,11 @@ export class Unrolling {
       this.#known.set(position, { k: this.#onWire(k), v: this.#onWire(values.get(position)!) });
   }
 
-  /** What is left of the sums that see the next position; null where none does. */
-  residual(): ResidualSums | null {
+  /** What the view says of the next position: its own keys, or what is left of the sums that see it; null where it says nothing. */
+  evidence(): PositionEvidence | null {
     const { engine, length } = this.forward;
+    const seen = this.#known.get(length);
+    if (seen !== undefined) return seenKeys(seen);
     return ResidualSums.of(this.#sums, length, this.#known, engine.attention(this.#layer));
   }
 

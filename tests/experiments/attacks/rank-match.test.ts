@@ -4,20 +4,24 @@ import fc from "fast-check";
 import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
 import type { Recovery } from "../../../experiments/attacks/attack.ts";
 import { rankMatch } from "../../../experiments/attacks/methods/rank-match.ts";
+import type { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
 import { tailEnergy } from "../../../experiments/attacks/rank/tail-energy.ts";
 import { openMatchingModel, type MatchingModel } from "./matching-model.ts";
 
-const BUDGET = { forwardPasses: 20_000, seed: 1 };
+const BUDGET = { forwardPasses: 5000, seed: 1 };
 
-/** What the first CompNode recovers of the attacked prompt, and on noise in place of everything that it saw. */
-async function attacked(matching: MatchingModel): Promise<{ real: Recovery; noise: Recovery }> {
-  const options = rankMatch.parseOptions({ trainingTokens: 2048 });
-  const prepared = await rankMatch.prepare(matching.preparation, options);
-  const view = matching.attacked.session.view(["comp.0"]);
-  const real = await prepared.recover(view, matching.known(), BUDGET);
-  const noise = await prepared.recover(noiseView(view, 3), matching.known(), { ...BUDGET, forwardPasses: 4000 });
-  await prepared.close();
-  return { real, noise };
+/** What is recovered of the attacked prompt from each view; the parties are closed. */
+async function recovered(matching: MatchingModel, views: readonly RecordedView[]): Promise<Recovery[]> {
+  try {
+    const options = rankMatch.parseOptions({ trainingTokens: 2048 });
+    const prepared = await rankMatch.prepare(matching.preparation, options);
+    const recoveries: Recovery[] = [];
+    for (const view of views) recoveries.push(await prepared.recover(view, matching.known(), BUDGET));
+    await prepared.close();
+    return recoveries;
+  } finally {
+    await matching.close();
+  }
 }
 
 /** Positions of other nodes before the first CompNode's last row. */
@@ -37,8 +41,9 @@ for (const [name, setting] of [
 ] as const)
   test(`reads every token of others that an own row sees: ${name}`, async () => {
     const matching = await openMatchingModel(setting, 1, 14);
-    const { ids } = matching.attacked;
-    const { real, noise } = await attacked(matching).finally(() => matching.close());
+    const { ids, session } = matching.attacked;
+    const view = session.view(["comp.0"]);
+    const [real, noise] = await recovered(matching, [view, noiseView(view, 3)]);
     const positions = reachable(matching);
     assert.deepEqual(
       positions.map((t) => real.guesses.get(t)?.[0]),
@@ -52,9 +57,20 @@ for (const [name, setting] of [
     assert.equal(positions.filter((t) => noise.certified.has(t)).length, 0);
   });
 
+test("a CompNode with an AttnNode reads the keys that the one saw, and the others from sums", async () => {
+  const matching = await openMatchingModel({ alpha: 4, c: 1, smpcLayers: "first:1" }, 1, 14);
+  const { ids, session } = matching.attacked;
+  const [real] = await recovered(matching, [session.view(["comp.0", "attn.1.2"])]);
+  const positions = reachable(matching);
+  assert.deepEqual(
+    positions.map((t) => real.guesses.get(t)?.[0]),
+    positions.map((t) => ids[t]),
+  );
+});
+
 test("says nothing of merged rows over more shards than heads read a value", async () => {
   const matching = await openMatchingModel({ alpha: 8, c: 1, smpcLayers: "none", merge: "masked" }, 1, 14);
-  const { real } = await attacked(matching).finally(() => matching.close());
+  const [real] = await recovered(matching, [matching.attacked.session.view(["comp.0"])]);
   // The first window's seven unknown tokens stand against three rows a value head.
   const first = reachable(matching).filter((t) => t < 5);
   assert.ok(first.length > 0 && first.every((t) => !real.certified.has(t)));

@@ -31,9 +31,14 @@ export function runTable(record: RunRecord): string {
         maxCluster,
       ]),
     ),
+    ...(Object.values(record.parties).some(({ kinds }) => kinds.summed !== undefined) ? [WARNING] : []),
   ];
   return `${lines.join("\n")}\n`;
 }
+
+/** Measured by rank matching (experiments/FINDINGS.md). */
+const WARNING =
+  "warning: sums over single shards tell a CompNode the tokens in them, at any gap and layer; --merge masked with many shards does not (docs/security.md)";
 
 /** The layers under SMPC: what they cost, and which rows went wrong. */
 function smpcLines({ smpc }: RunRecord): string[] {
@@ -67,13 +72,17 @@ function groups(record: RunRecord): Group[] {
   }
   return [...lines.values()].map(({ names, parties }) => {
     const most = parties.reduce((a, b) => (b.positions.length > a.positions.length ? b : a));
-    const revealed = most.kinds.revealed?.positions.filter((t) => !most.positions.includes(t)) ?? [];
+    const inferred = (kind: ExposureKind): number[] =>
+      most.kinds[kind]?.positions.filter((t) => !most.positions.includes(t)) ?? [];
+    const [summed, revealed] = [inferred("summed"), inferred("revealed")];
     return {
       names: names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`,
       kinds:
         Object.keys(most.kinds)
           .filter((kind) => kind !== "partial" && !INFERRED.has(kind as ExposureKind))
-          .join(" ") + (revealed.length > 0 ? `; V row of ${ranges(revealed)} by a partial result` : ""),
+          .join(" ") +
+        (summed.length > 0 ? `; sums over ${ranges(summed)}` : "") +
+        (revealed.length > 0 ? `; V row of ${ranges(revealed)} by a partial result` : ""),
       positions: (names.length > 1 ? "e.g. " : "") + ranges(most.positions),
       minGap: most.minGap === null ? "none" : String(most.minGap),
       maxCluster: String(most.maxCluster),

@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Preparation } from "../attack.ts";
-import { OWN_TOKEN_PROBES, type LabelledRows } from "../probes/own-token-probes.ts";
+import { bestProbe, OWN_TOKEN_PROBES, type LabelledRows } from "../probes/own-token-probes.ts";
 import { rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
+import type { RowProbe } from "../probes/row-probe.ts";
+import { likeliestTokens } from "../probes/scored-rows.ts";
 import { positionsOf, rowsOf } from "../probes/view-rows.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { OwnProbes } from "./own-probes.ts";
@@ -29,28 +31,36 @@ export class RowReadings {
   readonly frequent: readonly number[];
   /** Normed rows are solved for with it, so it stays open. */
   readonly #product: Float64Product;
+  /** What reads hidden rows after position 0 better than closed-form probes do; null: nothing. */
+  readonly #network: RowProbe | null;
   readonly #layer: number;
   readonly #guesses: number;
 
   private constructor(
     product: Float64Product,
     readings: readonly OwnProbes[],
+    network: RowProbe | null,
     frequent: readonly number[],
     layer: number,
     guesses: number,
   ) {
     this.#product = product;
+    this.#network = network;
     this.readings = readings;
     this.frequent = frequent;
     this.#layer = layer;
     this.#guesses = guesses;
   }
 
-  /** Walks the training text and the vocabulary to the layer and trains probes there. Throws Error for too little training text. */
+  /**
+   * Walks the training text and the vocabulary to the layer and trains probes there. A trained network of hidden rows, if given, reads
+   * them in place of the best probe where it does better on calibration rows. Throws Error for too little training text.
+   */
   static async train(
     { model, engine, encode, training, layer, calibration, seed, report }: Preparation,
     kinds: readonly RowKind[],
     { trainingTokens: tokens, windowTokens, prefixes, probes, guesses }: ProbeOptions,
+    network: RowProbe | null = null,
   ): Promise<RowReadings> {
     const product = await Float64Product.open(1);
     try {
@@ -66,7 +76,14 @@ export class RowReadings {
         report,
       });
       const frequent = Array.from(counts.keys()).sort((a, b) => counts[b] - counts[a] || a - b);
-      return new RowReadings(product, own, frequent, layer, guesses);
+      const read = own.find(({ reader }) => reader.kind === "row");
+      let better: RowProbe | null = null;
+      if (read !== undefined && network !== null) {
+        const known = await calibrationRows(calibration, layer, read.reader);
+        const { score } = await bestProbe(product, [() => network], known);
+        if (score > read.calibrationScore) better = network;
+      }
+      return new RowReadings(product, own, better, frequent, layer, guesses);
     } catch (error) {
       await product.close();
       throw error;
@@ -80,9 +97,12 @@ export class RowReadings {
       const { reader } = own;
       const positions = positionsOf(view, this.#layer, reader.kind).filter((position) => !guesses.has(position));
       const rows = await rowsOf(view, this.#layer, reader, positions);
+      const network = reader.kind === "row" ? this.#network : null;
+      const named = network === null ? [] : await likeliestTokens(this.#product, network, rows, this.#guesses);
       positions.forEach((position, at) => {
         const row = rows.subarray(at * reader.width, (at + 1) * reader.width);
-        guesses.set(position, own.rank(position, row, this.#guesses).ids);
+        const isNamed = network !== null && position > 0;
+        guesses.set(position, isNamed ? named[at] : own.rank(position, row, this.#guesses).ids);
       });
     }
     return guesses;
@@ -98,13 +118,12 @@ export class RowReadings {
     return this.#product.close();
   }
 
-  /** Calibration scores by kind of row, where there was calibration. */
+  /** Calibration scores by kind of row, where there was calibration, and whether a network reads hidden rows. */
   figures(): Record<string, number> {
-    return Object.fromEntries(
-      this.readings
-        .filter(({ calibrationScore }) => !Number.isNaN(calibrationScore))
-        .map(({ reader, calibrationScore }) => [`calibration ${reader.kind}`, calibrationScore]),
-    );
+    const scores = this.readings
+      .filter(({ calibrationScore }) => !Number.isNaN(calibrationScore))
+      .map(({ reader, calibrationScore }): [string, number] => [`calibration ${reader.kind}`, calibrationScore]);
+    return { ...Object.fromEntries(scores), network: this.#network === null ? 0 : 1 };
   }
 }
 

@@ -1,4 +1,7 @@
-/** A network that was trained to tell a token from one hidden row (recipe/row_mlp.py), in ONNX Runtime. */
+/**
+ * A network that was trained to tell a token from one hidden row (recipe/row_mlp.py), in ONNX Runtime. A folder has MODEL-LAYER.onnx
+ * and MODEL-LAYER.json for each that there is.
+ */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Tensor as OrtTensor } from "onnxruntime-node";
@@ -36,7 +39,7 @@ export class RowNetwork implements RowProbe {
    * or lacks its graph.
    */
   static async open(folder: string, model: string, layer: number): Promise<RowNetwork | null> {
-    const file = path.join(folder, `row-mlp-${layer}.json`);
+    const file = path.join(folder, `${model}-${layer}.json`);
     let text: string;
     try {
       text = await readFile(file, "utf8");

@@ -23,10 +23,15 @@ export async function* scoredRows(
   }
 }
 
-/** The likeliest token of each row [rows, width]. */
-export async function likeliestTokens(product: Float64Product, probe: RowProbe, rows: Float32Array): Promise<number[]> {
+/** The `count` likeliest tokens of each row [rows, width], best first. */
+export async function likeliestTokens(
+  product: Float64Product,
+  probe: RowProbe,
+  rows: Float32Array,
+  count: number,
+): Promise<number[][]> {
   const all = Array.from({ length: rows.length / probe.width }, (_, row) => row);
-  const ids: number[] = [];
-  for await (const { scores } of scoredRows(product, probe, rows, all)) ids.push(best(scores, 1).ids[0]);
+  const ids: number[][] = [];
+  for await (const { scores } of scoredRows(product, probe, rows, all)) ids.push(best(scores, count).ids);
   return ids;
 }

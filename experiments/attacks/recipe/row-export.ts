@@ -43,10 +43,10 @@ class RowsShown {
 }
 
 /** Writes the file for one layer, which the training of `texts` must not have passed. */
-export async function exportRows({ training, model, name }: CurveTexts, layer: number, file: string): Promise<void> {
+export async function exportRows({ training, model }: CurveTexts, layer: number, file: string): Promise<void> {
   await training.goTo(layer);
   const { width } = model.spec;
-  const writer = await createSafetensorsWriter(file, { model: name, layer: String(layer) });
+  const writer = await createSafetensorsWriter(file, { model: model.name, layer: String(layer) });
   for (const [part, walks] of [
     ["text", [training.walk]],
     ["vocabulary", training.vocabulary],

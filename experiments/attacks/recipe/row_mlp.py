@@ -1,11 +1,11 @@
 """Trains a network that tells a token from one hidden row, and writes it as ONNX with matrices of 8-bit integers.
 
-    python row_mlp.py --rows rows-7.safetensors --out ../row-mlp --minutes 5
+    python row_mlp.py --rows rows-7.safetensors --out ../row-networks --minutes 2
 
 Rows come from row-export.ts. One hidden layer of GELU on whitened rows; every step sees rows of text and, as --vocabulary of it, rows of
 all tokens after fixed texts, without which tokens that never occur in the text could not be named. The last twentieth of the windows is
 held back: the weights that do best there, of one average a pass over the text, are kept. The learning rate follows the processor time spent.
-Writes row-mlp-LAYER.onnx and row-mlp-LAYER.json.
+Writes MODEL-LAYER.onnx and MODEL-LAYER.json.
 """
 import argparse
 import json
@@ -88,7 +88,7 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("--rows", type=Path, required=True)
     args.add_argument("--out", type=Path, required=True)
-    args.add_argument("--minutes", type=float, default=5)
+    args.add_argument("--minutes", type=float, default=2)
     args.add_argument("--hidden", type=int, default=512)
     args.add_argument("--batch", type=int, default=512)
     args.add_argument("--vocabulary", type=float, default=0.125, help="share of a step's rows that are of the vocabulary after fixed texts")
@@ -145,13 +145,13 @@ def main() -> None:
     judged.load_state_dict(best[1])
     judged.eval()
     o.out.mkdir(parents=True, exist_ok=True)
-    file = o.out / f"row-mlp-{about['layer']}.onnx"
+    file = o.out / f"{about['model']}-{about['layer']}.onnx"
     model = export(judged, mean, white, file)
     trained = (f"{len(text[1])} rows of public text and {len(fixed[1])} of the vocabulary after fixed texts, {best[2]:.1f} passes in "
                f"{o.minutes:g} minutes of one core; {best[0]:.4f} of {held} rows held back named")
     description = {"model": about["model"], "layer": int(about["layer"]), "width": text[0].shape[1],
                    "vocabulary": len(judged.last.bias), "trained": trained}
-    (o.out / f"row-mlp-{about['layer']}.json").write_text(json.dumps(description, indent=2) + "\n")
+    file.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
     from onnx.reference import ReferenceEvaluator
     with safe_open(o.rows, "pt") as rows_file:
         sample = rows_file.get_slice("text.rows")[:64]

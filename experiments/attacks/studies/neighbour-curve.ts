@@ -76,7 +76,7 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     const own = await ownTokenProbe(texts.engine, product, "class-means", material, after);
     // What is left of rows after the mean of the token that the probe names.
     const left = async (rows: Float32Array): Promise<Omit<NeighbourRows, "truth">> => {
-      const named = await likeliestTokens(product, own, rows);
+      const named = (await likeliestTokens(product, own, rows, 1)).flat();
       return { left: ownMean.of(rows, named), own: named };
     };
     const [seen, calibrated] = [await left(await read(attacked)), await left(known)];

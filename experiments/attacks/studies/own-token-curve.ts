@@ -109,7 +109,7 @@ export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
 /** The trained network of a layer's hidden rows; null, with the reason reported, where there is none. */
 async function networkOf({ networks, texts, report }: OwnTokenCurve, layer: number): Promise<RowNetwork | null> {
   if (networks === null) return null;
-  const network = await RowNetwork.open(networks, texts.name, layer);
+  const network = await RowNetwork.open(networks, texts.model.name, layer);
   report(network === null ? `layer ${layer}: no network in ${networks}` : `layer ${layer}: ${network.trained}`);
   return network;
 }

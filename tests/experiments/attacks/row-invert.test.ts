@@ -1,9 +1,10 @@
 /** Own tokens from hidden rows of real sessions on a small model, trained networks, and the curve study on its texts. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { Recovery } from "../../../experiments/attacks/attack.ts";
 import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
 import { rowInvert } from "../../../experiments/attacks/methods/row-invert.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
@@ -16,6 +17,7 @@ import { exportRows } from "../../../experiments/attacks/recipe/row-export.ts";
 import { CURVE_FILES, CurveTexts } from "../../../experiments/attacks/studies/curve-texts.ts";
 import { studyOwnTokenCurve } from "../../../experiments/attacks/studies/own-token-curve.ts";
 import type { StudyRow } from "../../../experiments/attacks/studies/study-output.ts";
+import { openMatchingModel } from "./matching-model.ts";
 import { ProbeScene } from "./probe-scene.ts";
 
 describe("row-invert", () => {
@@ -59,12 +61,43 @@ async function writeNetwork(folder: string, model: string, layer: number, sizes:
   const rows = graph.input("rows", "float32", ["n", width]);
   const padded = graph.node("Pad", [rows, graph.integers([0, 0, 0, vocabulary - width])]);
   graph.output("scores", padded, "float32", ["n", vocabulary]);
-  await writeFile(path.join(folder, `row-mlp-${layer}.onnx`), graph.build("scores"));
+  await writeFile(path.join(folder, `${model}-${layer}.onnx`), graph.build("scores"));
   const about = { model, layer, width, vocabulary, trained: "not at all" };
-  await writeFile(path.join(folder, `row-mlp-${layer}.json`), JSON.stringify(about));
+  await writeFile(path.join(folder, `${model}-${layer}.json`), JSON.stringify(about));
 }
 
 describe("row networks", () => {
+  it("read deep rows of the default model in place of probes that learned from little, but never those of position 0", async () => {
+    const layer = 7;
+    const scene = await openMatchingModel({ alpha: 1 }, layer, 24);
+    const nowhere = await mkdtemp(path.join(tmpdir(), "weir-no-network-"));
+    try {
+      const { attacked, preparation } = scene;
+      const view = attacked.session.view(["comp.0"]).filter(({ kind }) => kind === "row");
+      const attackWith = async (given: Readonly<Record<string, unknown>>): Promise<Recovery> => {
+        const options = rowInvert.parseOptions({
+          trainingTokens: 2000,
+          prefixes: 1,
+          probes: ["class-means"],
+          ...given,
+        });
+        const attack = await rowInvert.prepare(preparation, options);
+        const found = await attack.recover(view, scene.known(), { forwardPasses: 0, seed: 1 });
+        await attack.close();
+        return found;
+      };
+      const [plain, read] = [await attackWith({ networks: nowhere }), await attackWith({})];
+      assert.deepEqual([plain.figures.network, read.figures.network], [0, 1]);
+      const hits = ({ guesses }: Recovery): number =>
+        attacked.ids.filter((id, position) => guesses.get(position)?.[0] === id).length;
+      assert.ok(hits(read) > hits(plain) && hits(read) >= 20, `${hits(read)} with, ${hits(plain)} without, of 24`);
+      assert.deepEqual(read.guesses.get(0), plain.guesses.get(0));
+    } finally {
+      await scene.close();
+      await rm(nowhere, { recursive: true });
+    }
+  });
+
   it("score rows as their graph says, and are missed, or refused where they are of another model", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "weir-row-network-"));
     const product = await Float64Product.open(1);
@@ -78,10 +111,8 @@ describe("row networks", () => {
       assert.equal(network.trained, "not at all");
       await network.close();
       assert.equal(await RowNetwork.open(folder, "toy", 2), null);
-      await assert.rejects(
-        RowNetwork.open(folder, "other", 3),
-        /expected one for layer 3 of other, got layer 3 of toy/,
-      );
+      await copyFile(path.join(folder, "toy-3.json"), path.join(folder, "toy-4.json"));
+      await assert.rejects(RowNetwork.open(folder, "toy", 4), /expected one for layer 4 of toy, got layer 3 of toy/);
     } finally {
       await product.close();
       await rm(folder, { recursive: true });

@@ -79,9 +79,10 @@ async function sizesOf(step: PlanStep): Promise<{ prompts: number; effect: strin
   }
   const config = await readAttackConfig(step.config);
   const { minimumDetectableEffect, metric } = config.verdict;
+  const cells = cellsOf(config).length;
   return {
     prompts: config.prompts.count,
     effect: minimumDetectableEffect.toFixed(2),
-    what: `${cellsOf(config).length} cells of ${config.attack.name} on ${step.model}, ${metric}`,
+    what: `${cells} ${cells === 1 ? "cell" : "cells"} of ${config.attack.name} on ${step.model}, ${metric}`,
   };
 }

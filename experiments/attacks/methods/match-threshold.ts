@@ -23,7 +23,7 @@ export interface MatchThresholds {
 
 /** Wrong candidates tried at a position: the model's own best. */
 const WRONG = 64;
-/** Positions of a prompt that are tried, from its start. */
+/** Rows of a prompt that are tried, from its start. */
 const POSITIONS = 24;
 
 /**
@@ -42,9 +42,10 @@ export async function calibrateThresholds(
   for (const { ids, view } of prompts) {
     const rows = view.rows("row", layer);
     const forward = new PrefixForward(engine);
-    for (let position = 0; position < Math.min(ids.length, POSITIONS); position++) {
+    for (let position = 0, seenRows = 0; position < ids.length && seenRows < POSITIONS; position++) {
       const observed = rows.get(position);
       if (observed !== undefined) {
+        seenRows++;
         const proposals = orderByLogits(position === 0 ? opening : forward.nextLogits());
         const wrong = [...proposals.subarray(0, WRONG)].filter((id) => id !== ids[position]);
         const tokens = [ids[position], ...wrong];

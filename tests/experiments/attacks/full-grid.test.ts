@@ -1,12 +1,14 @@
-/** The full grid: every config and every study is a step of it, and all that they name is there; what runs it goes on after a failed step. */
+/** The full grid: every config and study is a step of it, all that they name is there, records are of their configs; a failed step stops no other. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { readRecords } from "../../../experiments/attacks/report/read-records.ts";
 import { attackNamed } from "../../../experiments/attacks/registry.ts";
-import { readAttackConfig, type AttackConfig } from "../../../experiments/attacks/run/attack-config.ts";
+import { configHash, readAttackConfig, type AttackConfig } from "../../../experiments/attacks/run/attack-config.ts";
 import { readExperimentPlan } from "../../../experiments/attacks/run/experiment-plan.ts";
+import { cellsOf } from "../../../experiments/attacks/run/run-cell.ts";
 import { studyArguments } from "../../../experiments/attacks/run/run-plan.ts";
 import { parseRunConfig } from "../../../protocols/fusion/run-config.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
@@ -40,6 +42,25 @@ describe("configs of the attack lab", () => {
       assert.deepEqual(unmeasured(config), []);
       if (path.basename(file) !== SMOKE)
         assert.equal(config.prompts.skip, 60, "attackers were tuned on lines before 60");
+    });
+});
+
+describe("records of cells", () => {
+  for (const file of filesIn("records", ".ndjson").filter((name) => path.basename(name).startsWith("cells-")))
+    it(`${path.basename(file)} is of the config as it stands, from a commit, with controls that held`, async () => {
+      const id = path.basename(file, ".ndjson").slice("cells-".length);
+      const config = await readAttackConfig(path.join(LAB, "configs", `${id}.json`));
+      const { cells, studies } = await readRecords([file]);
+      assert.equal(studies.length, 0);
+      assert.deepEqual(
+        cells.map(({ cell }) => cell),
+        cellsOf(config),
+      );
+      for (const { configHash: hash, void: voided, run } of cells) {
+        assert.equal(hash, configHash(config), `${id}: expected records of the config as it is; run it again`);
+        assert.equal(voided, null);
+        assert.equal(run.dirty, false);
+      }
     });
 });
 

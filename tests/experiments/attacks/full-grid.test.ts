@@ -56,8 +56,10 @@ describe("records of cells", () => {
         cells.map(({ cell }) => cell),
         cellsOf(config),
       );
-      for (const { configHash: hash, void: voided, run } of cells) {
-        assert.equal(hash, configHash(config), `${id}: expected records of the config as it is; run it again`);
+      for (const { model, configHash: hash, void: voided, run } of cells) {
+        // With --model the hash holds the path of the model on the machine that it ran on.
+        if (model === "default")
+          assert.equal(hash, configHash(config), `${id}: expected records of the config as it is; run it again`);
         assert.equal(voided, null);
         assert.equal(run.dirty, false);
       }

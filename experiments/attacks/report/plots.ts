@@ -1,16 +1,19 @@
 /** Plots of records as SVG text. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { METRICS, type Metric } from "../run/attack-config.ts";
 import type { CellRecord } from "../run/cell-record.ts";
 import type { StudyRecord } from "./read-records.ts";
 
 const { document } = parseHTML("<html><body></body></html>");
 const WIDTH = 760;
 
-/** What recovery of hidden tokens each cell of an experiment reached, beside the prior-only control, with intervals. */
+/** Room of a letter of a cell's name, pixels. */
+const LETTER = 5.4;
+
+/** What each cell of an experiment reached on its verdict's metric, beside the prior-only control, with intervals. */
 export function cellPlot(cells: readonly CellRecord[]): string {
-  const { metric } = cells[0].controls.positive;
-  const of = metric in cells[0].scores && cells[0].scores.hiddenAccuracy === undefined ? metric : "hiddenAccuracy";
+  const of = verdictMetric(cells);
   const points = cells.flatMap((cell) =>
     (["attack", "prior only"] as const).flatMap((who) => {
       const interval = (who === "attack" ? cell.scores : cell.prior)[of];
@@ -19,7 +22,7 @@ export function cellPlot(cells: readonly CellRecord[]): string {
   );
   return svg({
     height: 60 + 22 * cells.length,
-    marginLeft: 330,
+    marginLeft: 20 + LETTER * Math.max(...cells.map((cell) => cellName(cell).length)),
     x: { domain: [0, 1], label: of, grid: true },
     y: { label: null, domain: cells.map(cellName) },
     color: { legend: true, domain: ["attack", "prior only"], range: ["#b3261e", "#5f6b7a"] },
@@ -28,6 +31,16 @@ export function cellPlot(cells: readonly CellRecord[]): string {
       Plot.dot(points, { y: "cell", x: "mean", fill: "who", r: 4 }),
     ],
   });
+}
+
+/** The metric that the leak is a difference of in every cell: records name it by that alone. */
+function verdictMetric(cells: readonly CellRecord[]): Metric {
+  const isIt = (metric: Metric): boolean =>
+    cells.every(({ scores, prior, leak }) => {
+      const [attack, control] = [scores[metric], prior[metric]];
+      return attack !== undefined && control !== undefined && Math.abs(attack.mean - control.mean - leak.mean) < 1e-9;
+    });
+  return METRICS.find(isIt) ?? "wholeAccuracy";
 }
 
 /** Which figures of a study's rows are drawn. A name may be a path: "best.top1". */

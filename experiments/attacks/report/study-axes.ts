@@ -9,7 +9,7 @@ export const STUDY_AXES: Readonly<Record<string, readonly StudyAxes[]>> = {
       title: "A row's own token, best probe, by layer",
       x: "layer",
       y: "best.top1",
-      series: ["model", "kind"],
+      series: ["model", "kind", "probes"],
     },
   ],
   collude: (["CompNodes", "AttnNodes"] as const).map((family) => ({
@@ -50,6 +50,7 @@ export const STUDY_AXES: Readonly<Record<string, readonly StudyAxes[]>> = {
       x: { label: "forward passes", figures: BUDGETS },
       y: "share of gaps",
       series: ["model", "layer", "gap"],
+      only: { own: "hidden", exhaustiveUpTo: undefined },
       logarithmic: true,
     },
   ],

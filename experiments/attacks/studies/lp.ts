@@ -9,6 +9,7 @@
  *
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
+import { noiseView } from "../controls/noise-view.ts";
 import { parseArgs } from "node:util";
 import type { PublicKnowledge } from "../attack.ts";
 import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
@@ -22,7 +23,7 @@ import { TokenPrior } from "../lp/token-prior.ts";
 import { misfit, PROVEN, residuals, type HiddenToken } from "../lp/token-program.ts";
 import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import { RecordedView } from "../views/recorded-view.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
@@ -47,6 +48,8 @@ export interface LpStudy {
   readonly evidence: number;
   /** Partial results and outputs are noise of the same size and signs. */
   readonly noise: boolean;
+  /** Partial results and outputs are normal numbers (controls/noise-view.ts): an L1 fit can still read the sizes that `noise` leaves. */
+  readonly normalNoise?: boolean;
   /** Limit of a solve. */
   readonly seconds: number;
   readonly prompts: number;
@@ -98,7 +101,7 @@ export async function studyLp(study: LpStudy): Promise<StudyRow> {
   const accuracy = study.layer === 0 ? wire : await deviation(study, dictionary, calibration, see);
   const cells: Cell[] = [];
   for (const line of attacked) {
-    const seen = await see(line, study.noise);
+    const seen = await see(line, study.noise || study.normalNoise === true);
     const cell = await solveGap(study, seen, dictionary, prior, accuracy);
     cells.push(cell);
     study.report(`lp ${c}x${alpha}: prompt ${cells.length}, ${cell.solved.status}`);
@@ -114,14 +117,14 @@ async function estimatedDictionary({ model, layer, seed }: LpStudy): Promise<Cla
 }
 
 async function sight(
-  { model, c, alpha, layer, sums, seed }: LpStudy,
+  { model, c, alpha, layer, sums, seed, normalNoise }: LpStudy,
   dictionary: TokenDictionary,
   ids: readonly number[],
   noisy: boolean,
 ): Promise<Sight> {
   const session = await model.parties.record(ids);
   const real = session.view(["comp.0"]);
-  const view = noisy ? noisySums(real, seed) : real;
+  const view = noisy ? (normalNoise === true ? normalSums(real, seed) : noisySums(real, seed)) : real;
   const { description, schedule } = session;
   const known: PublicKnowledge = { model: model.model, engine: model.engine, description, schedule };
   const own = await ownRows(view, known, layer);
@@ -224,6 +227,13 @@ function figuresOf(cells: readonly Cell[], accuracy: Accuracy, seed: number): Re
   };
 }
 
+/** Normal numbers in place of partial results and merged outputs; the party's own rows stay. */
+function normalSums(view: RecordedView, seed: number): RecordedView {
+  const isSum = ({ kind }: { readonly kind: string }): boolean => kind === "partial" || kind === "attended";
+  const noise = noiseView(view.filter(isSum), seed);
+  return new RecordedView(view.parties, [...view.filter((tensor) => !isSum(tensor)).tensors, ...noise.tensors]);
+}
+
 /** Every word of partial results and merged outputs times a factor of chance in [0.5, 1.5): same sizes and signs, no prompt fits. */
 function noisySums(view: RecordedView, seed: number): RecordedView {
   const chance = seededChance(seed);
@@ -249,6 +259,7 @@ const settingOf = (study: LpStudy): StudyRow["setting"] => ({
   equations: study.equations,
   ...(study.fit === "l1" ? { evidence: study.evidence } : {}),
   noise: study.noise,
+  ...(study.normalNoise === true ? { normalNoise: true } : {}),
   seconds: study.seconds,
   ...(study.skip > 0 ? { skip: study.skip } : {}),
 });
@@ -268,6 +279,7 @@ async function main(): Promise<void> {
       equations: { type: "string", default: "32" },
       evidence: { type: "string", default: "1" },
       noise: { type: "boolean", default: false },
+      normalNoise: { type: "boolean", default: false },
       seconds: { type: "string", default: "30" },
       prompts: { type: "string", default: "20" },
       skip: { type: "string", default: "0" },
@@ -297,6 +309,7 @@ async function main(): Promise<void> {
         equations: Number(values.equations),
         evidence: Number(values.evidence),
         noise: values.noise,
+        normalNoise: values.normalNoise,
         seconds: Number(values.seconds),
         prompts: Number(values.prompts),
         skip: Number(values.skip),

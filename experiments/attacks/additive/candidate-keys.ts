@@ -7,7 +7,7 @@ import { unrotated } from "../probes/row-kinds.ts";
 /** The words that rows travel in between parties. */
 export type RowWord = "float32" | "float16";
 
-/** k and v of tokens at one position, [tokens, kvHeads·headDim] each. */
+/** k and v rows of tokens at one position, [tokens, kvHeads·headDim] each. */
 export interface KeyPage {
   readonly k: Float32Array;
   readonly v: Float32Array;

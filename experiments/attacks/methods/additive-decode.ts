@@ -17,6 +17,7 @@
  */
 import { z } from "zod";
 import { shards } from "../../../protocols/cascade/sharding.ts";
+import { remembered } from "../../../protocols/remembered.ts";
 import { CandidateKeys, type RowWord } from "../additive/candidate-keys.ts";
 import { decodeSum, type SumDecoding } from "../additive/decode-sum.ts";
 import { mergedSum, shardSums, type MixedRowSource } from "../additive/mixed-rows.ts";
@@ -52,9 +53,8 @@ export const additiveDecode: Attack<AdditiveDecodeOptions> = {
     return {
       async recover(view, known, budget) {
         const word = known.description.wire === "float16" ? "float16" : "float32";
-        const opened = dictionaries.get(word) ?? CandidateKeys.open(preparation.engine, word);
-        dictionaries.set(word, opened);
-        return decodeView(await opened, word, view, known, logPrior, options, budget.seed);
+        const keys = await remembered(dictionaries, word, () => CandidateKeys.open(preparation.engine, word));
+        return decodeView(keys, word, view, known, logPrior, options, budget.seed);
       },
       prior: (view, known) => Promise.resolve(priorGuesses(view, known, text)),
       close: () => Promise.resolve(),

@@ -5,6 +5,7 @@ import type { CalibrationPrompt } from "../attack.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import { orderByLogits } from "../forward/proposals.ts";
 import { scaledL1, type RowMeasure } from "../forward/row-measure.ts";
+import { separatingDistance } from "../metrics/separating-distance.ts";
 
 export interface GapCalibration {
   readonly measure: RowMeasure;
@@ -58,7 +59,7 @@ export async function calibrateGap(
     wrongs.push(...others);
   }
   const [right, wrong] = [Math.max(...rights), Math.min(...wrongs)];
-  return { measure, right, wrong, epsilon: right < wrong ? Math.sqrt(right * wrong) : wrong };
+  return { measure, right, wrong, epsilon: separatingDistance(right, wrong) };
 }
 
 /** Mean absolute difference of the wrong guesses' rows from the observed ones, by feature, [d]. */

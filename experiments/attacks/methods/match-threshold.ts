@@ -2,6 +2,7 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { orderByLogits } from "../forward/proposals.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
+import { separatingDistance } from "../metrics/separating-distance.ts";
 import type { RowMeasure } from "../forward/row-measure.ts";
 import type { CalibrationPrompt } from "../attack.ts";
 
@@ -75,5 +76,5 @@ const LEAST_RIGHT = 1e-8;
 /** Where right and wrong tokens overlap, nothing separates them: the epsilon is then what every wrong token is above. */
 function thresholdOf({ right, wrong }: { readonly right: number; readonly wrong: number }): MatchThreshold {
   const floor = Math.max(right, LEAST_RIGHT);
-  return { right, wrong, epsilon: floor < wrong ? Math.sqrt(floor * wrong) : wrong };
+  return { right, wrong, epsilon: separatingDistance(floor, wrong) };
 }

@@ -15,6 +15,7 @@
  * Test: tests/experiments/attacks/rank-match.test.ts
  */
 import { z } from "zod";
+import { remembered } from "../../../protocols/remembered.ts";
 import type { Attack, Preparation, PublicKnowledge, Recovery } from "../attack.ts";
 import { interleave, logProbabilities, openingLogits, orderByLogits } from "../forward/proposals.ts";
 import { scaledL1 } from "../forward/row-measure.ts";
@@ -70,10 +71,10 @@ export const rankMatch: Attack<RankMatchOptions> = {
     const calibrated = new Map<string, Promise<MisfitThreshold | null>>();
     return {
       async recover(view, known, budget) {
-        const parties = view.parties.join();
-        const misfit = calibrated.get(parties) ?? misfitThreshold(preparation, view.parties, known);
-        calibrated.set(parties, misfit);
-        const knowledge = { preparation, options, opening, probes, thresholds, misfit: await misfit };
+        const misfit = await remembered(calibrated, view.parties.join(), () =>
+          misfitThreshold(preparation, opening, view.parties, known),
+        );
+        const knowledge = { preparation, options, opening, probes, thresholds, misfit };
         return recover(knowledge, view, known, budget.forwardPasses);
       },
       prior: (view, known) => priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
@@ -143,8 +144,8 @@ async function searchPosition(
 ): Promise<{ ids: number[]; fits: boolean }> {
   const order = orderByLogits(logits);
   const { firstBatch, largestBatch, extraGuesses } = options;
-  if (evidence === null || evidence.freedom === 0 || threshold === null)
-    return { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
+  const unseen = { ids: [...order.subarray(0, 1 + extraGuesses)], fits: false };
+  if (evidence === null || evidence.freedom === 0 || threshold === null) return unseen;
   const prior = logProbabilities(logits);
   const freedom = Math.min(evidence.freedom, MOST_FREEDOM);
   const tried: { id: number; misfit: number; cost: number }[] = [];
@@ -162,10 +163,7 @@ async function searchPosition(
     const ahead = next === undefined || next.misfit > Math.max(CLEARLY * best.misfit, threshold.epsilon);
     if (best.misfit <= threshold.epsilon && ahead) return { ids: idsOf(tried, extraGuesses), fits: true };
   }
-  return {
-    ids: tried.length === 0 ? [...order.subarray(0, 1 + extraGuesses)] : idsOf(tried, extraGuesses),
-    fits: false,
-  };
+  return tried.length === 0 ? unseen : { ids: idsOf(tried, extraGuesses), fits: false };
 }
 
 const idsOf = (tried: readonly { readonly id: number }[], extra: number): number[] =>

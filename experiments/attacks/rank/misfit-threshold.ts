@@ -1,12 +1,13 @@
 /** The misfit below which a token fits partial results: calibrated on prompts that the attacker knows. */
 import type { Preparation, PublicKnowledge } from "../attack.ts";
-import { openingLogits, orderByLogits } from "../forward/proposals.ts";
+import { orderByLogits } from "../forward/proposals.ts";
+import { separatingDistance } from "../metrics/separating-distance.ts";
 import { Unrolling } from "./unrolling.ts";
 
 export interface MisfitThreshold {
   /** What right tokens leave, at most in nine of ten. */
   readonly usual: number;
-  /** The geometric mean of the largest misfit of a right token and the least of a wrong one; the latter where they overlap. */
+  /** Between right tokens and wrong ones (separatingDistance). */
   readonly epsilon: number;
 }
 
@@ -19,10 +20,10 @@ const LEAST = 1e-8;
 /** Misfits at the positions of other nodes, as `parties` see them of the calibration prompts; null: their sums say nothing of any. */
 export async function misfitThreshold(
   { engine, layer, calibration }: Pick<Preparation, "engine" | "layer" | "calibration">,
+  opening: ArrayLike<number>,
   parties: readonly string[],
   known: PublicKnowledge,
 ): Promise<MisfitThreshold | null> {
-  const opening = await openingLogits(engine);
   const rights: number[] = [];
   let wrong = Infinity;
   for (const { ids, view: all } of calibration) {
@@ -45,6 +46,8 @@ export async function misfitThreshold(
   if (rights.length === 0) return null;
   rights.sort((a, b) => a - b);
   const largest = Math.max(LEAST, rights[rights.length - 1]);
-  const epsilon = largest < wrong ? Math.sqrt(largest * wrong) : wrong;
-  return { usual: Math.max(LEAST, rights[Math.floor(USUAL * rights.length)]), epsilon };
+  return {
+    usual: Math.max(LEAST, rights[Math.floor(USUAL * rights.length)]),
+    epsilon: separatingDistance(largest, wrong),
+  };
 }

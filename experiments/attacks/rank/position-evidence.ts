@@ -1,15 +1,15 @@
-import type { KeyValue } from "./residual-sums.ts";
+import type { KeyPage } from "../additive/candidate-keys.ts";
 
 /** What a party saw of a position whose row it didn't see. */
 export interface PositionEvidence {
   /** Numbers that a right token brings to zero; 0: nothing can be said. */
   readonly freedom: number;
   /** What tokens leave unexplained, root mean square over `freedom`, [tokens]; `candidates`: their k and v rows [tokens, kvHeads·headDim]. */
-  misfits(candidates: KeyValue): Float64Array;
+  misfits(candidates: KeyPage): Float64Array;
 }
 
 /** The position's own key and value rows, as an AttnNode of a coalition received them. */
-export function seenKeys(seen: KeyValue): PositionEvidence {
+export function seenKeys(seen: KeyPage): PositionEvidence {
   const sizes = { k: rms(seen.k), v: rms(seen.v) };
   const width = seen.k.length;
   return {

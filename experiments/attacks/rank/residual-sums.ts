@@ -6,17 +6,12 @@
  * G - w (v, 1)ᵀ has rank n - 1 (Wedderburn's rank reduction, 1934), whatever the other unknown tokens are.
  */
 import type { AttentionSpec } from "../../../layers/program.ts";
+import type { KeyPage } from "../additive/candidate-keys.ts";
 import { without } from "../additive/subspace-scores.ts";
 import type { MixedRow, MixedSum } from "../additive/mixed-rows.ts";
 import { rowLogits, valueHeadOf } from "../additive/row-logits.ts";
 import type { PositionEvidence } from "./position-evidence.ts";
 import { tailEnergy } from "./tail-energy.ts";
-
-/** Key and value rows at a layer, [kvHeads·headDim] each, or of many tokens one after the other. */
-export interface KeyValue {
-  readonly k: Float32Array;
-  readonly v: Float32Array;
-}
 
 /** One value head's part. */
 interface HeadSums {
@@ -56,7 +51,7 @@ export class ResidualSums implements PositionEvidence {
   static of(
     sums: readonly MixedSum[],
     position: number,
-    known: ReadonlyMap<number, KeyValue>,
+    known: ReadonlyMap<number, KeyPage>,
     attention: AttentionSpec,
   ): ResidualSums | null {
     const seeing = sums.flatMap(({ rows }) => rows).filter(({ keys }) => keys.includes(position));
@@ -79,7 +74,7 @@ export class ResidualSums implements PositionEvidence {
    * What candidates leave unexplained, root mean square over `freedom`; k, v [candidates, kvHeads·headDim]. At the level of rounding for
    * the right one. Without freedom nothing is said: NaN.
    */
-  misfits({ k, v }: KeyValue): Float64Array {
+  misfits({ k, v }: KeyPage): Float64Array {
     const { headDim, kvHeads } = this.#attention;
     const width = kvHeads * headDim;
     const left = new Float64Array(k.length / width);
@@ -118,7 +113,7 @@ const MAX_EXPONENT = 30;
 function headSums(
   sums: readonly MixedRow[],
   valueHead: number,
-  known: ReadonlyMap<number, KeyValue>,
+  known: ReadonlyMap<number, KeyPage>,
   attention: AttentionSpec,
   valueSize: number,
 ): HeadSums {

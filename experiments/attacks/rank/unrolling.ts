@@ -1,18 +1,19 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { shards } from "../../../protocols/cascade/sharding.ts";
+import type { KeyPage } from "../additive/candidate-keys.ts";
 import { mergedSum, shardSums, type MixedRowSource, type MixedSum } from "../additive/mixed-rows.ts";
 import type { PublicKnowledge } from "../attack.ts";
 import { LayerZeroDictionary } from "../forward/layer-zero-dictionary.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { seenKeys, type PositionEvidence } from "./position-evidence.ts";
-import { ResidualSums, type KeyValue } from "./residual-sums.ts";
+import { ResidualSums } from "./residual-sums.ts";
 
 /** One prompt in the making: tokens so far, their keys and values, and the sums that are left. */
 export class Unrolling {
   readonly forward: PrefixForward;
   readonly #layer: number;
-  readonly #known = new Map<number, KeyValue>();
+  readonly #known = new Map<number, KeyPage>();
   readonly #sums: readonly MixedSum[];
   readonly #onWire: (rows: Float32Array | Float64Array) => Float32Array;
 
@@ -45,7 +46,7 @@ export class Unrolling {
   }
 
   /** Keys and values at the layer of candidates for the next position. */
-  async keysOf(tokens: readonly number[]): Promise<KeyValue> {
+  async keysOf(tokens: readonly number[]): Promise<KeyPage> {
     const batch = await this.forward.run(
       tokens.map(() => []),
       tokens,

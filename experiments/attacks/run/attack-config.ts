@@ -1,8 +1,7 @@
 /** The config of an experiment: question, verdict rule and sizes are written down before it runs. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
+import { readJson } from "./read-json.ts";
 
 /** Shares in [0, 1] that a prompt's recovery is scored by. Hidden: tokens of positions that the coalition saw nothing of directly. */
 export const METRICS = [
@@ -77,18 +76,8 @@ export const attackConfig = z.strictObject({
 export type AttackConfig = z.infer<typeof attackConfig>;
 
 /** Reads a config. Throws Error naming the file, the key, what was expected and what came. */
-export async function readAttackConfig(file: string): Promise<AttackConfig> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw new Error(`${file}: expected a JSON file that can be read, got ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const parsed = attackConfig.safeParse(value);
-  if (!parsed.success) throw new Error(`${file}: ${schemaFaults(parsed.error, value, "content")}`);
-  return parsed.data;
+export function readAttackConfig(file: string): Promise<AttackConfig> {
+  return readJson(file, attackConfig, file);
 }
 
 /** What a config means, in 16 hex digits: records of other configs aren't resumed. */

@@ -1,8 +1,7 @@
 /** The full grid of the attack lab as a list of steps: every config, and every study with its flags, sizes and minutes. */
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
+import { readJson } from "./read-json.ts";
 
 const named = {
   name: z.string().regex(/^[a-z0-9-]+$/, "lower-case words joined by -"),
@@ -52,19 +51,10 @@ export type StudyStep = Extract<PlanStep, { kind: "study" }>;
 
 /** Reads a plan; its files become absolute. Throws Error naming the file, the key, what was expected and what came. */
 export async function readExperimentPlan(file: string): Promise<ExperimentPlan> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw new Error(`plan ${file}: expected a JSON file that can be read, got ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const parsed = experimentPlan.safeParse(value);
-  if (!parsed.success) throw new Error(`plan ${file}: ${schemaFaults(parsed.error, value, "content")}`);
+  const plan = await readJson(file, experimentPlan, `plan ${file}`);
   const at = (name: string): string => path.resolve(path.dirname(file), name);
   return {
-    steps: parsed.data.steps.map((step) =>
+    steps: plan.steps.map((step) =>
       step.kind === "config" ? { ...step, config: at(step.config) } : { ...step, study: at(step.study) },
     ),
   };

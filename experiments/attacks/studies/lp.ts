@@ -9,9 +9,9 @@
  *
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
-import { noiseView } from "../controls/noise-view.ts";
 import { parseArgs } from "node:util";
 import type { PublicKnowledge } from "../attack.ts";
+import { noiseView } from "../controls/noise-view.ts";
 import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
 import { ClassMeanDictionary } from "../lp/class-mean-dictionary.ts";
 import { observationsOf } from "../lp/observations.ts";
@@ -23,7 +23,7 @@ import { TokenPrior } from "../lp/token-prior.ts";
 import { misfit, PROVEN, residuals, type HiddenToken } from "../lp/token-program.ts";
 import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import { RecordedView } from "../views/recorded-view.ts";
+import { RecordedView, type ViewTensor } from "../views/recorded-view.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyRow } from "./study-output.ts";
@@ -227,20 +227,18 @@ function figuresOf(cells: readonly Cell[], accuracy: Accuracy, seed: number): Re
   };
 }
 
+const isSum = ({ kind }: Pick<ViewTensor, "kind">): boolean => kind === "partial" || kind === "attended";
+
 /** Normal numbers in place of partial results and merged outputs; the party's own rows stay. */
 function normalSums(view: RecordedView, seed: number): RecordedView {
-  const isSum = ({ kind }: { readonly kind: string }): boolean => kind === "partial" || kind === "attended";
-  const noise = noiseView(view.filter(isSum), seed);
-  return new RecordedView(view.parties, [...view.filter((tensor) => !isSum(tensor)).tensors, ...noise.tensors]);
+  return RecordedView.union([view.filter((tensor) => !isSum(tensor)), noiseView(view.filter(isSum), seed)]);
 }
 
 /** Every word of partial results and merged outputs times a factor of chance in [0.5, 1.5): same sizes and signs, no prompt fits. */
 function noisySums(view: RecordedView, seed: number): RecordedView {
   const chance = seededChance(seed);
-  return view.map(({ kind, data }) =>
-    kind === "partial" || kind === "attended"
-      ? Float32Array.from(data as Float32Array, (x) => x * (0.5 + chance()))
-      : data,
+  return view.map((tensor) =>
+    isSum(tensor) ? Float32Array.from(tensor.data as Float32Array, (x) => x * (0.5 + chance())) : tensor.data,
   );
 }
 

@@ -30,10 +30,7 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 2,
   headDim: 4,
-  causal: true,
   window: 5,
-  softCap: null,
-  sharpness: 1,
 });
 const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 1e10, wordMultiplyAddsPerSecond: 4e8 });
 const WORKLOAD = { promptLength: 9, newTokens: 3, precision: "fine", parties: [2, 3] } as const;

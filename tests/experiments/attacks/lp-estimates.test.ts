@@ -19,10 +19,6 @@ describe("a dictionary of class means", () => {
       kvHeads: 2,
       group: 1,
       headDim: 4,
-      causal: true,
-      window: null,
-      softCap: null,
-      sharpness: 1,
     });
     const engine = await referenceEngine(model);
     try {

@@ -19,10 +19,6 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 2,
   headDim: 8,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
 });
 const engine = await referenceEngine(MODEL);
 const dictionary = new LayerZeroDictionary(engine, "float32");

@@ -43,7 +43,6 @@ test("candidates are what the plain model computes: windows, soft caps, grouped 
       kvHeads: 2,
       group: 2,
       headDim: 4,
-      causal: true,
       window,
       softCap,
       sharpness: 3,

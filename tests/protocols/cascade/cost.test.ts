@@ -113,8 +113,6 @@ async function measured(
     headDim: 2,
     causal,
     window,
-    softCap: null,
-    sharpness: 1,
   });
   const engine = zeroEngine(model);
   const deployment = await inProcessDeployment(model, engine, {

@@ -108,10 +108,6 @@ describe("a sharded model in float64", () => {
       kvHeads: 1,
       group: 2,
       headDim: 4,
-      causal: true,
-      window: null,
-      softCap: null,
-      sharpness: 1,
     });
     const engine = await referenceEngine(model);
     const deployment = await inProcessDeployment(model, engine, { alpha: 3, beta: 3 });
@@ -136,10 +132,7 @@ describe("a sharded model in float64", () => {
       kvHeads: 2,
       group: 1,
       headDim: 4,
-      causal: true,
       window: 5,
-      softCap: null,
-      sharpness: 1,
     });
     const engine = await referenceEngine(model);
     const deployment = await inProcessDeployment(model, engine, { alpha: 2, beta: 2 });

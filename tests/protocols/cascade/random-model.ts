@@ -13,17 +13,19 @@ export interface RandomModelOptions {
   /** Query heads for each key/value head. */
   readonly group: number;
   readonly headDim: number;
-  readonly causal: boolean;
-  /** Window of every other layer, beginning with the first; null: none. */
-  readonly window: number | null;
-  readonly softCap: number | null;
-  /** Factor on q and k weights: large ones make extreme logits. */
-  readonly sharpness: number;
+  /** Default: true. */
+  readonly causal?: boolean;
+  /** Window of every other layer, beginning with the first; null, the default: none. */
+  readonly window?: number | null;
+  /** Default: null. */
+  readonly softCap?: number | null;
+  /** Factor on q and k weights: large ones make extreme logits. Default: 1. */
+  readonly sharpness?: number;
 }
 
 /** A Llama-like model with these shapes. */
 export function randomModel(options: RandomModelOptions): Model {
-  const { layers, kvHeads, group, headDim } = options;
+  const { layers, kvHeads, group, headDim, causal = true, window = null, softCap = null, sharpness = 1 } = options;
   const heads = kvHeads * group;
   const spec: ModelSpec = {
     modelType: "llama",
@@ -39,10 +41,10 @@ export function randomModel(options: RandomModelOptions): Model {
     activation: "silu",
     rope: { inverseFrequencies: Array.from({ length: headDim / 2 }, (_, i) => 100 ** (-(2 * i) / headDim)) },
     attentionScale: 1 / Math.sqrt(headDim),
-    attentionSoftCap: options.softCap,
+    attentionSoftCap: softCap,
     logitSoftCap: null,
-    causal: options.causal,
-    windows: Array.from({ length: layers }, (_, layer) => (layer % 2 === 0 ? options.window : null)),
+    causal,
+    windows: Array.from({ length: layers }, (_, layer) => (layer % 2 === 0 ? window : null)),
     tiedHead: true,
     qkvBias: true,
     outputBias: false,
@@ -60,7 +62,7 @@ export function randomModel(options: RandomModelOptions): Model {
     parameters,
     source: emptySource,
     fingerprint: `random ${JSON.stringify(options)}`,
-    load: (name) => Promise.resolve(randomValues(parameters.get(name)!, options)),
+    load: (name) => Promise.resolve(randomValues(parameters.get(name)!, options.seed, sharpness)),
     close: () => Promise.resolve(),
   };
 }
@@ -71,7 +73,7 @@ export function randomIds(seed: number, length: number): number[] {
   return Array.from({ length }, () => Math.floor(generator.nextUnit() * 17));
 }
 
-function randomValues({ spec }: StoredParameter, { seed, sharpness }: RandomModelOptions): Float32Array {
+function randomValues({ spec }: StoredParameter, seed: number, sharpness: number): Float32Array {
   const generator = new Generator(String(seed), spec.name);
   const scale = /\.(q|k)\.weight$/.test(spec.name) ? sharpness : 1;
   const values = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));

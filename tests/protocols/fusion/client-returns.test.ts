@@ -63,10 +63,6 @@ describe("a session that its client gives up", () => {
     kvHeads: 1,
     group: 2,
     headDim: 2,
-    causal: true,
-    window: null,
-    softCap: null,
-    sharpness: 1,
   });
   const rule: ShardingRule = { rule: "round-robin", parts: 2 };
   const ids = randomIds(5, 7);

@@ -26,10 +26,7 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 2,
   headDim: 2,
-  causal: true,
   window: 4,
-  softCap: null,
-  sharpness: 1,
 });
 const TWO: ShardingRule = { rule: "round-robin", parts: 2 };
 

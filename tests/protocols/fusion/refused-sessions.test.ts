@@ -27,10 +27,6 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 1,
   headDim: 2,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
 });
 const TWO: ShardingRule = { rule: "round-robin", parts: 2 };
 const IDS = randomIds(6, 5);

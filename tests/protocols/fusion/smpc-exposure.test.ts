@@ -21,10 +21,6 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 2,
   headDim: 2,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
 });
 const TWO: ShardingRule = { rule: "clusters", parts: 2, c: 2 };
 const IDS = randomIds(4, 7);

@@ -18,10 +18,6 @@ const MODEL = randomModel({
   kvHeads: 1,
   group: 1,
   headDim: 4,
-  causal: true,
-  window: null,
-  softCap: null,
-  sharpness: 1,
 });
 const IDS = randomIds(6, 5);
 const STEPS = 3;

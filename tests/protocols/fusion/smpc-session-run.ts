@@ -44,9 +44,6 @@ export const fourLayers = (sharpness = 1): Model =>
     kvHeads: 1,
     group: 2,
     headDim: 4,
-    causal: true,
-    window: null,
-    softCap: null,
     sharpness,
   });
 

@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
-import { benchSmpc } from "../experiments/bench/smpc-bench.ts";
-import type { SmpcBenchRecord } from "../experiments/bench/smpc-record.ts";
-import type { LayersToRun } from "../experiments/bench/smpc-workload.ts";
-import type { Widths } from "../experiments/bench/smpc-reference.ts";
+import { benchSmpc } from "../experiments/bench/smpc/bench.ts";
+import type { SmpcBenchRecord } from "../experiments/bench/smpc/record.ts";
+import type { LayersToRun } from "../experiments/bench/smpc/workload.ts";
+import type { Widths } from "../experiments/bench/smpc/reference.ts";
 import type { SyntheticShape } from "../experiments/bench/synthetic-layer.ts";
 import { PRECISIONS, type PrecisionName } from "../protocols/smpc/lowering/precision.ts";
 import { nonNegativeInteger, positiveInteger } from "./positive-integer.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { InvalidArgumentError, type Command } from "commander";
 import { openModel } from "../layers/model.ts";
-import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
 import { makeRanges, rangesJson } from "../protocols/smpc/calibration/load-ranges.ts";
 import type { ModelRanges } from "../protocols/smpc/lowering/ranges.ts";
 import { progress } from "./progress.ts";

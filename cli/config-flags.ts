@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/run-config.ts";
+import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/config/run-config.ts";
 
 /** Adds a flag for every key of the run config, with its description and default, and --config. */
 export function addConfigFlags(

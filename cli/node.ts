@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { openModel } from "../layers/model.ts";
-import { Node } from "../protocols/fusion/node.ts";
-import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
-import { readCertificates } from "../protocols/fusion/remote-deployment.ts";
-import { checkNodeName, readTopology } from "../protocols/fusion/topology.ts";
+import { Node } from "../protocols/fusion/node/node.ts";
+import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
+import { readCertificates } from "../protocols/fusion/deployment/remote-deployment.ts";
+import { checkNodeName, readTopology } from "../protocols/fusion/deployment/topology.ts";
 import { positiveInteger } from "./positive-integer.ts";
 import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
 

@@ -1,5 +1,5 @@
-import { INFERRED, type ExposureKind } from "../protocols/fusion/ledger.ts";
-import type { RunRecord } from "../protocols/fusion/run-record.ts";
+import { INFERRED, type ExposureKind } from "../protocols/fusion/record/ledger.ts";
+import type { RunRecord } from "../protocols/fusion/record/run-record.ts";
 import { textTable } from "./text-table.ts";
 
 /** What a run cost and who saw what, for a person. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { openRun } from "../protocols/fusion/run-prompt.ts";
+import { openRun } from "../protocols/fusion/client/run-prompt.ts";
 import { addConfigFlags, readConfig } from "./config-flags.ts";
 import { progress } from "./progress.ts";
 import { runTable } from "./run-table.ts";

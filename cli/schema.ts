@@ -4,11 +4,11 @@ import { attackConfig } from "../experiments/attacks/run/attack-config.ts";
 import { cellRecord } from "../experiments/attacks/run/cell-record.ts";
 import { verifyRecord } from "../experiments/verify/verify-record.ts";
 import { benchRecord } from "../experiments/bench/bench-record.ts";
-import { smpcBenchRecord } from "../experiments/bench/smpc-record.ts";
+import { smpcBenchRecord } from "../experiments/bench/smpc/record.ts";
 import { planRecord } from "../experiments/plan/plan-record.ts";
-import { runConfig } from "../protocols/fusion/run-config.ts";
-import { runRecord } from "../protocols/fusion/run-record.ts";
-import { topologySchema } from "../protocols/fusion/topology.ts";
+import { runConfig } from "../protocols/fusion/config/run-config.ts";
+import { runRecord } from "../protocols/fusion/record/run-record.ts";
+import { topologySchema } from "../protocols/fusion/deployment/topology.ts";
 import { proofRecord } from "./prove-record.ts";
 
 const SCHEMAS = {

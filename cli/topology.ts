@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { int, literal, strictObject, union } from "zod";
-import { schemaFaults } from "../protocols/fusion/schema-faults.ts";
-import { makeTopology, parseTopology } from "../protocols/fusion/topology.ts";
+import { schemaFaults } from "../protocols/fusion/config/schema-faults.ts";
+import { makeTopology, parseTopology } from "../protocols/fusion/deployment/topology.ts";
 
 const parts = int().min(1).max(64);
 /** Room for the ports of 64 + 64 * 64 nodes above the first. */

@@ -1,8 +1,8 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { DEFAULT_MODEL } from "../protocols/fusion/open-deployment.ts";
-import { startNodeProcesses } from "../protocols/fusion/node-processes.ts";
-import { readTopology } from "../protocols/fusion/topology.ts";
+import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
+import { startNodeProcesses } from "../protocols/fusion/node/node-processes.ts";
+import { readTopology } from "../protocols/fusion/deployment/topology.ts";
 
 interface UpFlags {
   readonly topology: string;

@@ -1,4 +1,4 @@
-import type { PartyWire } from "../protocols/smpc/gate.ts";
+import type { PartyWire } from "../protocols/smpc/plan/gate.ts";
 import { Generator } from "../shares/generator.ts";
 import type { UniformWords } from "../shares/sharing.ts";
 import type { Words } from "../shares/words.ts";

@@ -3,9 +3,9 @@
  * model is compared with it, and secrecy is counted on it. Dealt words are shared as the dealer shares them: all but the last party's
  * words are random, the last is explicit. A seed stands for random words here (the generator is taken as ideal).
  */
-import type { DealerWalk, Gate, PartyWalk, PartyWire, PublicFactors } from "../protocols/smpc/gate.ts";
+import type { DealerWalk, Gate, PartyWalk, PartyWire, PublicFactors } from "../protocols/smpc/plan/gate.ts";
 import { maskedShare, sumMasked } from "../protocols/smpc/gates/open.ts";
-import type { GateName, InstructionOf, ValueId, ValueInfo } from "../protocols/smpc/instruction.ts";
+import type { GateName, InstructionOf, ValueId, ValueInfo } from "../protocols/smpc/plan/instruction.ts";
 import { ring } from "../shares/ring.ts";
 import { joinShares, splitWords, type UniformWords } from "../shares/sharing.ts";
 import type { MaskedWords, MaskWords, ShareWords, Words } from "../shares/words.ts";

@@ -1,5 +1,5 @@
 /**
- * The inner loops of reading a narrow wire in a larger ring (protocols/smpc/narrow-wire.ts), in one pass in WebAssembly.
+ * The inner loops of reading a narrow wire in a larger ring (protocols/smpc/product/narrow-wire.ts), in one pass in WebAssembly.
  * Test: tests/shares/lift-kernels.test.ts
  */
 import { kernels, memory, SLOTS, TILE_WORDS } from "./kernel-memory.ts";

@@ -1,16 +1,16 @@
 /** A model whose layers run partly under SMPC, opened once: what it computes for a text, and what that cost. */
 import { rowArgMax } from "../verify/golden.ts";
 import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
-import { Client, type ClientSession } from "../../protocols/fusion/client.ts";
-import { describeSession } from "../../protocols/fusion/describe-session.ts";
-import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/open-deployment.ts";
-import { totalCpuSeconds } from "../../protocols/fusion/party-report.ts";
-import type { RunConfig } from "../../protocols/fusion/run-config.ts";
-import { sessionCosts, type SessionCosts } from "../../protocols/fusion/session-costs.ts";
-import { placementOf } from "../../protocols/fusion/smpc-choice.ts";
-import { smpcRecord } from "../../protocols/fusion/smpc-record.ts";
+import { Client, type ClientSession } from "../../protocols/fusion/client/client.ts";
+import { describeSession } from "../../protocols/fusion/session/describe-session.ts";
+import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/deployment/open-deployment.ts";
+import { totalCpuSeconds } from "../../protocols/fusion/record/party-report.ts";
+import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
+import { sessionCosts, type SessionCosts } from "../../protocols/fusion/record/session-costs.ts";
+import { placementOf } from "../../protocols/fusion/session/smpc-choice.ts";
+import { smpcRecord } from "../../protocols/fusion/record/smpc-record.ts";
 import { loadRanges } from "../../protocols/smpc/calibration/load-ranges.ts";
-import type { FailedRow } from "../../protocols/smpc/hand-over.ts";
+import type { FailedRow } from "../../protocols/smpc/run/hand-over.ts";
 import type { ModelRanges } from "../../protocols/smpc/lowering/ranges.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 

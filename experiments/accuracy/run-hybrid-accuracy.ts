@@ -8,10 +8,10 @@
  * setting.
  */
 import { parseArgs } from "node:util";
-import { runConfig } from "../../protocols/fusion/run-config.ts";
-import { chosenLayers } from "../../protocols/fusion/smpc-choice.ts";
+import { runConfig } from "../../protocols/fusion/config/run-config.ts";
+import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
 import { PRECISIONS, type PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
-import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { accuracyTexts, type AccuracyText } from "./accuracy-texts.ts";
 import { distributionDifference, type DistributionDifference } from "./distribution-difference.ts";
 import { greedyDifference, type GreedyDifference } from "./greedy-difference.ts";

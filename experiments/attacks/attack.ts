@@ -2,7 +2,7 @@
 import type { Model } from "../../layers/model.ts";
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import type { Schedule } from "../../protocols/cascade/schedule.ts";
-import type { SessionDescription } from "../../protocols/fusion/session-description.ts";
+import type { SessionDescription } from "../../protocols/fusion/session/session-description.ts";
 import type { RecordedView } from "./views/recorded-view.ts";
 
 /** What everyone knows: the weights, the session's public description and so its schedule. Never a prompt. */

@@ -3,7 +3,7 @@
  * attention heads, series over dealt words. `node --import tsx experiments/bench/ring-products.ts` prints medians of CPU time.
  */
 import { Float64Product } from "../../layers/onnx/float64-product.ts";
-import { PublicMatrix } from "../../protocols/smpc/public-matrix.ts";
+import { PublicMatrix } from "../../protocols/smpc/factors/public-matrix.ts";
 import { Generator } from "../../shares/generator.ts";
 import { packedSeriesSums } from "../../shares/packed-series.ts";
 import { multiplyMatrices, transposed, wholeBlock } from "../../shares/secret-product.ts";

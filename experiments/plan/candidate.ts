@@ -1,6 +1,6 @@
 import { segmentsOf } from "../../protocols/cascade/segments.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
-import { runConfig, type RunConfig } from "../../protocols/fusion/run-config.ts";
+import { runConfig, type RunConfig } from "../../protocols/fusion/config/run-config.ts";
 
 /**
  * How positions are sharded where layers are in Cascade: alpha CompNodes, clusters of c tokens, each cut into m for the AttnNodes; and

@@ -7,10 +7,10 @@ import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
 import { scaleExchangeCost } from "../../protocols/cascade/scale-exchange.ts";
 import type { CostExpressions } from "../../protocols/cost.ts";
-import { seedCost } from "../../protocols/fusion/session-dealer.ts";
+import { seedCost } from "../../protocols/fusion/session/session-dealer.ts";
 import { gates } from "../../protocols/smpc/gates/registry.ts";
-import { handOverCost } from "../../protocols/smpc/hand-over.ts";
-import { inputShareCost } from "../../protocols/smpc/share-rows.ts";
+import { handOverCost } from "../../protocols/smpc/run/hand-over.ts";
+import { inputShareCost } from "../../protocols/smpc/run/share-rows.ts";
 
 const CASCADE: readonly (readonly [step: string, how: string, cost: CostExpressions])[] = [
   ["input", "a step, where layer 0 is in Cascade", inputCost],

@@ -1,5 +1,5 @@
-import { chosenLayers } from "../../protocols/fusion/smpc-choice.ts";
-import type { RunConfig } from "../../protocols/fusion/run-config.ts";
+import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
+import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import type { Candidate, CascadeShape, SmpcShape } from "./candidate.ts";
 
 /** The grid that candidates are taken from. */

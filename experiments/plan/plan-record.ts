@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { runConfig } from "../../protocols/fusion/run-config.ts";
-import { runRecord } from "../../protocols/fusion/run-record.ts";
+import { runConfig } from "../../protocols/fusion/config/run-config.ts";
+import { runRecord } from "../../protocols/fusion/record/run-record.ts";
 
 const bytes = z.int().min(0);
 const count = z.int().min(0);

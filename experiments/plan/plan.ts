@@ -2,9 +2,9 @@
 import path from "node:path";
 import { openModel } from "../../layers/model.ts";
 import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
-import { DEFAULT_MODEL } from "../../protocols/fusion/open-deployment.ts";
-import type { RunConfig } from "../../protocols/fusion/run-config.ts";
-import { scheduleOf } from "../../protocols/fusion/session-description.ts";
+import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
+import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
+import { scheduleOf } from "../../protocols/fusion/session/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SyntheticShape } from "../bench/synthetic-layer.ts";
 import { configOf, machinesOf, type Candidate } from "./candidate.ts";

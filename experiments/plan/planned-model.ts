@@ -2,12 +2,12 @@
 import { bert } from "../../layers/architectures/bert.ts";
 import { llama } from "../../layers/architectures/llama.ts";
 import type { Model } from "../../layers/model.ts";
-import type { CostedModel } from "../../protocols/fusion/expected-cost.ts";
-import { rangesOf } from "../../protocols/fusion/smpc-choice.ts";
+import type { CostedModel } from "../../protocols/fusion/record/expected-cost.ts";
+import { rangesOf } from "../../protocols/fusion/session/smpc-choice.ts";
 import { rangeOfSite } from "../../protocols/smpc/calibration/margins.ts";
-import { LayerWeights } from "../../protocols/smpc/layer-weights.ts";
+import { LayerWeights } from "../../protocols/smpc/factors/layer-weights.ts";
 import type { ModelRanges, SiteRange } from "../../protocols/smpc/lowering/ranges.ts";
-import { ParameterStatistics } from "../../protocols/smpc/parameter-statistics.ts";
+import { ParameterStatistics } from "../../protocols/smpc/factors/parameter-statistics.ts";
 import { syntheticLayer, syntheticRanges, trainedWidths, type SyntheticShape } from "../bench/synthetic-layer.ts";
 
 export interface PlannedModel extends CostedModel {

@@ -1,12 +1,12 @@
 /** Costs of runs of layers under SMPC: each is lowered once for a step, whatever the shardings and placements around it. */
 import type { Schedule } from "../../protocols/cascade/schedule.ts";
 import type { Segment } from "../../protocols/cascade/segments.ts";
-import type { SegmentCosts } from "../../protocols/fusion/expected-smpc-cost.ts";
+import type { SegmentCosts } from "../../protocols/fusion/record/expected-smpc-cost.ts";
 import { lowerLayers } from "../../protocols/smpc/lowering/lower-layers.ts";
 import { PRECISIONS, type PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
-import type { SegmentFormat } from "../../protocols/smpc/placement.ts";
-import { planCost, type PlanCost } from "../../protocols/smpc/plan-cost.ts";
-import { planFormat } from "../../protocols/smpc/plan-format.ts";
+import type { SegmentFormat } from "../../protocols/smpc/plan/placement.ts";
+import { planCost, type PlanCost } from "../../protocols/smpc/plan/plan-cost.ts";
+import { planFormat } from "../../protocols/smpc/plan/plan-format.ts";
 import type { PlannedModel } from "./planned-model.ts";
 
 interface LoweredStep {

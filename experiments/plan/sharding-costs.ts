@@ -8,9 +8,9 @@ import {
   pairQuantities,
   stepQuantities,
   type CostedModel,
-} from "../../protocols/fusion/expected-cost.ts";
-import type { Exposure } from "../../protocols/fusion/ledger.ts";
-import { scheduleOf, type SessionDescription } from "../../protocols/fusion/session-description.ts";
+} from "../../protocols/fusion/record/expected-cost.ts";
+import type { Exposure } from "../../protocols/fusion/record/ledger.ts";
+import { scheduleOf, type SessionDescription } from "../../protocols/fusion/session/session-description.ts";
 import { plannedExposures } from "./planned-ledger.ts";
 
 export type Running = { -readonly [figure in keyof CostFigures]: number };

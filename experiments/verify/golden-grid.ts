@@ -1,7 +1,7 @@
 /** Every golden model through every sharding of a grid, in memory and over sockets. */
 import path from "node:path";
-import type { RunConfig } from "../../protocols/fusion/run-config.ts";
-import { runConfig } from "../../protocols/fusion/run-config.ts";
+import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
+import { runConfig } from "../../protocols/fusion/config/run-config.ts";
 import type { VerifyRecord } from "./verify-record.ts";
 import { verify } from "./verify.ts";
 

@@ -6,7 +6,7 @@
  * The declared interval ends one unit below that. What is left to real numbers is e^c e^-d = e^x.
  */
 import { exp, expTable } from "../../protocols/smpc/gates/exp.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/instruction.ts";
+import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { roundToWords } from "../../shares/table-kernels.ts";
 import type { Words } from "../../shares/words.ts";

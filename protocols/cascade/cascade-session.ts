@@ -2,7 +2,7 @@ import type { SamplingRule } from "../../layers/sampling.ts";
 import type { Tensor } from "../../layers/tensor.ts";
 import type { MessageKey, WireTensor, WireWord } from "../wire/endpoint.ts";
 import type { Role } from "../wire/messages.ts";
-import type { SmpcPlacement } from "../smpc/placement.ts";
+import type { SmpcPlacement } from "../smpc/plan/placement.ts";
 import type { MergeScales } from "./merge-scales.ts";
 import type { Schedule } from "./schedule.ts";
 

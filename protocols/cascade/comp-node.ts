@@ -14,7 +14,7 @@ import { sampleToken } from "../../layers/sampling.ts";
 import { takeRows, type Tensor } from "../../layers/tensor.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "./cascade-session.ts";
-import { shareRows } from "../smpc/share-rows.ts";
+import { shareRows } from "../smpc/run/share-rows.ts";
 import { formatAt, receiveRows, tensorOf } from "./hand-over-rows.ts";
 import { mergePartials } from "./post-pass.ts";
 import { sendProjections, type LayerAt } from "./pre-pass.ts";

@@ -1,6 +1,6 @@
 import { allocate, type Tensor, type Word } from "../../layers/tensor.ts";
-import { handOverBytes, joinRows, type JoinedRows } from "../smpc/hand-over.ts";
-import type { SegmentFormat } from "../smpc/placement.ts";
+import { handOverBytes, joinRows, type JoinedRows } from "../smpc/run/hand-over.ts";
+import type { SegmentFormat } from "../smpc/plan/placement.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
 import { smpcName } from "./schedule.ts";

@@ -1,7 +1,7 @@
 /** `weir run --json` on the default model. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { runRecord, type RunRecord } from "../../protocols/fusion/run-record.ts";
+import { runRecord, type RunRecord } from "../../protocols/fusion/record/run-record.ts";
 import { weir } from "./weir-command.ts";
 
 const PROMPT = "The river ran past the mill, and the";

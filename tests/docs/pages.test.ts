@@ -5,13 +5,13 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { proofRecord } from "../../cli/prove-record.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
-import { smpcBenchRecord } from "../../experiments/bench/smpc-record.ts";
+import { smpcBenchRecord } from "../../experiments/bench/smpc/record.ts";
 import { planRecord } from "../../experiments/plan/plan-record.ts";
 import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
 import { architectureOf, ARCHITECTURES } from "../../layers/architectures/registry.ts";
 import { BLOCK_FORMATS } from "../../layers/weights/ggml-blocks.ts";
-import { runRecord } from "../../protocols/fusion/run-record.ts";
+import { runRecord } from "../../protocols/fusion/record/run-record.ts";
 import { MODELS_FOLDER } from "../layers/golden-models.ts";
 import { recordFields } from "./record-fields.ts";
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { it } from "node:test";
 import { promisify } from "node:util";
-import { nodeNames } from "../../protocols/fusion/deployment.ts";
+import { nodeNames } from "../../protocols/fusion/deployment/deployment.ts";
 
 const WEIR = path.resolve(import.meta.dirname, "../../cli/weir.mjs");
 

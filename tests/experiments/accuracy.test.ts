@@ -9,7 +9,7 @@ import { greedyDifference } from "../../experiments/accuracy/greedy-difference.t
 import { HybridParties } from "../../experiments/accuracy/hybrid-parties.ts";
 import { PlainReadings } from "../../experiments/accuracy/plain-readings.ts";
 import { rowErrors } from "../../experiments/accuracy/row-errors.ts";
-import { runConfig } from "../../protocols/fusion/run-config.ts";
+import { runConfig } from "../../protocols/fusion/config/run-config.ts";
 import { MODELS_FOLDER } from "../layers/golden-models.ts";
 
 describe("differences of distributions", () => {

@@ -4,8 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { benchSmpc, type SmpcBenchOptions } from "../../experiments/bench/smpc-bench.ts";
-import { smpcBenchRecord, type SmpcBenchRecord } from "../../experiments/bench/smpc-record.ts";
+import { benchSmpc, type SmpcBenchOptions } from "../../experiments/bench/smpc/bench.ts";
+import { smpcBenchRecord, type SmpcBenchRecord } from "../../experiments/bench/smpc/record.ts";
 import { MODELS_FOLDER } from "../layers/golden-models.ts";
 
 const ROWS = 6;

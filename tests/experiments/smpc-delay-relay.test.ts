@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { it } from "node:test";
-import { delayRelay } from "../../experiments/bench/smpc-delay-relay.ts";
+import { delayRelay } from "../../experiments/bench/smpc/delay-relay.ts";
 
 const DELAY_MS = 40;
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { syntheticLayer, syntheticRanges, trainedWidths } from "../../experiments/bench/synthetic-layer.ts";
 import { lowerLayers } from "../../protocols/smpc/lowering/lower-layers.ts";
-import { ParameterStatistics } from "../../protocols/smpc/parameter-statistics.ts";
-import type { Instruction, WireInfo } from "../../protocols/smpc/instruction.ts";
+import { ParameterStatistics } from "../../protocols/smpc/factors/parameter-statistics.ts";
+import type { Instruction, WireInfo } from "../../protocols/smpc/plan/instruction.ts";
 
 const ROWS = 128;
 

@@ -30,8 +30,9 @@ const PASSES = [
 ].map((name) => `protocols/cascade/${name}.ts`);
 /** What SMPC parties and the dealer do; each gate is a file. */
 const SECRET_PASSES = [
-  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
-  ...["session-dealer", "smpc-party"].map((name) => `protocols/fusion/${name}.ts`),
+  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/run/${name}.ts`),
+  "protocols/fusion/session/session-dealer.ts",
+  "protocols/fusion/node/smpc-party.ts",
 ];
 const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
 /** Those that round numbers. */
@@ -39,7 +40,7 @@ const ROUNDING = new Set([
   ...["pre-pass", "attention-pass", "post-pass", "merge", "scale-exchange", "masked-merge"].map(
     (name) => `protocols/cascade/${name}.ts`,
   ),
-  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/${name}.ts`),
+  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/run/${name}.ts`),
 ]);
 
 const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: CHECKOUT, encoding: "utf8" })
@@ -59,19 +60,19 @@ describe("the house", () => {
       ["layers/tensor.ts", "../protocols/cost.ts"],
       ["layers/onnx/engine.ts", "../../tests/run.ts"],
       ["protocols/wire/frame.ts", "../cascade/merge.ts"],
-      ["protocols/cascade/merge.ts", "../fusion/client.ts"],
+      ["protocols/cascade/merge.ts", "../fusion/client/client.ts"],
       ["protocols/cost.ts", "./wire/frame.ts"],
-      ["protocols/wire/frame.ts", "../smpc/placement.ts"],
-      ["protocols/smpc/placement.ts", "../wire/frame.ts"],
-      ["protocols/smpc/placement.ts", "../cascade/merge.ts"],
-      ["protocols/smpc/gates/open.ts", "../../fusion/client.ts"],
-      ["protocols/cascade/merge.ts", "../fusion/smpc-program.ts"],
+      ["protocols/wire/frame.ts", "../smpc/plan/placement.ts"],
+      ["protocols/smpc/plan/placement.ts", "../../wire/frame.ts"],
+      ["protocols/smpc/plan/placement.ts", "../../cascade/merge.ts"],
+      ["protocols/smpc/gates/open.ts", "../../fusion/client/client.ts"],
+      ["protocols/cascade/merge.ts", "../fusion/session/smpc-program.ts"],
       ["protocols/elsewhere/x.ts", "../wire/frame.ts"],
-      ["protocols/fusion/client.ts", "../elsewhere/x.ts"],
-      ["protocols/fusion/client.ts", "../../experiments/verify/verify.ts"],
+      ["protocols/fusion/client/client.ts", "../../elsewhere/x.ts"],
+      ["protocols/fusion/client/client.ts", "../../../experiments/verify/verify.ts"],
       ["experiments/verify/verify.ts", "../../cli/run.ts"],
       ["cli/run.ts", "../proofs/lemma.ts"],
-      ["protocols/fusion/client.ts", "../../elsewhere.ts"],
+      ["protocols/fusion/client/client.ts", "../../../elsewhere.ts"],
     ]) {
       for (const statement of [
         `import { x } from "${to}";`,
@@ -82,9 +83,9 @@ describe("the house", () => {
       ])
         assert.equal(wrongImports(new Map([[from, statement]])).length, 1, `${from}: ${statement}`);
     }
-    const allowed = `import { a } from "../wire/frame.ts"; import b from "ws"; import c from "../../layers/tensor.ts";`;
-    assert.deepEqual(wrongImports(new Map([["protocols/fusion/client.ts", allowed]])), []);
-    const shares = `import { a } from "../smpc/share-rows.ts"; import b from "../cost.ts"; import c from "./merge.ts";`;
+    const allowed = `import { a } from "../../wire/frame.ts"; import b from "ws"; import c from "../../../layers/tensor.ts";`;
+    assert.deepEqual(wrongImports(new Map([["protocols/fusion/client/client.ts", allowed]])), []);
+    const shares = `import { a } from "../smpc/run/share-rows.ts"; import b from "../cost.ts"; import c from "./merge.ts";`;
     assert.deepEqual(wrongImports(new Map([["protocols/cascade/comp-node.ts", shares]])), []);
   });
 

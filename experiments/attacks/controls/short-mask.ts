@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { SegmentFormat } from "../../../protocols/smpc/placement.ts";
+import type { SegmentFormat } from "../../../protocols/smpc/plan/placement.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 
 /**

@@ -2,7 +2,7 @@
 import type { Attack, Preparation, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { score, type Scores, type Seen } from "../metrics/score.ts";
-import { gapAndCluster } from "../../../protocols/fusion/ledger.ts";
+import { gapAndCluster } from "../../../protocols/fusion/record/ledger.ts";
 import type { RecordedSession } from "../views/recording-parties.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import type { AttackConfig } from "./attack-config.ts";

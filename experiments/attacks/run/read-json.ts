@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
-import { schemaFaults } from "../../../protocols/fusion/schema-faults.ts";
+import { schemaFaults } from "../../../protocols/fusion/config/schema-faults.ts";
 
 /** What a JSON file holds, checked by a schema. Throws Error that begins with `from` and names the key, what was expected and what came. */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, from: string): Promise<T> {

@@ -2,7 +2,7 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { attackNamed } from "../registry.ts";
 import { configHash, type AttackConfig } from "./attack-config.ts";
 import { cellRecord, type CellRecord } from "./cell-record.ts";

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { readSafetensorsFile, type TensorData } from "../../../layers/weights/safetensors-file.ts";
-import { viewName, type ViewEntry, type ViewIndex } from "../../../protocols/fusion/view-recorder.ts";
+import { viewName, type ViewEntry, type ViewIndex } from "../../../protocols/fusion/record/view-recorder.ts";
 
 /** One tensor of a view, and who saw it. */
 export interface ViewTensor extends ViewEntry {

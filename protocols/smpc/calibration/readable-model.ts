@@ -2,7 +2,7 @@ import type { Model } from "../../../layers/model.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import { parameterNames } from "../../../layers/parameter-names.ts";
 import type { Algebra, BlockProgram } from "../../../layers/program.ts";
-import type { ParameterSource } from "../parameter-statistics.ts";
+import type { ParameterSource } from "../factors/parameter-statistics.ts";
 
 /** A model whose parameters are read by name: one on disk, or made up. */
 export interface ReadableModel {

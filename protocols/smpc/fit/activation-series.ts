@@ -1,4 +1,4 @@
-import type { SeriesActivation, Series } from "../instruction.ts";
+import type { SeriesActivation, Series } from "../plan/instruction.ts";
 import { erf } from "../../../layers/reference/erf.ts";
 import { fitMinimax, type MinimaxFit } from "./least-squares.ts";
 

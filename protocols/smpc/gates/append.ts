@@ -10,9 +10,9 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { ClearWords, MaskedWords, MaskWords, ShareWords, Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { wireOf } from "../wire-of.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** Rows of earlier steps, then new ones. */
 export const append: Gate<"append"> = {

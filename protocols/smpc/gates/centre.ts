@@ -11,8 +11,8 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueInfo } from "../instruction.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
 
 /** Removal of the row mean. */
 export const centre: Gate<"centre"> = {

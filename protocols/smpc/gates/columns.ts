@@ -11,8 +11,8 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate, PublicFactors } from "../gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
+import type { Gate, PublicFactors } from "../plan/gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
 
 /** Multiplication and addition of parameters by column. */
 export const columns: Gate<"columns"> = {

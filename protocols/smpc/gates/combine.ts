@@ -10,8 +10,8 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueId } from "../instruction.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueId } from "../plan/instruction.ts";
 
 /** A linear combination with integer factors. */
 export const combine: Gate<"combine"> = {

@@ -16,12 +16,12 @@ import { pickPackedWords } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
-import { exponential } from "../exponential.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueInfo } from "../instruction.ts";
-import { shareOf } from "../plan-builder.ts";
-import { tiles } from "../tiles.ts";
-import { wireOf } from "../wire-of.ts";
+import { exponential } from "../factors/exponential.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { tiles } from "../product/tiles.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** The exponential of an opened wire. */
 export const exp: Gate<"exp"> = {

@@ -11,12 +11,12 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { liftedMask, minusCarry, publicLift, topBits } from "../narrow-wire.ts";
-import { shareOf } from "../plan-builder.ts";
-import { take, tiles } from "../tiles.ts";
-import { wireOf } from "../wire-of.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { liftedMask, minusCarry, publicLift, topBits } from "../product/narrow-wire.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { take, tiles } from "../product/tiles.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** Wire to share in any ring. */
 export const extend: Gate<"extend"> = {

@@ -9,7 +9,7 @@
  * Error bound: 0 units.
  * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
  */
-import type { Gate } from "../gate.ts";
+import type { Gate } from "../plan/gate.ts";
 
 /** A share from outside; the executor does the work. */
 export const input: Gate<"input"> = {

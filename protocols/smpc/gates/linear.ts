@@ -11,8 +11,8 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import { MAX_RING_BITS, type Words } from "../../../shares/words.ts";
-import type { Gate, PublicFactors } from "../gate.ts";
-import type { InstructionOf, ValueInfo } from "../instruction.ts";
+import type { Gate, PublicFactors } from "../plan/gate.ts";
+import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
 
 /** Multiplication by a matrix of the model. */
 export const linear: Gate<"linear"> = {

@@ -12,13 +12,13 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../attention-layout.ts";
-import type { Gate } from "../gate.ts";
-import { productPairs, sumOfProducts, type Block } from "../head-product.ts";
-import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { shareOf } from "../plan-builder.ts";
-import { take } from "../tiles.ts";
-import { wireOf } from "../wire-of.ts";
+import { keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../plan/attention-layout.ts";
+import type { Gate } from "../plan/gate.ts";
+import { productPairs, sumOfProducts, type Block } from "../product/head-product.ts";
+import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { take } from "../product/tiles.ts";
+import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
 
 /** p v over visible entries. */

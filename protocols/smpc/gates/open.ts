@@ -11,7 +11,7 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import { lowBits, type MaskedWords, type ShareWords, type Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
+import type { Gate } from "../plan/gate.ts";
 
 /** What a party sends of its share of x and its share of the mask: x_i + r_i mod 2^bits, canonical. */
 export function maskedShare(x: ShareWords, mask: ShareWords, bits: number): Words {

@@ -12,7 +12,7 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
+import type { Gate } from "../plan/gate.ts";
 
 /** Subtraction of the sequence's first row. */
 export const pivot: Gate<"pivot"> = {

@@ -1,5 +1,5 @@
-import type { Gate } from "../gate.ts";
-import type { GateName } from "../instruction.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { GateName } from "../plan/instruction.ts";
 import { append } from "./append.ts";
 import { centre } from "./centre.ts";
 import { columns } from "./columns.ts";

@@ -13,9 +13,9 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueInfo } from "../instruction.ts";
-import { rotaryTable } from "../rotary-table.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import { rotaryTable } from "../factors/rotary-table.ts";
 
 /** Rotary embedding by a public table. */
 export const rotate: Gate<"rotate"> = {

@@ -11,10 +11,10 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { MaskedWords, ShareWords, Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../attention-layout.ts";
-import type { Gate } from "../gate.ts";
-import type { AttentionLayout } from "../instruction.ts";
-import { wireOf } from "../wire-of.ts";
+import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { AttentionLayout } from "../plan/instruction.ts";
+import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
 
 /** Entries minus a row wire. */

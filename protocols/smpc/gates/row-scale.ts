@@ -12,11 +12,17 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { dealProduct, dealtForProduct, missingBits, partyProduct, type NarrowProduct } from "../narrow-product.ts";
-import { shareOf } from "../plan-builder.ts";
-import { wireOf } from "../wire-of.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import {
+  dealProduct,
+  dealtForProduct,
+  missingBits,
+  partyProduct,
+  type NarrowProduct,
+} from "../product/narrow-product.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** Groups of columns times a number each. */
 export const rowScale: Gate<"row-scale"> = {

@@ -8,9 +8,9 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../attention-layout.ts";
-import type { Gate } from "../gate.ts";
-import type { AttentionLayout } from "../instruction.ts";
+import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { AttentionLayout } from "../plan/instruction.ts";
 
 /** Sums of ragged rows. */
 export const rowSum: Gate<"row-sum"> = {

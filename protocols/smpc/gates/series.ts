@@ -15,12 +15,12 @@ import { packedSeriesSums, seriesWords, type DealtSeries } from "../../../shares
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords, seriesSums } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
-import type { InstructionOf, ValueInfo } from "../instruction.ts";
-import { shareOf } from "../plan-builder.ts";
-import { take, tiles } from "../tiles.ts";
-import { cosines, integerCosines } from "../turn-table.ts";
-import { wireOf } from "../wire-of.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { take, tiles } from "../product/tiles.ts";
+import { cosines, integerCosines } from "../factors/turn-table.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** What the kernels on packed words take: entries of a table, magnitudes of a dealt word. */
 const LARGEST_TABLE = 2 ** 20;

@@ -13,7 +13,7 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../gate.ts";
+import type { Gate } from "../plan/gate.ts";
 
 /** Truncation that spends ring bits. */
 export const shift: Gate<"shift"> = {

@@ -14,13 +14,20 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../attention-layout.ts";
-import type { DealtWords, Gate } from "../gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../instruction.ts";
-import { liftedMask, minusCarry, publicLift, publicLiftNonNegative, topBits, type PublicLift } from "../narrow-wire.ts";
-import { shareOf } from "../plan-builder.ts";
-import { take, tiles } from "../tiles.ts";
-import { wireOf } from "../wire-of.ts";
+import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
+import type { DealtWords, Gate } from "../plan/gate.ts";
+import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import {
+  liftedMask,
+  minusCarry,
+  publicLift,
+  publicLiftNonNegative,
+  topBits,
+  type PublicLift,
+} from "../product/narrow-wire.ts";
+import { shareOf } from "../plan/plan-builder.ts";
+import { take, tiles } from "../product/tiles.ts";
+import { wireOf } from "../plan/wire-of.ts";
 
 /** Squares of entries times a number a row. */
 export const squareScale: Gate<"square-scale"> = {

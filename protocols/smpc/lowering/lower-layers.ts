@@ -1,8 +1,8 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
-import type { Plan, ValueId } from "../instruction.ts";
-import type { ParameterStatistics } from "../parameter-statistics.ts";
-import { PlanBuilder, RingBudgetError } from "../plan-builder.ts";
+import type { Plan, ValueId } from "../plan/instruction.ts";
+import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
+import { PlanBuilder, RingBudgetError } from "../plan/plan-builder.ts";
 import { loweringAlgebra } from "./algebra.ts";
 import { lowerAttention } from "./attention.ts";
 import { bitsAbove, Lowering, type Lowered } from "./lowering.ts";

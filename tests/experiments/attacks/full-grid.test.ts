@@ -10,7 +10,7 @@ import { configHash, readAttackConfig, type AttackConfig } from "../../../experi
 import { readExperimentPlan } from "../../../experiments/attacks/run/experiment-plan.ts";
 import { cellsOf } from "../../../experiments/attacks/run/run-cell.ts";
 import { studyArguments } from "../../../experiments/attacks/run/run-plan.ts";
-import { parseRunConfig } from "../../../protocols/fusion/run-config.ts";
+import { parseRunConfig } from "../../../protocols/fusion/config/run-config.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 
 const LAB = path.resolve(import.meta.dirname, "../../../experiments/attacks");

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import type {
   AttackBudget,
   CalibrationPrompt,

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { monolithicModel } from "../../../layers/onnx/monolithic-model.ts";
 import { shardingFrom } from "../../../protocols/cascade/sharding.ts";
-import { inProcessDeployment } from "../../../protocols/fusion/in-process-deployment.ts";
+import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-process-deployment.ts";
 import { maxError, openGolden } from "../../layers/golden-models.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 import { anyRule } from "./arbitraries.ts";

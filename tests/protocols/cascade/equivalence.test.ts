@@ -5,8 +5,11 @@ import { GREEDY } from "../../../layers/sampling.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { shardingFrom } from "../../../protocols/cascade/sharding.ts";
-import { Client } from "../../../protocols/fusion/client.ts";
-import { inProcessDeployment, type InProcessOptions } from "../../../protocols/fusion/in-process-deployment.ts";
+import { Client } from "../../../protocols/fusion/client/client.ts";
+import {
+  inProcessDeployment,
+  type InProcessOptions,
+} from "../../../protocols/fusion/deployment/in-process-deployment.ts";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { maxError } from "../../layers/golden-models.ts";
 import { anyRule } from "./arbitraries.ts";

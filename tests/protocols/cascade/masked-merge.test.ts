@@ -13,11 +13,11 @@ import { MaskedSum, weighedWords } from "../../../protocols/cascade/masked-merge
 import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { logSums, weightsOf } from "../../../protocols/cascade/scale-exchange.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import { Client } from "../../../protocols/fusion/client.ts";
-import { inProcessDeployment } from "../../../protocols/fusion/in-process-deployment.ts";
-import { scheduleOf } from "../../../protocols/fusion/session-description.ts";
-import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
-import { viewName, type ViewIndex } from "../../../protocols/fusion/view-recorder.ts";
+import { Client } from "../../../protocols/fusion/client/client.ts";
+import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-process-deployment.ts";
+import { scheduleOf } from "../../../protocols/fusion/session/session-description.ts";
+import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
+import { viewName, type ViewIndex } from "../../../protocols/fusion/record/view-recorder.ts";
 import { maxError } from "../../layers/golden-models.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 import { anyRule } from "./arbitraries.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { shardingFrom, shardingRule, shards, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import { gapAndCluster } from "../../../protocols/fusion/ledger.ts";
+import { gapAndCluster } from "../../../protocols/fusion/record/ledger.ts";
 import { anyRule } from "./arbitraries.ts";
 
 describe("shardings", () => {

@@ -4,11 +4,11 @@ import { GREEDY } from "../../../layers/sampling.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import { Client } from "../../../protocols/fusion/client.ts";
-import type { Deployment } from "../../../protocols/fusion/deployment.ts";
-import { generate } from "../../../protocols/fusion/generation.ts";
-import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
-import { SESSION_VERSION, type SessionDescription } from "../../../protocols/fusion/session-description.ts";
+import { Client } from "../../../protocols/fusion/client/client.ts";
+import type { Deployment } from "../../../protocols/fusion/deployment/deployment.ts";
+import { generate } from "../../../protocols/fusion/client/generation.ts";
+import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
+import { SESSION_VERSION, type SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
 
 export interface Sharded {
   /** [N, d] after the last layer, before the final norm */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { GREEDY } from "../../../layers/sampling.ts";
-import { generate } from "../../../protocols/fusion/generation.ts";
-import { Client } from "../../../protocols/fusion/client.ts";
-import { describeSession } from "../../../protocols/fusion/describe-session.ts";
-import type { LocalProcesses } from "../../../protocols/fusion/local-processes.ts";
-import { openDeployment } from "../../../protocols/fusion/open-deployment.ts";
-import { runConfig } from "../../../protocols/fusion/run-config.ts";
+import { generate } from "../../../protocols/fusion/client/generation.ts";
+import { Client } from "../../../protocols/fusion/client/client.ts";
+import { describeSession } from "../../../protocols/fusion/session/describe-session.ts";
+import type { LocalProcesses } from "../../../protocols/fusion/deployment/local-processes.ts";
+import { openDeployment } from "../../../protocols/fusion/deployment/open-deployment.ts";
+import { runConfig } from "../../../protocols/fusion/config/run-config.ts";
 
 describe("a node process that is killed in the middle of a generation", () => {
   for (const victim of ["comp.1", "attn.0.1"]) {

@@ -1,8 +1,8 @@
 /** Topologies in which one machine could open shares are refused, unless they say that they are insecure. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { colocations, machineOf } from "../../../protocols/fusion/machines.ts";
-import { makeTopology, parseTopology } from "../../../protocols/fusion/topology.ts";
+import { colocations, machineOf } from "../../../protocols/fusion/deployment/machines.ts";
+import { makeTopology, parseTopology } from "../../../protocols/fusion/deployment/topology.ts";
 
 const CASCADE = makeTopology(2, 1, ["10.0.0.1", "10.0.0.2"], 7700);
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { parseRunConfig, shardingsOf, type RunConfig } from "../../../protocols/fusion/run-config.ts";
+import { parseRunConfig, shardingsOf, type RunConfig } from "../../../protocols/fusion/config/run-config.ts";
 
 const CLUSTERS = { rule: "clusters", parts: 2, c: 1 };
 

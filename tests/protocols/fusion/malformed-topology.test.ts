@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { makeTopology, parseTopology, type Topology } from "../../../protocols/fusion/topology.ts";
+import { makeTopology, parseTopology, type Topology } from "../../../protocols/fusion/deployment/topology.ts";
 
 const GOOD = makeTopology(2, 1, ["127.0.0.1"], 7700);
 const changed = (change: Record<string, unknown>): string => JSON.stringify({ ...GOOD, ...change });

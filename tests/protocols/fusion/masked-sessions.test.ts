@@ -6,13 +6,16 @@ import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import { Client, type ClientSession } from "../../../protocols/fusion/client.ts";
-import { generate } from "../../../protocols/fusion/generation.ts";
-import { inProcessDeployment, type InProcessOptions } from "../../../protocols/fusion/in-process-deployment.ts";
-import { joinTopology } from "../../../protocols/fusion/remote-deployment.ts";
-import { parseRunConfig } from "../../../protocols/fusion/run-config.ts";
-import { sessionCosts } from "../../../protocols/fusion/session-costs.ts";
-import { makeTopology } from "../../../protocols/fusion/topology.ts";
+import { Client, type ClientSession } from "../../../protocols/fusion/client/client.ts";
+import { generate } from "../../../protocols/fusion/client/generation.ts";
+import {
+  inProcessDeployment,
+  type InProcessOptions,
+} from "../../../protocols/fusion/deployment/in-process-deployment.ts";
+import { joinTopology } from "../../../protocols/fusion/deployment/remote-deployment.ts";
+import { parseRunConfig } from "../../../protocols/fusion/config/run-config.ts";
+import { sessionCosts } from "../../../protocols/fusion/record/session-costs.ts";
+import { makeTopology } from "../../../protocols/fusion/deployment/topology.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 import { argmax } from "../../layers/golden-models.ts";
 import { randomIds } from "../cascade/random-model.ts";

@@ -4,16 +4,19 @@ import type { Model } from "../../../layers/model.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
-import { Client, type ClientSession } from "../../../protocols/fusion/client.ts";
-import type { Deployment } from "../../../protocols/fusion/deployment.ts";
-import { generate } from "../../../protocols/fusion/generation.ts";
-import { inProcessDeployment, type InProcessOptions } from "../../../protocols/fusion/in-process-deployment.ts";
-import type { PartyReport } from "../../../protocols/fusion/party-report.ts";
-import { placementOf, rangesOf, type SmpcChoice } from "../../../protocols/fusion/smpc-choice.ts";
-import type { SessionDescription } from "../../../protocols/fusion/session-description.ts";
+import { Client, type ClientSession } from "../../../protocols/fusion/client/client.ts";
+import type { Deployment } from "../../../protocols/fusion/deployment/deployment.ts";
+import { generate } from "../../../protocols/fusion/client/generation.ts";
+import {
+  inProcessDeployment,
+  type InProcessOptions,
+} from "../../../protocols/fusion/deployment/in-process-deployment.ts";
+import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
+import { placementOf, rangesOf, type SmpcChoice } from "../../../protocols/fusion/session/smpc-choice.ts";
+import type { SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
 import { GREEDY } from "../../../layers/sampling.ts";
 import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
-import type { SmpcPlacement } from "../../../protocols/smpc/placement.ts";
+import type { SmpcPlacement } from "../../../protocols/smpc/plan/placement.ts";
 import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
 import { maxError } from "../../layers/golden-models.ts";
 import { randomModel } from "../cascade/random-model.ts";

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { nodeNames } from "../../../protocols/fusion/deployment.ts";
-import { runRecord } from "../../../protocols/fusion/run-record.ts";
+import { nodeNames } from "../../../protocols/fusion/deployment/deployment.ts";
+import { runRecord } from "../../../protocols/fusion/record/run-record.ts";
 import { weir } from "../../cli/weir-command.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 

@@ -1,12 +1,12 @@
 import type { AttentionSpec } from "../../../layers/program.ts";
-import { visibleKeys, kvHeadOf } from "../../../protocols/smpc/attention-layout.ts";
-import type { Plan } from "../../../protocols/smpc/instruction.ts";
+import { visibleKeys, kvHeadOf } from "../../../protocols/smpc/plan/attention-layout.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { lowerAttention } from "../../../protocols/smpc/lowering/attention.ts";
 import { Lowering } from "../../../protocols/smpc/lowering/lowering.ts";
 import type { Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import { SiteNames, type SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
-import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
-import { PlanBuilder } from "../../../protocols/smpc/plan-builder.ts";
+import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import { PlanBuilder } from "../../../protocols/smpc/plan/plan-builder.ts";
 
 export interface AttentionRun {
   readonly spec: AttentionSpec;

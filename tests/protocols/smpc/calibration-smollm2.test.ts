@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { openModel } from "../../../layers/model.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { makeRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
 import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";

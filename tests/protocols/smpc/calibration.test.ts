@@ -7,7 +7,7 @@ import { isVisible } from "../../../layers/reference/attention.ts";
 import { parameterReader, referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { DEFAULT_MODEL } from "../../../protocols/fusion/open-deployment.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { calibrate } from "../../../protocols/smpc/calibration/calibrate.ts";
 import { calibrationText } from "../../../protocols/smpc/calibration/calibration-text.ts";
 import { loadRanges, rangesFileOf, readRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
@@ -17,7 +17,7 @@ import { readableModel, type LayerSpan } from "../../../protocols/smpc/calibrati
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import { columnBounds, encodeColumns } from "../../../protocols/smpc/lowering/column-bounds.ts";
 import type { ModelRanges, SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
-import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
+import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
 import { MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 

@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { CorrelationError, type BatchLabel, type CorrelationStore } from "../../../protocols/smpc/correlation-store.ts";
-import { FileCorrelationStore } from "../../../protocols/smpc/file-correlation-store.ts";
-import { MemoryCorrelationStore } from "../../../protocols/smpc/memory-correlation-store.ts";
+import {
+  CorrelationError,
+  type BatchLabel,
+  type CorrelationStore,
+} from "../../../protocols/smpc/run/correlation-store.ts";
+import { FileCorrelationStore } from "../../../protocols/smpc/run/file-correlation-store.ts";
+import { MemoryCorrelationStore } from "../../../protocols/smpc/run/memory-correlation-store.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 
 const LABEL: BatchLabel = { batch: "17/0/3", plan: "abcd", party: 1 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { exponential } from "../../../protocols/smpc/exponential.ts";
+import { exponential } from "../../../protocols/smpc/factors/exponential.ts";
 import { exp, expTable } from "../../../protocols/smpc/gates/exp.ts";
-import type { InstructionOf, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+import type { InstructionOf, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { runGate } from "./gate-bench.ts";
 import { anySetting } from "./gate-values.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { extend } from "../../../protocols/smpc/gates/extend.ts";
-import { liftedMask, publicLift, topBits } from "../../../protocols/smpc/narrow-wire.ts";
+import { liftedMask, publicLift, topBits } from "../../../protocols/smpc/product/narrow-wire.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 import { anySetting, narrowValues, shareInfo, wireInfo } from "./gate-values.ts";
 

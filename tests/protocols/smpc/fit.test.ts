@@ -10,7 +10,7 @@ import { seriesPrecision } from "../../../protocols/smpc/fit/series-precision.ts
 import { tanhSeries } from "../../../protocols/smpc/fit/tanh-series.ts";
 import { exp } from "../../../protocols/smpc/gates/exp.ts";
 import { series } from "../../../protocols/smpc/gates/series.ts";
-import type { Series, SeriesActivation } from "../../../protocols/smpc/instruction.ts";
+import type { Series, SeriesActivation } from "../../../protocols/smpc/plan/instruction.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Gate } from "../../../protocols/smpc/gate.ts";
+import type { Gate } from "../../../protocols/smpc/plan/gate.ts";
 import { diagonal } from "../../../protocols/smpc/gates/diagonal.ts";
 import { extend } from "../../../protocols/smpc/gates/extend.ts";
 import { runGate } from "./gate-bench.ts";

@@ -14,8 +14,8 @@ import type {
   PartyWire,
   PublicFactors,
   WordSource,
-} from "../../../protocols/smpc/gate.ts";
-import type { GateName, InstructionOf, ValueId, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+} from "../../../protocols/smpc/plan/gate.ts";
+import type { GateName, InstructionOf, ValueId, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
 import {

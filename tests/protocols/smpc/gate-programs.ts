@@ -6,9 +6,9 @@ import type {
   MatrixSource,
   Plan,
   ValueId,
-} from "../../../protocols/smpc/instruction.ts";
-import { PlanBuilder } from "../../../protocols/smpc/plan-builder.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+} from "../../../protocols/smpc/plan/instruction.ts";
+import { PlanBuilder } from "../../../protocols/smpc/plan/plan-builder.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { Generator } from "../../../shares/generator.ts";
 import type { Words } from "../../../shares/words.ts";
 

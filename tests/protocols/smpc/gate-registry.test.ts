@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { evaluateCost } from "../../../protocols/cost.ts";
-import type { Gate } from "../../../protocols/smpc/gate.ts";
+import type { Gate } from "../../../protocols/smpc/plan/gate.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import type {
   AttentionLayout,
@@ -11,7 +11,7 @@ import type {
   InstructionOf,
   MatrixSource,
   ValueInfo,
-} from "../../../protocols/smpc/instruction.ts";
+} from "../../../protocols/smpc/plan/instruction.ts";
 import { missingHeaders } from "../../house/house-rules.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../../..");

@@ -1,6 +1,6 @@
 /** What gate tests draw their inputs from: values of a range with its edges, attention layouts of all kinds. */
 import fc from "fast-check";
-import type { AttentionLayout, ShareInfo, WireInfo } from "../../../protocols/smpc/instruction.ts";
+import type { AttentionLayout, ShareInfo, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
 
 /** Signed integers of [-2^(bits - 1), 2^(bits - 1)), edges and zero often. */
 export function signedOf(bits: number): fc.Arbitrary<bigint> {

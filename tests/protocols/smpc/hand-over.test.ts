@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { handOverBytes, joinRows, packRows } from "../../../protocols/smpc/hand-over.ts";
-import type { SegmentFormat } from "../../../protocols/smpc/placement.ts";
-import { shareFrom, shareMessageBytes, shareRows } from "../../../protocols/smpc/share-rows.ts";
+import { handOverBytes, joinRows, packRows } from "../../../protocols/smpc/run/hand-over.ts";
+import type { SegmentFormat } from "../../../protocols/smpc/plan/placement.ts";
+import { shareFrom, shareMessageBytes, shareRows } from "../../../protocols/smpc/run/share-rows.ts";
 
 const FORMAT: SegmentFormat = {
   inputBits: 43,

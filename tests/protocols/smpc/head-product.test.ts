@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { sumOfProducts } from "../../../protocols/smpc/head-product.ts";
+import { sumOfProducts } from "../../../protocols/smpc/product/head-product.ts";
 
 /** Words of 64 bits, edges of limbs and halves often. */
 const anyWord = fc.oneof(

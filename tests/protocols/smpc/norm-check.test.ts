@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_PRECISION, FINE_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { tinyLayer } from "./tiny-plan.ts";
 
 const ROWS = 8;

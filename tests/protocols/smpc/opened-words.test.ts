@@ -12,9 +12,9 @@ import { test } from "node:test";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { sumMasked } from "../../../protocols/smpc/gates/open.ts";
-import type { InstructionOf, Plan, WireInfo } from "../../../protocols/smpc/instruction.ts";
+import type { InstructionOf, Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { DEFAULT_PRECISION, FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { tinyLayer } from "./tiny-plan.ts";
 
 const CLASSES = 16;

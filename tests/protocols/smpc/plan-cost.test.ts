@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
-import { planCost } from "../../../protocols/smpc/plan-cost.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 
 const matrix: MatrixSource = {
   weight: "w",

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import { dealAll } from "../../../protocols/smpc/dealer-run.ts";
-import { dealtLayout } from "../../../protocols/smpc/dealt-layout.ts";
-import type { MatrixSource } from "../../../protocols/smpc/instruction.ts";
-import { runParty } from "../../../protocols/smpc/party-run.ts";
-import { PlanBuilder, RingBudgetError } from "../../../protocols/smpc/plan-builder.ts";
-import { planCost } from "../../../protocols/smpc/plan-cost.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { dealAll } from "../../../protocols/smpc/run/dealer-run.ts";
+import { dealtLayout } from "../../../protocols/smpc/plan/dealt-layout.ts";
+import type { MatrixSource } from "../../../protocols/smpc/plan/instruction.ts";
+import { runParty } from "../../../protocols/smpc/run/party-run.ts";
+import { PlanBuilder, RingBudgetError } from "../../../protocols/smpc/plan/plan-builder.ts";
+import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { tinyLayer, TINY_LIMIT } from "./tiny-plan.ts";
 
 const MATRIX: MatrixSource = {

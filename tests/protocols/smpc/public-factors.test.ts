@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import { CombinedMatrix } from "../../../protocols/smpc/combined-matrix.ts";
-import type { Instruction, MatrixSource, Plan } from "../../../protocols/smpc/instruction.ts";
-import { matrixFracBits, MAX_MATRIX_INTEGER } from "../../../protocols/smpc/matrix-precision.ts";
-import type { ParameterSource } from "../../../protocols/smpc/parameter-statistics.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
-import { PublicMatrix } from "../../../protocols/smpc/public-matrix.ts";
+import { CombinedMatrix } from "../../../protocols/smpc/factors/combined-matrix.ts";
+import type { Instruction, MatrixSource, Plan } from "../../../protocols/smpc/plan/instruction.ts";
+import { matrixFracBits, MAX_MATRIX_INTEGER } from "../../../protocols/smpc/factors/matrix-precision.ts";
+import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
+import { PublicMatrix } from "../../../protocols/smpc/factors/public-matrix.ts";
 
 const [INPUTS, OUTPUTS] = [6, 4];
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import { PublicMatrix } from "../../../protocols/smpc/public-matrix.ts";
+import { PublicMatrix } from "../../../protocols/smpc/factors/public-matrix.ts";
 import { Generator } from "../../../shares/generator.ts";
 import { lowBits, type Words } from "../../../shares/words.ts";
 

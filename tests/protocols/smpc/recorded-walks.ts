@@ -3,10 +3,10 @@
  * is the one that the dealer has; every dealt word is read once by every party. It listens between the gates and whoever runs them.
  */
 import assert from "node:assert/strict";
-import { dealtLayout } from "../../../protocols/smpc/dealt-layout.ts";
-import type { DealerWalk, Gate, PartyWalk, PartyWire, WordSource } from "../../../protocols/smpc/gate.ts";
+import { dealtLayout } from "../../../protocols/smpc/plan/dealt-layout.ts";
+import type { DealerWalk, Gate, PartyWalk, PartyWire, WordSource } from "../../../protocols/smpc/plan/gate.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
-import type { GateName, Plan, ValueId, WireInfo } from "../../../protocols/smpc/instruction.ts";
+import type { GateName, Plan, ValueId, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import type { Words } from "../../../shares/words.ts";
 
 type Listened = { -readonly [K in "party" | "dealer"]: Gate<GateName>[K] };

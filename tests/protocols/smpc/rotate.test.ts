@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { rotate } from "../../../protocols/smpc/gates/rotate.ts";
-import type { InstructionOf, ValueInfo } from "../../../protocols/smpc/instruction.ts";
-import { rotaryTable } from "../../../protocols/smpc/rotary-table.ts";
-import { sineAndCosine } from "../../../protocols/smpc/sine-and-cosine.ts";
+import type { InstructionOf, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import { rotaryTable } from "../../../protocols/smpc/factors/rotary-table.ts";
+import { sineAndCosine } from "../../../protocols/smpc/factors/sine-and-cosine.ts";
 import { runGate } from "./gate-bench.ts";
 
 const HEAD_DIM = 6;

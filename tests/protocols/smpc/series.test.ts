@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { series } from "../../../protocols/smpc/gates/series.ts";
-import type { InstructionOf, Series, ValueInfo } from "../../../protocols/smpc/instruction.ts";
-import { cosines, integerCosines } from "../../../protocols/smpc/turn-table.ts";
+import type { InstructionOf, Series, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import { cosines, integerCosines } from "../../../protocols/smpc/factors/turn-table.ts";
 import { runGate } from "./gate-bench.ts";
 import { anySetting, ringValues } from "./gate-values.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { MatrixSource, ShareInfo, ValueInfo } from "../../../protocols/smpc/instruction.ts";
+import type { MatrixSource, ShareInfo, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { centre } from "../../../protocols/smpc/gates/centre.ts";
 import { columns } from "../../../protocols/smpc/gates/columns.ts";
 import { combine } from "../../../protocols/smpc/gates/combine.ts";
 import { linear } from "../../../protocols/smpc/gates/linear.ts";
 import { pivot } from "../../../protocols/smpc/gates/pivot.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { keptNothing, runGate, signedMod } from "./gate-bench.ts";
 
 const share = (rows: number, columnCount: number, fracBits: number, ringBits: number): ShareInfo => ({

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AttentionSpec } from "../../../layers/program.ts";
-import type { Plan } from "../../../protocols/smpc/instruction.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { DEFAULT_PRECISION, FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
-import { planCost } from "../../../protocols/smpc/plan-cost.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { Generator } from "../../../shares/generator.ts";
 import { attentionPlan, exactWeights, type AttentionRun } from "./attention-plan.ts";
 import { tinyLayer } from "./tiny-plan.ts";

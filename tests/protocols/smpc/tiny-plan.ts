@@ -1,12 +1,12 @@
 import { llama } from "../../../layers/architectures/llama.ts";
 import { gpt2 } from "../../../layers/architectures/gpt2.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
-import type { Plan } from "../../../protocols/smpc/instruction.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import type { Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
-import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
+import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { Generator } from "../../../shares/generator.ts";
 
 const ARCHITECTURES = { llama, gpt2 } as const;

@@ -6,13 +6,13 @@ import type { Model } from "../../../layers/model.ts";
 import { calibrate } from "../../../protocols/smpc/calibration/calibrate.ts";
 import { calibrationText } from "../../../protocols/smpc/calibration/calibration-text.ts";
 import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
-import type { Plan } from "../../../protocols/smpc/instruction.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import { FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
-import { ParameterStatistics } from "../../../protocols/smpc/parameter-statistics.ts";
-import { planCost } from "../../../protocols/smpc/plan-cost.ts";
-import { ModelFactors } from "../../../protocols/smpc/public-factors.ts";
-import { Simulation } from "../../../protocols/smpc/simulation.ts";
+import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
+import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
+import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { RecordedWalks } from "./recorded-walks.ts";
 import { maxError, MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
 

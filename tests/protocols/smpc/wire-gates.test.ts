@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { entryCount, kvHeadOf, rowOffsets } from "../../../protocols/smpc/attention-layout.ts";
+import { entryCount, kvHeadOf, rowOffsets } from "../../../protocols/smpc/plan/attention-layout.ts";
 import { append } from "../../../protocols/smpc/gates/append.ts";
 import { diagonal } from "../../../protocols/smpc/gates/diagonal.ts";
 import { rowDifference } from "../../../protocols/smpc/gates/row-difference.ts";

@@ -1,0 +1,94 @@
+/** The client's part in the layers under SMPC: it embeds its own ids, shares the rows, puts the last ones together, and may deal. */
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import type { Tensor } from "../../../layers/tensor.ts";
+import { keyOf, type CascadeSession } from "../../cascade/cascade-session.ts";
+import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts";
+import { DEALER, smpcName } from "../../cascade/schedule.ts";
+import type { FailedRow } from "../../smpc/run/hand-over.ts";
+import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
+import { SessionDealer } from "../session/session-dealer.ts";
+import { shareRows } from "../../smpc/run/share-rows.ts";
+import type { SmpcProgram } from "../session/smpc-program.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
+
+/** What the client computes itself before layer 0 under SMPC. */
+export type Embedding = Pick<StageEngine, "embed">;
+
+export class ClientSmpc {
+  readonly program: SmpcProgram;
+  /** Rows that came to the client itself and failed a check. */
+  readonly failedRows: FailedRow[] = [];
+  readonly #session: CascadeSession;
+  readonly #endpoint: Endpoint;
+  readonly #embedding: Embedding | null;
+  /** The client's own dealing; null where a party of its own deals. */
+  readonly #dealer: SessionDealer | null;
+
+  constructor(session: CascadeSession, program: SmpcProgram, endpoint: Endpoint, embedding: Embedding | null) {
+    this.#session = session;
+    this.program = program;
+    this.#endpoint = endpoint;
+    this.#embedding = embedding;
+    this.#dealer = session.schedule.dealer === "client" ? new SessionDealer(session, program, endpoint) : null;
+    if (this.takesIds && embedding === null)
+      throw new Error("layer 0 under SMPC: expected an engine that embeds ids at the client, got none");
+  }
+
+  /** Is layer 0 under SMPC, so that no node ever gets an id? */
+  get takesIds(): boolean {
+    return this.#session.schedule.segments[0].kind === "smpc";
+  }
+
+  /** Do the last rows come from the SMPC parties to the client? */
+  get givesRows(): boolean {
+    const { schedule, output, head } = this.#session;
+    return schedule.segments.at(-1)!.kind === "smpc" && (output === "all" || head === "client");
+  }
+
+  /** Seconds that the client spent on dealing. */
+  get dealerSeconds(): number {
+    return this.#dealer?.seconds ?? 0;
+  }
+
+  /** Seeds and the prompt's batch, once all parties are ready. Resolves when they are sent, or ordered. */
+  async start(): Promise<void> {
+    await this.#dealer?.start();
+    await this.dealTo(0);
+  }
+
+  /** Deals, or has dealt, all steps up to one. */
+  async dealTo(step: number): Promise<void> {
+    if (this.#dealer !== null) await this.#dealer.dealTo(step);
+    else await this.#endpoint.sendControl(DEALER, { type: "session-deal", session: this.#session.session, step });
+  }
+
+  /** Embeds the ids of a step and gives every party its share of the rows. */
+  async share(step: number, ids: readonly number[]): Promise<void> {
+    const { schedule } = this.#session;
+    const x = await this.#embedding!.embed(ids, schedule.positions(step)); // [rows, d]
+    const messages = shareRows(x.data, schedule.parties, formatAt(this.#session, "from", 0));
+    await Promise.all(
+      messages.map((data, party) =>
+        this.#endpoint.send(smpcName(party), keyOf(this.#session, "shares", 0, step), {
+          data,
+          shape: [1, data.length],
+        }),
+      ),
+    );
+  }
+
+  /** The rows after the last layer, and logits where the LM head is under SMPC too: [rows, d] and [rows, vocabulary]. */
+  async receive(step: number): Promise<{ rows: Tensor; logits: Tensor | null }> {
+    const { schedule, output, wire } = this.#session;
+    const all = schedule.positions(step);
+    const positions = output === "all" ? all : all.slice(-1);
+    const { outputs, failed } = await receiveRows(this.#session, this.#endpoint, schedule.layers, step, positions);
+    this.failedRows.push(...failed);
+    const word = wire === "float64" ? "float64" : "float32";
+    const logits = outputs[PLAN_LOGITS] as Float64Array | undefined;
+    return {
+      rows: tensorOf(outputs[PLAN_OUTPUT], positions.length, word),
+      logits: logits === undefined ? null : tensorOf(logits, positions.length, word),
+    };
+  }
+}

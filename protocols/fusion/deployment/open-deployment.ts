@@ -1,0 +1,124 @@
+/** From a run config to parties that stand ready. */
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { openModel, type Model } from "../../../layers/model.ts";
+import { onnxEngine } from "../../../layers/onnx/engine.ts";
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import { shardingFrom } from "../../cascade/sharding.ts";
+import { inProcessDeployment } from "./in-process-deployment.ts";
+import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
+import { startLocalProcesses } from "./local-processes.ts";
+import { joinTopology } from "./remote-deployment.ts";
+import { shardingsOf, type RunConfig } from "../config/run-config.ts";
+import { chosenLayers } from "../session/smpc-choice.ts";
+
+/** The model that runs where none is named. */
+export const DEFAULT_MODEL = fileURLToPath(new URL("../../../models/default", import.meta.url));
+
+export interface OpenedDeployment {
+  readonly model: Model;
+  /** Absolute. */
+  readonly modelPath: string;
+  readonly deployment: Deployment;
+  readonly shape: { readonly alpha: number; readonly beta: number };
+  /** Layers under SMPC, ascending. */
+  readonly smpcLayers: readonly number[];
+  /** The LM head at the client; null where the CompNodes have it. */
+  readonly head: StageEngine | null;
+  /** Embeds ids at the client where layer 0 is under SMPC, else null. */
+  readonly embedding: StageEngine | null;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the model and starts or joins the parties; what was opened is closed again where a step fails. `check` sees the model before
+ * any party is started: what can be refused is refused there.
+ */
+export async function openDeployment(
+  config: RunConfig,
+  report: (doing: string) => void,
+  check: (model: Model, modelPath: string) => void | Promise<void> = () => {},
+): Promise<OpenedDeployment> {
+  const shardings = shardingsOf(config);
+  const shape = { alpha: shardingFrom(shardings.r).parts, beta: shardingFrom(shardings.s).parts };
+  const modelPath = path.resolve(config.model ?? DEFAULT_MODEL);
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    report("opening the model");
+    const model = await openModel(modelPath);
+    closers.push(() => model.close());
+    const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
+    await check(model, modelPath);
+    const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
+    const nodeCount = namesOf(whole).length;
+    report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
+    const { deployment, engine } = await openParties(config, model, modelPath, whole, smpcLayers, closers);
+    closers.push(() => deployment.close());
+    const head = config.head === "compnode" || engine === null ? null : engine;
+    const embedding = smpcLayers[0] === 0 ? engine : null;
+    return { model, modelPath, deployment, shape, smpcLayers, head, embedding, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The nodes that a run starts: SMPC parties where layers are theirs, and no Cascade nodes where all layers are. */
+function smpcShape(
+  config: RunConfig,
+  { alpha, beta }: { readonly alpha: number; readonly beta: number },
+  smpcLayers: readonly number[],
+  layers: number,
+): DeploymentShape {
+  const attnLinks = config.merge === "masked";
+  if (smpcLayers.length === 0) return { alpha, beta, attnLinks };
+  const secret = { parties: config.parties, dealer: config.dealer === "dealer" };
+  return smpcLayers.length === layers && config.head !== "compnode"
+    ? { alpha: 0, beta: 0, ...secret }
+    : { alpha, beta, attnLinks, ...secret };
+}
+
+/** The parties, and the client's own engine; null where the client computes nothing but samples. */
+async function openParties(
+  config: RunConfig,
+  model: Model,
+  modelPath: string,
+  shape: DeploymentShape,
+  smpcLayers: readonly number[],
+  closers: (() => Promise<void>)[],
+): Promise<{ deployment: Deployment; engine: StageEngine | null }> {
+  const viewsFolder = config.views === undefined ? null : path.resolve(config.views);
+  const keep = (engine: StageEngine): StageEngine => {
+    closers.push(() => engine.close());
+    return engine;
+  };
+  if (config.topology === undefined && config.place !== "processes") {
+    const engine = keep(await onnxEngine(model, { threads: 1 }));
+    const deployment = await inProcessDeployment(model, engine, shape, {
+      sockets: config.place === "sockets",
+      viewsFolder,
+    });
+    return { deployment, engine };
+  }
+  const starting =
+    config.topology === undefined
+      ? startLocalProcesses({
+          ...shape,
+          model: modelPath,
+          fingerprint: model.fingerprint,
+          viewsFolder,
+          head: config.head === "compnode",
+        })
+      : joinTopology(config, shape, model.fingerprint);
+  starting.catch(() => {}); // awaited below
+  const stages = [
+    ...(smpcLayers[0] === 0 ? (["embed"] as const) : []),
+    ...(config.head === "client" ? (["head"] as const) : []),
+  ];
+  if (stages.length === 0) return { deployment: await starting, engine: null };
+  const engine = keep(await onnxEngine(model, { threads: 1, stages }));
+  return { deployment: await starting, engine };
+}

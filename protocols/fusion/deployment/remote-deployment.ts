@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import type { Certificates } from "../../wire/websocket-transport.ts";
+import { networkInterfaces, hostname } from "node:os";
+import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
+import { linkClient } from "./local-processes.ts";
+import type { RunConfig } from "../config/run-config.ts";
+import { CLIENT } from "../../cascade/comp-node.ts";
+import { isLoopback } from "../../wire/websocket-address.ts";
+import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
+import { readTopology, type Topology } from "./topology.ts";
+
+/** Links the client to the nodes of a topology file, which run already. Throws Error naming the file, or a node that can't be reached. */
+export async function joinTopology(
+  config: RunConfig,
+  shape: DeploymentShape,
+  fingerprint: string,
+): Promise<Deployment> {
+  const topology = await readTopology(config.topology!);
+  for (const side of ["alpha", "beta"] as const) {
+    // A run with all layers under SMPC needs none of them.
+    if (topology[side] !== shape[side] && shape[side] !== 0)
+      throw new Error(
+        `${side}: expected ${topology[side]} (${config.topology}), got ${shape[side]}; give the shardings that the nodes were started for`,
+      );
+  }
+  const { alpha, beta, parties, dealer, attnLinks } = topology;
+  if (config.merge === "masked" && attnLinks !== true)
+    throw new Error(
+      `merge: expected a topology whose AttnNodes are linked (attnLinks) for masked, got ${config.topology} without; weir topology --attn-links makes one`,
+    );
+  const placed = withClient(topology, config);
+  if (shape.parties !== undefined) {
+    if ((parties ?? 0) < shape.parties)
+      throw new Error(`parties: expected at most ${parties ?? 0} (${config.topology}), got ${shape.parties}`);
+    if ((dealer ?? false) !== shape.dealer)
+      throw new Error(
+        `dealer: expected ${dealer === true ? "dealer" : "client"} (${config.topology}), got ${config.dealer}`,
+      );
+    checkMachines(placed, `topology ${config.topology}`);
+  }
+  const whole = { alpha, beta, parties, dealer, attnLinks };
+  const client = await linkClient(
+    {
+      ...whole,
+      fingerprint,
+      certificates: await readCertificates(config),
+      insecurePlaintext: config.insecurePlaintext,
+    },
+    topology.nodes,
+  );
+  const located = [CLIENT, ...namesOf(whole)].map((party) => [party, machineOf(party, placed)] as const);
+  const machines = Object.fromEntries(located.filter((entry): entry is [string, string] => entry[1] !== null));
+  return { client, nodes: namesOf(whole), machines, close: () => client.close() };
+}
+
+/** The placement with the client's machine in it: its label, or that of a party whose address is this machine's. */
+function withClient(topology: Topology, { insecureColocation }: RunConfig): PlacedParties {
+  const own = new Set([
+    hostname(),
+    ...Object.values(networkInterfaces()).flatMap((all = []) => all.map((at) => at.address)),
+  ]);
+  const here = Object.entries(topology.nodes).find(([, address]) => {
+    const host = new URL(address).hostname.replace(/^\[|\]$/g, "");
+    return isLoopback(host) || own.has(host);
+  });
+  const machines = { ...topology.machines };
+  const machine = here === undefined ? null : machineOf(here[0], topology);
+  if (machines[CLIENT] === undefined && machine !== null) machines[CLIENT] = machine;
+  return { ...topology, machines, insecureColocation: topology.insecureColocation === true || insecureColocation };
+}
+
+/** The PEM files that wss:// needs. Throws Error naming a file that can't be read. */
+export async function readCertificates(files: {
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
+}): Promise<Certificates> {
+  const read = async (name: string, file: string | undefined): Promise<Record<string, string>> => {
+    if (file === undefined) return {};
+    try {
+      return { [name]: await readFile(file, "utf8") };
+    } catch (error) {
+      throw new Error(
+        `${name} ${file}: expected a readable PEM file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
+        { cause: error },
+      );
+    }
+  };
+  return { ...(await read("cert", files.cert)), ...(await read("key", files.key)), ...(await read("ca", files.ca)) };
+}

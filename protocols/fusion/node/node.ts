@@ -1,0 +1,100 @@
+/** A node that runs: its engine, its endpoint and its host, from the start of the process to its end. */
+import type { Model } from "../../../layers/model.ts";
+import { attentionEngine, onnxEngine } from "../../../layers/onnx/engine.ts";
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import { CLIENT } from "../../cascade/comp-node.ts";
+import { DEALER } from "../../cascade/schedule.ts";
+import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts";
+import type { WireLimits } from "../../wire/limits.ts";
+import { WebSocketTransport, type Certificates } from "../../wire/websocket-transport.ts";
+import { linkDirection, namesOf, type DeploymentShape } from "../deployment/deployment.ts";
+import { PartyHost } from "./party-host.ts";
+import { SESSION_CONTROL } from "../session/session-control.ts";
+import { checkNodeName, deploymentDescription } from "../deployment/topology.ts";
+
+export interface NodeOptions extends DeploymentShape {
+  readonly party: string;
+  readonly model: Model;
+  /** Where to accept links; port 0 takes a free one. */
+  readonly listen: string;
+  /** Folder for recorded views; null: sessions that ask for views are refused. */
+  readonly viewsFolder: string | null;
+  /** Folder of this party's own for batches of correlations, so that none is used twice after a restart either; absent: in memory. */
+  readonly correlationsFolder?: string | null;
+  /** Threads of each computation. */
+  readonly threads: number;
+  /** The LM head is opened here too (a CompNode that turns rows into tokens). */
+  readonly head: boolean;
+  readonly certificates?: Certificates;
+  readonly insecurePlaintext?: boolean;
+  readonly limits?: Partial<WireLimits>;
+}
+
+export class Node {
+  readonly endpoint: PartyEndpoint;
+  readonly #options: NodeOptions;
+  readonly #host: PartyHost;
+  readonly #engine: StageEngine | null;
+
+  private constructor(endpoint: PartyEndpoint, options: NodeOptions, host: PartyHost, engine: StageEngine | null) {
+    this.endpoint = endpoint;
+    this.#options = options;
+    this.#host = host;
+    this.#engine = engine;
+  }
+
+  /** Opens the engine and listens. Throws ListenError, AddressError, ModelFileError. */
+  static async start(options: NodeOptions): Promise<Node> {
+    const { party, alpha, beta, parties, dealer, attnLinks, model } = options;
+    checkNodeName(party, alpha, beta, parties, dealer);
+    const engine = await nodeEngine(options);
+    const host = new PartyHost(party, model, engine, {
+      viewsFolder: options.viewsFolder,
+      correlationsFolder: options.correlationsFolder ?? null,
+    });
+    const peers = [CLIENT, ...namesOf(options)].flatMap((peer) => {
+      const direction = linkDirection(party, peer, options);
+      return direction === null ? [] : [[peer, direction] as const];
+    });
+    const endpoint = await createEndpoint({
+      party,
+      transport: new WebSocketTransport(options),
+      peers: Object.fromEntries(peers),
+      transient: [CLIENT],
+      listen: options.listen,
+      model: model.fingerprint,
+      description: deploymentDescription(alpha, beta, parties, dealer, attnLinks),
+      controls: SESSION_CONTROL,
+      limits: options.limits,
+      onTensorReceived: host.observe,
+    });
+    return new Node(endpoint, options, host, engine);
+  }
+
+  /** Links to the other parties at their addresses and then answers the client. */
+  async join(addresses: Readonly<Record<string, string>>): Promise<void> {
+    const dialled = Object.entries(addresses).filter(
+      ([peer]) => linkDirection(this.#options.party, peer, this.#options) === "dial",
+    );
+    this.#host.serve(this.endpoint);
+    await this.endpoint.connect(Object.fromEntries(dialled));
+  }
+
+  /** Rejects with the reason when this node ends because a peer was lost or broke the protocol. */
+  failed(): Promise<never> {
+    return new Promise((_resolve, reject) => this.endpoint.onFailure(reject));
+  }
+
+  async close(): Promise<void> {
+    await this.#host.close();
+    await this.endpoint.close();
+    await this.#engine?.close();
+  }
+}
+
+/** An AttnNode needs no weights; a CompNode needs no attention; SMPC parties and the dealer have plans in its place. */
+async function nodeEngine({ party, model, threads, head }: NodeOptions): Promise<StageEngine | null> {
+  if (party.startsWith("smpc.") || party === DEALER) return null;
+  if (party.startsWith("attn.")) return attentionEngine(model, { threads });
+  return onnxEngine(model, { threads, stages: head ? ["embed", "pre", "post", "head"] : ["embed", "pre", "post"] });
+}

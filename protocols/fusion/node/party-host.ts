@@ -1,0 +1,296 @@
+/**
+ * A node: one party that other people's machines run. It takes part in any number of sessions at once, each with its own schedule,
+ * caches, ledger and (where the session asks for it) recorded views.
+ */
+import { hostname } from "node:os";
+import type { StageEngine } from "../../../layers/stage-engine.ts";
+import type { Tensor } from "../../../layers/tensor.ts";
+import { runAttnNode } from "../../cascade/attn-node.ts";
+import type { CascadeSession, ComputedKind, Witness } from "../../cascade/cascade-session.ts";
+import { CLIENT, runCompNode } from "../../cascade/comp-node.ts";
+import { DEALER } from "../../cascade/schedule.ts";
+import type { FailedRow } from "../../smpc/run/hand-over.ts";
+import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
+import { FileCorrelationStore } from "../../smpc/run/file-correlation-store.ts";
+import { MemoryCorrelationStore } from "../../smpc/run/memory-correlation-store.ts";
+import { SessionDealer } from "../session/session-dealer.ts";
+import { runSmpcParty } from "./smpc-party.ts";
+import { SmpcProgram } from "../session/smpc-program.ts";
+import type { ControlMessage, Endpoint, MessageKey, WireTensor } from "../../wire/endpoint.ts";
+import { Ledger } from "../record/ledger.ts";
+import type { PartyReport } from "../record/party-report.ts";
+import type { SessionControl } from "../session/session-control.ts";
+import { cascadeSession, descriptionHashes, type SessionDescription } from "../session/session-description.ts";
+import { ViewRecorder } from "../record/view-recorder.ts";
+
+/** What a node must know of the model: its shape and its identity; weights for SMPC parties, which have no engine. */
+export type HostedModel = WeightedModel;
+
+/** What a party keeps on disk, and where; null: nothing. */
+export interface HostFolders {
+  readonly viewsFolder: string | null;
+  readonly correlationsFolder: string | null;
+}
+
+interface HostedSession {
+  readonly description: SessionDescription;
+  readonly cascade: CascadeSession;
+  readonly ledger: Ledger;
+  readonly views: ViewRecorder | null;
+  readonly failedRows: FailedRow[];
+  /** What SMPC parties and the dealer compute; null for others. */
+  readonly program: Promise<SmpcProgram> | null;
+  dealer: Promise<SessionDealer> | null;
+  readonly cpuAtOpen: NodeJS.CpuUsage;
+  /** Resolves when the party's part is done or given up; never rejects. */
+  readonly run: Promise<void>;
+  closing: boolean;
+}
+
+export class PartyHost {
+  readonly #party: string;
+  readonly #model: HostedModel;
+  readonly #engine: StageEngine | null;
+  readonly #viewsFolder: string | null;
+  readonly #correlationsFolder: string | null;
+  readonly #sessions = new Map<number, HostedSession>();
+  /** Views of sessions that were given up, being completed. */
+  readonly #leftovers = new Set<Promise<void>>();
+  #endpoint: Endpoint | null = null;
+
+  /**
+   * `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. `correlationsFolder`: of this
+   * party alone, where an SMPC party keeps what it was dealt and remembers what it used, across restarts; null: in memory, by session.
+   */
+  constructor(
+    party: string,
+    model: HostedModel,
+    engine: StageEngine | null,
+    { viewsFolder, correlationsFolder }: HostFolders,
+  ) {
+    this.#party = party;
+    this.#model = model;
+    this.#engine = engine;
+    this.#viewsFolder = viewsFolder;
+    this.#correlationsFolder = correlationsFolder;
+  }
+
+  /** The transport's observer: hand it to the endpoint of this party. */
+  readonly observe = (peer: string, key: MessageKey, tensor: WireTensor): void => {
+    const hosted = this.#sessions.get(key.session);
+    if (hosted === undefined) return;
+    hosted.ledger.received(peer, key);
+    hosted.views?.received(peer, key, tensor);
+  };
+
+  /** Starts to answer the client's control messages. */
+  serve(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+    endpoint.onPeerLost((peer, reason) => {
+      if (peer !== CLIENT) return;
+      for (const session of this.#sessions.keys()) this.#abort(endpoint, session, `client is gone: ${reason.message}`);
+    });
+    endpoint.onControl((peer, message) => {
+      void this.#control(endpoint, peer, message);
+    });
+  }
+
+  /** Ends every session; their runs stop at once. */
+  async close(): Promise<void> {
+    for (const [session, hosted] of this.#sessions) {
+      if (hosted.closing) continue;
+      this.#giveUp(hosted);
+      this.#endpoint?.closeSession(session, null);
+    }
+    await Promise.all([...this.#sessions.values()].map(({ run }) => run));
+    await Promise.all(this.#leftovers);
+  }
+
+  async #control(endpoint: Endpoint, peer: string, message: ControlMessage): Promise<void> {
+    const control = message as SessionControl;
+    try {
+      if (control.type === "session-abort")
+        this.#abort(endpoint, control.session, `${control.party}: ${control.reason}`);
+      else if (peer !== CLIENT) throw new Error(`${control.type}: expected from the client only, got it from ${peer}`);
+      else if (control.type === "session-open") await this.#open(endpoint, control.session, control.description);
+      else if (control.type === "session-deal") await this.#deal(endpoint, control.session, control.step);
+      else if (control.type === "session-close") await this.#close(endpoint, control.session);
+    } catch (error) {
+      await this.#fail(endpoint, control.session, error);
+    }
+  }
+
+  async #open(endpoint: Endpoint, session: number, description: SessionDescription): Promise<void> {
+    if (this.#sessions.has(session)) throw new Error(`session ${session}: expected a new number, got one that is open`);
+    if (description.model !== this.#model.fingerprint)
+      throw new Error(
+        `model: expected fingerprint ${this.#model.fingerprint} (mine), got ${description.model}; both sides must load the same weights`,
+      );
+    if (description.views && this.#viewsFolder === null)
+      throw new Error(
+        "views: expected a node that was started with a views folder, got one without; start it with --views FOLDER",
+      );
+    const cascade = cascadeSession(session, description, this.#model.spec, this.#model.program);
+    endpoint.openSession(session, { word: description.wire });
+    const ledger = new Ledger(cascade.schedule, this.#party);
+    const views =
+      description.views && this.#viewsFolder !== null
+        ? new ViewRecorder(this.#viewsFolder, this.#party, cascade)
+        : null;
+    const failedRows: FailedRow[] = [];
+    const witness = witnesses(ledger, views, failedRows);
+    const program = this.#program(cascade);
+    program?.catch(() => {}); // awaited below, and by the run
+    let start = (): void => {};
+    const started = new Promise<void>((resolve) => (start = resolve));
+    const run = started
+      .then(() => this.#run(endpoint, cascade, witness, program))
+      .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, session, error)));
+    const hosted: HostedSession = {
+      description,
+      cascade,
+      ledger,
+      views,
+      failedRows,
+      program,
+      dealer: null,
+      cpuAtOpen: process.cpuUsage(),
+      run,
+      closing: false,
+    };
+    this.#sessions.set(session, hosted);
+    start();
+    await views?.created();
+    const hashes = { ...descriptionHashes(description), ...(await program)?.hashes() };
+    await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes });
+  }
+
+  /** What an SMPC party or a dealer computes in a session. */
+  #program({ schedule, smpc }: CascadeSession): Promise<SmpcProgram> | null {
+    if (smpc === null || !(this.#party.startsWith("smpc.") || this.#party === DEALER)) return null;
+    return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
+      program.checkFormats(smpc.formats);
+      return program;
+    });
+  }
+
+  /** Deals up to a step; the first call gives the parties their seeds. */
+  async #deal(endpoint: Endpoint, session: number, step: number): Promise<void> {
+    const hosted = this.#sessions.get(session);
+    if (hosted === undefined || hosted.closing) return;
+    if (this.#party !== DEALER || hosted.program === null || hosted.cascade.schedule.dealer !== DEALER)
+      throw new Error(`session-deal: expected at the dealer of a session that has one, got it at ${this.#party}`);
+    const { cascade, program } = hosted;
+    hosted.dealer ??= program.then(async (made) => {
+      const dealer = new SessionDealer(cascade, made, endpoint);
+      await dealer.start();
+      return dealer;
+    });
+    await (await hosted.dealer).dealTo(step);
+  }
+
+  async #run(
+    endpoint: Endpoint,
+    cascade: CascadeSession,
+    witness: Witness,
+    program: Promise<SmpcProgram> | null,
+  ): Promise<void> {
+    const [kind, j, k] = this.#party.split(".");
+    if (kind === "smpc") {
+      if (program === null || Number(j) >= cascade.schedule.parties) return;
+      const folder = this.#correlationsFolder;
+      const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
+      await runSmpcParty(Number(j), cascade, await program, endpoint, store, witness);
+      return;
+    }
+    if (this.#engine === null) return; // a dealer follows the client's orders
+    if (kind === "comp") await runCompNode(Number(j), cascade, endpoint, this.#engine, witness);
+    else await runAttnNode(Number(j), Number(k), cascade, endpoint, this.#engine);
+  }
+
+  async #close(endpoint: Endpoint, session: number): Promise<void> {
+    const hosted = this.#sessions.get(session);
+    if (hosted === undefined) return;
+    const dealer = await hosted.dealer;
+    await dealer?.dealTo(0); // what was ordered is sent, so that it is counted
+    hosted.closing = true;
+    endpoint.closeSession(session, null);
+    await hosted.run;
+    try {
+      await hosted.views?.write();
+    } finally {
+      this.#sessions.delete(session);
+    }
+    await endpoint.sendControl(CLIENT, {
+      type: "session-report",
+      session,
+      report: this.#report(endpoint, hosted, dealer),
+    });
+  }
+
+  #report(endpoint: Endpoint, hosted: HostedSession, dealer: SessionDealer | null): PartyReport {
+    const cpu = process.cpuUsage(hosted.cpuAtOpen);
+    const counters = endpoint.counters.snapshot();
+    return {
+      party: this.#party,
+      pid: process.pid,
+      host: hostname(),
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      residentBytes: process.memoryUsage.rss(),
+      counters: { ...counters, tensors: counters.tensors.filter(({ session }) => session === hosted.cascade.session) },
+      exposure: hosted.ledger.exposure(),
+      failedRows: hosted.failedRows,
+      dealerSeconds: dealer?.seconds ?? 0,
+    };
+  }
+
+  /** This party can't go on: everyone learns why. A run that ends because its session closed is no failure. */
+  async #fail(endpoint: Endpoint, session: number, error: unknown): Promise<void> {
+    if (this.#sessions.get(session)?.closing === true) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#abort(endpoint, session, reason);
+    try {
+      await endpoint.sendControl(CLIENT, { type: "session-abort", session, party: this.#party, reason });
+    } catch {
+      // The client is gone: there is nobody left to tell, and the session is closed here already.
+    }
+  }
+
+  #abort(endpoint: Endpoint, session: number, reason: string): void {
+    const hosted = this.#sessions.get(session);
+    if (hosted === undefined || hosted.closing) return;
+    this.#giveUp(hosted);
+    endpoint.closeSession(session, new Error(reason));
+    this.#sessions.delete(session);
+  }
+
+  /** The session's run ends without a failure of its own, and what it recorded so far is kept. */
+  #giveUp(hosted: HostedSession): void {
+    hosted.closing = true;
+    if (hosted.views === null) return;
+    const kept: Promise<void> = hosted.run
+      .then(() => hosted.views!.write())
+      .catch(() => {}) // the session has failed already, and its cause is told
+      .finally(() => this.#leftovers.delete(kept));
+    this.#leftovers.add(kept);
+  }
+}
+
+/** Tells both of what a party computes in the clear, and collects the rows that failed. */
+function witnesses(ledger: Ledger, views: ViewRecorder | null, failedRows: FailedRow[]): Witness {
+  return {
+    computed(
+      kind: ComputedKind,
+      layer: number,
+      step: number,
+      positions: readonly number[],
+      tensor: Tensor | WireTensor,
+    ): void {
+      ledger.computed(kind, layer, step, positions, tensor);
+      views?.computed(kind, layer, step, positions, tensor);
+    },
+    failed(position: number, site: string): void {
+      failedRows.push({ position, site });
+    },
+  };
+}

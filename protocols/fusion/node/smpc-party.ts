@@ -1,0 +1,207 @@
+/**
+ * An SMPC party: it holds additive shares of all rows at the layers under SMPC, and never a row.
+ *
+ * Functionality: for each step and SMPC segment: shares of the rows come in (from the client, or from the CompNodes that own them), the
+ *   plan runs with the other parties, shares of each row go out to who is next: its CompNode, or the client after the last layer.
+ * Parties: client, CompNodes, the other SMPC parties, who deals. Leaks: to this party uniform words (shares, opened words of masked
+ *   wires), and the positions that a step computes. Assumes: semi-honest; fewer than all parties collude; nobody colludes with the dealer.
+ * Cost: plan-cost.ts, share-rows.ts, hand-over.ts. Reference: smpc.md. Test: tests/protocols/fusion/smpc-sessions.test.ts
+ */
+import { CLIENT } from "../../cascade/comp-node.ts";
+import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../../cascade/cascade-session.ts";
+import { byOwner, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
+import type { Segment } from "../../cascade/segments.ts";
+import type { Words } from "../../../shares/words.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
+import type { CorrelationStore } from "../../smpc/run/correlation-store.ts";
+import { dealtLayout } from "../../smpc/plan/dealt-layout.ts";
+import { packRows } from "../../smpc/run/hand-over.ts";
+import { PLAN_INPUT } from "../../smpc/lowering/lower-layers.ts";
+import { runParty, type Exchange, type PartyBatch, type PartySetting } from "../../smpc/run/party-run.ts";
+import type { SegmentFormat } from "../../smpc/plan/placement.ts";
+import { batchName, pieceSizes } from "../../smpc/run/batch-pieces.ts";
+import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../smpc/run/share-rows.ts";
+import type { SmpcProgram } from "../session/smpc-program.ts";
+
+/** How long a party may compute in one round: its own work is all local, on rows that are all there. */
+const ROUND_DEADLINE_MS = 120_000;
+
+/** Runs party `party` until the session's last step; rejects with the reason when the session or a peer ends before. */
+export async function runSmpcParty(
+  party: number,
+  session: CascadeSession,
+  program: SmpcProgram,
+  endpoint: Endpoint,
+  store: CorrelationStore,
+  witness: Witness,
+): Promise<void> {
+  await new SmpcParty(party, session, program, endpoint, store, witness).run();
+}
+
+class SmpcParty {
+  readonly #party: number;
+  readonly #parties: number;
+  readonly #session: CascadeSession;
+  readonly #program: SmpcProgram;
+  readonly #endpoint: Endpoint;
+  readonly #store: CorrelationStore;
+  readonly #witness: Witness;
+  readonly #kept: PartySetting["kept"] = new Map();
+
+  constructor(
+    party: number,
+    session: CascadeSession,
+    program: SmpcProgram,
+    endpoint: Endpoint,
+    store: CorrelationStore,
+    witness: Witness,
+  ) {
+    this.#party = party;
+    this.#parties = session.schedule.parties;
+    this.#session = session;
+    this.#program = program;
+    this.#endpoint = endpoint;
+    this.#store = store;
+    this.#witness = witness;
+  }
+
+  async run(): Promise<void> {
+    const seed = await this.#receive(this.#dealer, "seed", NO_LAYER, 0, SEED_BYTES);
+    for (let step = 0; step < this.#session.schedule.steps; step++)
+      for (const [index, segment] of this.#program.segments.entries()) await this.#segment(index, segment, step, seed);
+  }
+
+  get #dealer(): string {
+    return this.#session.schedule.dealer === "dealer" ? DEALER : CLIENT;
+  }
+
+  async #segment(index: number, segment: Segment, step: number, seed: Uint8Array): Promise<void> {
+    const plan = this.#program.plan(index, step);
+    const format = this.#session.smpc!.formats[index];
+    const explicit = await this.#batch(index, segment, step, dealtLayout(plan).totalBytes);
+    const rows = await this.#input(segment, step, format);
+    const batch: PartyBatch = { batch: batchName(this.#session.session, index, step), seed, explicit };
+    const setting: PartySetting = {
+      party: this.#party,
+      parties: this.#parties,
+      factors: this.#program.factors,
+      exchange: this.#exchange(segment, step),
+      kept: this.#kept,
+    };
+    const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });
+    await this.#handOver(segment, step, format, shares);
+  }
+
+  /** The explicit words of a batch, through the store: they are used once, or never. */
+  async #batch(index: number, { from }: Segment, step: number, bytes: number): Promise<Uint8Array | null> {
+    const last = this.#party === this.#parties - 1;
+    const words = new Uint8Array(last ? bytes : 0);
+    let at = 0;
+    for (const [part, size] of pieceSizes(words.length).entries()) {
+      words.set(await this.#receive(this.#dealer, "dealt", from, step, size, part), at);
+      at += size;
+    }
+    const batch = batchName(this.#session.session, index, step);
+    const label = { batch, plan: this.#program.planHash, party: this.#party };
+    await this.#store.put(label, words);
+    const taken = await this.#store.take(label);
+    return last ? taken : null;
+  }
+
+  /** This party's share of all rows of a step, in order of position. */
+  async #input({ from }: Segment, step: number, format: SegmentFormat): Promise<Words> {
+    const { schedule } = this.#session;
+    const positions = schedule.positions(step);
+    const columns = format.outputs[0].columns; // rows leave as wide as they came
+    const receive = async (peer: string, rows: number): Promise<Words> => {
+      const words = rows * columns;
+      const bytes = shareMessageBytes(this.#party, this.#parties, words, format);
+      const message = await this.#receive(peer, "shares", from, step, bytes);
+      return shareFrom(message, this.#party, this.#parties, words, format);
+    };
+    if (from === 0) return receive(CLIENT, positions.length);
+    const all: Words = new BigUint64Array(positions.length * columns);
+    await Promise.all(
+      byOwner(schedule.r, positions).map(async ([owner, owned]) => {
+        const share = await receive(compName(owner), owned.length);
+        for (const [row, position] of owned.entries())
+          all.set(share.subarray(row * columns, (row + 1) * columns), (position - positions[0]) * columns);
+      }),
+    );
+    return all;
+  }
+
+  #exchange({ from }: Segment, step: number): Exchange {
+    return async (round, payload) => {
+      const peers = Array.from({ length: this.#parties }, (_, party) => party).filter((party) => party !== this.#party);
+      const key = keyOf(this.#session, "opened", from, step, round);
+      const sent = peers.map((peer) =>
+        this.#endpoint.send(smpcName(peer), key, { data: payload, shape: [1, payload.length] }),
+      );
+      const all: Uint8Array[] = [];
+      all[this.#party] = payload;
+      // With the peers' parts it is the opened words, which this party has in the clear.
+      const positions = this.#session.schedule.positions(step);
+      this.#witness.computed("masked", from, step, positions, { data: payload, shape: [1, payload.length] });
+      await Promise.all([
+        ...sent,
+        ...peers.map(async (peer) => {
+          // Another party may still wait for its shares, or its batch.
+          const deadlineMs = round === 0 ? this.#session.idleDeadlineMs : ROUND_DEADLINE_MS;
+          all[peer] = await this.#receive(smpcName(peer), "opened", from, step, payload.length, round, deadlineMs);
+        }),
+      ]);
+      return all;
+    };
+  }
+
+  async #handOver(
+    { to }: Segment,
+    step: number,
+    format: SegmentFormat,
+    shares: Readonly<Record<string, Words>>,
+  ): Promise<void> {
+    const { schedule } = this.#session;
+    const [from, end] = schedule.stepRange(step);
+    const rows = receivers(this.#session, to, step);
+    await Promise.all(
+      rows.map(([receiver, positions]) => {
+        const indices = positions.map((position) => position - from);
+        const data = packRows(shares, indices, end - from, format);
+        return this.#endpoint.send(receiver, keyOf(this.#session, "handover", to, step), {
+          data,
+          shape: [1, data.length],
+        });
+      }),
+    );
+  }
+
+  async #receive(
+    peer: string,
+    role: "seed" | "dealt" | "shares" | "opened",
+    layer: number,
+    step: number,
+    bytes: number,
+    part = 0,
+    deadlineMs = this.#session.idleDeadlineMs,
+  ): Promise<Uint8Array> {
+    const { data } = await this.#endpoint.receive(peer, keyOf(this.#session, role, layer, step, part), {
+      shape: [1, bytes],
+      word: "uint8",
+      deadlineMs,
+    });
+    return data as Uint8Array;
+  }
+}
+
+/** Who gets which positions of a step's rows after the SMPC segment that ends before layer `to`. */
+export function receivers(
+  { schedule, output, head }: Pick<CascadeSession, "schedule" | "output" | "head">,
+  to: number,
+  step: number,
+): readonly (readonly [receiver: string, positions: readonly number[]])[] {
+  const positions = schedule.positions(step);
+  if (to < schedule.layers) return byOwner(schedule.r, positions).map(([owner, owned]) => [compName(owner), owned]);
+  if (output === "all") return [[CLIENT, positions]];
+  return [[head === "client" ? CLIENT : compName(schedule.lastOwner(step)), positions.slice(-1)]];
+}

@@ -1,0 +1,45 @@
+import type { Model } from "../../../layers/model.ts";
+import { shardingFrom } from "../../cascade/sharding.ts";
+import { checkMaskable } from "../../cascade/merge-scales.ts";
+import { samplingOf, shardingsOf, type RunConfig } from "../config/run-config.ts";
+import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
+
+/**
+ * The public description of a session on `promptLength` tokens, as a run config asks for it; `more` overrides single fields.
+ * A masked merge needs its scales (mergeScalesOf) among these.
+ * Throws Error where prompt and generation together exceed the model's context.
+ */
+export function describeSession(
+  config: RunConfig,
+  { spec, name, fingerprint }: Pick<Model, "spec" | "name" | "fingerprint">,
+  promptLength: number,
+  more: Partial<SessionDescription> = {},
+): SessionDescription {
+  const description: SessionDescription = {
+    version: SESSION_VERSION,
+    model: fingerprint,
+    ...shardingsOf(config),
+    promptLength,
+    maxNewTokens: config.maxTokens,
+    wire: config.wire,
+    head: config.head === "compnode" ? "compnode" : "client",
+    output: "last",
+    sampling: config.head === "compnode" ? samplingOf(config) : null,
+    views: config.views !== undefined,
+    idleDeadlineMs: config.idleDeadlineMs,
+    mergeScales: null,
+    smpc: null,
+    ...more,
+  };
+  if (config.merge === "masked") {
+    checkMaskable(shardingFrom(description.s).parts);
+    if (description.mergeScales === null) throw new Error("merge: expected the scales of a masked merge, got none");
+  }
+  // The last token is never fed back.
+  const positions = promptLength + Math.max(0, description.maxNewTokens - 1);
+  if (positions > spec.maxPositions)
+    throw new Error(
+      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${promptLength} + ${description.maxNewTokens} tokens`,
+    );
+  return description;
+}

@@ -1,0 +1,93 @@
+/**
+ * Who deals in a session: seeds when it opens, then one batch a segment and step, a step ahead of the parties.
+ *
+ * Functionality: see dealer-run.ts. Parties: the client or the party "dealer", and the SMPC parties.
+ * Leaks: nothing to the dealer: it receives nothing. Assumes: the dealer colludes with no party.
+ * Cost: `seedCost`; the batches' are in plan-cost.ts. Reference: smpc.md, "Setting". Test: tests/protocols/fusion/smpc-sessions.test.ts
+ */
+import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
+import { smpcName } from "../../cascade/schedule.ts";
+import type { CostExpressions } from "../../cost.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
+import { batchName, BatchPieces, pieceSizes } from "../../smpc/run/batch-pieces.ts";
+import { dealPieces, type DealerKept } from "../../smpc/run/dealer-run.ts";
+import { dealtLayout } from "../../smpc/plan/dealt-layout.ts";
+import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
+import type { SmpcProgram } from "./smpc-program.ts";
+
+/** Once a session; n: parties. */
+export const seedCost: CostExpressions = { payloadBytes: "32 * n", messages: "n", rounds: "0", multiplyAdds: "0" };
+
+export class SessionDealer {
+  readonly #session: CascadeSession;
+  readonly #program: SmpcProgram;
+  readonly #endpoint: Endpoint;
+  readonly #seeds: readonly Uint8Array[];
+  readonly #kept: DealerKept = new Map();
+  /** Steps dealt, and to be dealt, in order. */
+  #next = 0;
+  #dealing: Promise<void> = Promise.resolve();
+  #seconds = 0;
+
+  constructor(session: CascadeSession, program: SmpcProgram, endpoint: Endpoint) {
+    this.#session = session;
+    this.#program = program;
+    this.#endpoint = endpoint;
+    this.#seeds = Array.from({ length: session.schedule.parties }, () => randomBytes(SEED_BYTES));
+  }
+
+  /** Gives every party its seed; batches may follow. */
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#seeds.map((data, party) =>
+        this.#endpoint.send(smpcName(party), keyOf(this.#session, "seed", NO_LAYER, 0), {
+          data,
+          shape: [1, data.length],
+        }),
+      ),
+    );
+  }
+
+  /** Deals all steps up to `step` (as far as the session has them); resolves when they are sent. */
+  dealTo(step: number): Promise<void> {
+    const last = Math.min(step, this.#session.schedule.steps - 1);
+    for (; this.#next <= last; this.#next++) {
+      const next = this.#next;
+      this.#dealing = this.#after(this.#dealing, next);
+    }
+    return this.#dealing;
+  }
+
+  /** Seconds of computation so far. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  async #after(before: Promise<void>, step: number): Promise<void> {
+    await before;
+    await this.#deal(step);
+  }
+
+  async #deal(step: number): Promise<void> {
+    for (const [index, { from }] of this.#program.segments.entries()) {
+      let startedAt = performance.now();
+      const plan = this.#program.plan(index, step);
+      const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
+      const batch = batchName(this.#session.session, index, step);
+      for (const bytes of dealPieces(plan, { batch, seeds: this.#seeds, kept: this.#kept })) {
+        const full = messages.add(bytes);
+        this.#seconds += (performance.now() - startedAt) / 1000;
+        for (const [part, data] of full) await this.#send(from, step, part, data);
+        await setImmediate(); // the loop answers, and sends what a session sends beside this
+        startedAt = performance.now();
+      }
+    }
+  }
+
+  #send(layer: number, step: number, part: number, data: Uint8Array): Promise<void> {
+    const key = keyOf(this.#session, "dealt", layer, step, part);
+    return this.#endpoint.send(smpcName(this.#seeds.length - 1), key, { data, shape: [1, data.length] });
+  }
+}

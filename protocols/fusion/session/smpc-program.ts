@@ -1,0 +1,166 @@
+/**
+ * What the SMPC part of a session computes: its segments' plans, step by step, and the public integers in them. Parties, dealer and
+ * client each make it from the public description and the public weights; hashes tell whether they made the same.
+ */
+import { createHash } from "node:crypto";
+import { Float64Product } from "../../../layers/onnx/float64-product.ts";
+import type { Schedule } from "../../cascade/schedule.ts";
+import type { Segment } from "../../cascade/segments.ts";
+import { rangeOfSite } from "../../smpc/calibration/margins.ts";
+import type { Plan } from "../../smpc/plan/instruction.ts";
+import { LayerWeights, type WeightedModel } from "../../smpc/factors/layer-weights.ts";
+import { lowerLayers } from "../../smpc/lowering/lower-layers.ts";
+import { PRECISIONS } from "../../smpc/lowering/precision.ts";
+import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
+import { planFormat } from "../../smpc/plan/plan-format.ts";
+import { ModelFactors } from "../../smpc/factors/public-factors.ts";
+import { PublicMatrix } from "../../smpc/factors/public-matrix.ts";
+
+/** Plans of the steps of one segment that are kept: those that the parties run, that the dealer deals ahead, and the prompt's. */
+const MOST_PLANS = 4;
+/** Programs that are kept for the other parties of this process, and for the next session of the same shape. */
+const MOST_PROGRAMS = 2;
+
+/** Of a party: the parties of a session share the cores of few machines. */
+const PRODUCT_THREADS = 1;
+
+const programs = new WeakMap<WeightedModel, Map<string, Promise<SmpcProgram>>>();
+
+/** What the plans depend on beside the model. */
+export type ProgramSetting = Pick<SmpcPlacement, "layers" | "head" | "precision" | "ranges">;
+
+export class SmpcProgram {
+  /** SMPC segments, in order. */
+  readonly segments: readonly Segment[];
+  readonly factors: ModelFactors;
+  readonly #model: WeightedModel;
+  readonly #weights: LayerWeights;
+  readonly #schedule: Schedule;
+  readonly #setting: ProgramSetting;
+  readonly #plans: readonly Map<number, Plan>[];
+  readonly #promptHash: string;
+
+  private constructor(
+    model: WeightedModel,
+    weights: LayerWeights,
+    product: Float64Product,
+    schedule: Schedule,
+    setting: ProgramSetting,
+  ) {
+    this.#model = model;
+    this.#weights = weights;
+    this.#schedule = schedule;
+    this.#setting = setting;
+    this.segments = schedule.segments.filter(({ kind }) => kind === "smpc");
+    this.#plans = this.segments.map(() => new Map());
+    this.factors = new ModelFactors(
+      weights.parameter,
+      (integers, inputs, outputs) => new PublicMatrix(integers, inputs, outputs, product),
+    );
+    const hash = createHash("sha256");
+    for (const index of this.segments.keys()) {
+      const plan = this.plan(index, 0);
+      this.factors.prepare(plan);
+      hash.update(JSON.stringify(plan));
+    }
+    this.#promptHash = hash.digest("hex");
+  }
+
+  /** The program of a session; loads the weights of its layers. Throws RingBudgetError, or Error naming a site without a range. */
+  static open(
+    model: WeightedModel,
+    schedule: Schedule,
+    { layers, head, precision, ranges }: ProgramSetting,
+  ): Promise<SmpcProgram> {
+    if (ranges.model !== model.fingerprint)
+      throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
+    let known = programs.get(model);
+    if (known === undefined) programs.set(model, (known = new Map()));
+    const key = JSON.stringify([layers, head, precision, ranges, schedule.stepRange(0)[1], schedule.length]);
+    let program = known.get(key);
+    if (program === undefined) {
+      program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
+        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, precision, ranges }),
+      );
+      known.set(key, program);
+      const made = known;
+      program.catch(() => made.delete(key));
+      for (const oldest of known.keys()) {
+        if (known.size <= MOST_PROGRAMS) break;
+        known.delete(oldest);
+      }
+    }
+    return program;
+  }
+
+  /** The plan of an SMPC segment (by its index) in a step. */
+  plan(segment: number, step: number): Plan {
+    const plans = this.#plans[segment];
+    let plan = plans.get(step);
+    if (plan === undefined) {
+      plans.set(step, (plan = this.#lower(this.segments[segment], step)));
+      for (const oldest of plans.keys()) {
+        if (plans.size <= MOST_PLANS) break;
+        if (oldest !== 0) plans.delete(oldest);
+      }
+    }
+    return plan;
+  }
+
+  /** How shares enter and leave each segment, wide enough for every step. */
+  formats(): SegmentFormat[] {
+    return this.segments.map((_, index) => {
+      const steps = new Set([0, 1, this.#schedule.steps - 1].filter((step) => step < this.#schedule.steps));
+      const formats = [...steps].map((step) => {
+        const [from, to] = this.#schedule.stepRange(step);
+        return planFormat(this.plan(index, step), to - from);
+      });
+      return { ...formats[0], inputBits: Math.max(...formats.map(({ inputBits }) => inputBits)) };
+    });
+  }
+
+  /** Throws Error where a description says otherwise how shares enter and leave: rows would come out wrong. */
+  checkFormats(formats: readonly SegmentFormat[]): void {
+    this.formats().forEach((mine, index) => {
+      for (const field of Object.keys(mine) as (keyof SegmentFormat)[]) {
+        const [expected, got] = [JSON.stringify(mine[field]), JSON.stringify(formats[index]?.[field])];
+        if (expected !== got)
+          throw new Error(`smpc formats[${index}].${field}: expected ${expected} (mine), got ${got}`);
+      }
+    });
+  }
+
+  /** What parties compare when a session opens: the plans of the prompt, and every public integer in them. */
+  hashes(): Record<string, string> {
+    return { "smpc plan": this.#promptHash, "smpc public integers": this.factors.hash() };
+  }
+
+  /** SHA-256 (hex) of the prompt's plans: batches belong to it. */
+  get planHash(): string {
+    return this.#promptHash;
+  }
+
+  #lower({ from, to }: Segment, step: number): Plan {
+    const { spec, program } = this.#model;
+    const { ranges, head, precision } = this.#setting;
+    const [past, end] = this.#schedule.stepRange(step);
+    return lowerLayers({
+      spec,
+      program,
+      statistics: this.#weights.statistics,
+      ranges: rangeOfSite(ranges),
+      from,
+      to,
+      head: head && to === spec.layers,
+      rows: end - past,
+      past,
+      sequenceLimit: this.#schedule.length,
+      precision: PRECISIONS[precision],
+    });
+  }
+}
+
+let product: Promise<Float64Product> | null = null;
+
+/** One for all programs, kept as long as the process: two graphs of one product each, without weights. */
+const openProduct = (): Promise<Float64Product> => (product ??= Float64Product.open(PRODUCT_THREADS));

@@ -1,0 +1,57 @@
+import type { ModelSpec } from "../../../layers/model-spec.ts";
+import type { BlockProgram, ParameterSpec } from "../../../layers/program.ts";
+import { ParameterStatistics, type ParameterSource } from "./parameter-statistics.ts";
+
+/** What a party, a dealer or a client needs of a model to lower its layers. */
+export interface WeightedModel {
+  readonly spec: ModelSpec;
+  readonly program: BlockProgram;
+  readonly fingerprint: string;
+  readonly parameters: ReadonlyMap<string, { readonly spec: ParameterSpec }>;
+  load(name: string): Promise<Float32Array>;
+}
+
+interface Parameter {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** Parameters that were loaded, by model: parties of one process read them once. */
+const loaded = new WeakMap<WeightedModel, Map<string, Promise<Parameter>>>();
+
+/** The public weights of the layers that run under SMPC, and of nothing else. */
+export class LayerWeights {
+  readonly parameter: ParameterSource;
+  readonly statistics: ParameterStatistics;
+
+  private constructor(parameters: ReadonlyMap<string, Parameter>) {
+    this.parameter = (name) => {
+      const found = parameters.get(name);
+      if (found === undefined)
+        throw new Error(`parameter ${name}: expected one of the layers under SMPC, got another or none`);
+      return found;
+    };
+    this.statistics = new ParameterStatistics(this.parameter);
+  }
+
+  /** Loads the parameters of these layers, and with `head` those outside the layers. */
+  static async open(model: WeightedModel, layers: readonly number[], head: boolean): Promise<LayerWeights> {
+    let known = loaded.get(model);
+    if (known === undefined) loaded.set(model, (known = new Map()));
+    const parameters = new Map<string, Parameter>();
+    await Promise.all(
+      [...model.parameters].map(async ([name, { spec }]) => {
+        const layer = /^layers\.(\d+)\./.exec(name)?.[1];
+        if (layer === undefined ? !head : !layers.includes(Number(layer))) return;
+        let parameter = known.get(name);
+        if (parameter === undefined) {
+          parameter = model.load(name).then((data) => ({ data, shape: spec.shape }));
+          known.set(name, parameter);
+          parameter.catch(() => known.delete(name));
+        }
+        parameters.set(name, await parameter);
+      }),
+    );
+    return new LayerWeights(parameters);
+  }
+}

@@ -1,0 +1,49 @@
+import type { MatrixSource } from "../plan/instruction.ts";
+
+/** Canonical parameters of a model by name. */
+export type ParameterSource = (name: string) => { readonly data: Float32Array; readonly shape: readonly number[] };
+
+/** Sizes of public matrices and vectors, from which the lowering chooses their fractional bits. Each parameter is read once. */
+export class ParameterStatistics {
+  readonly #parameter: ParameterSource;
+  readonly #sizes = new Map<string, { rms: number; maxAbs: number }>();
+
+  constructor(parameter: ParameterSource) {
+    this.#parameter = parameter;
+  }
+
+  /** Root mean square and largest magnitude of a combined matrix: of its factors, multiplied. */
+  matrix(source: MatrixSource): { rms: number; maxAbs: number } {
+    const weight = this.#size(source.weight);
+    const gain = source.rowGain === null ? { rms: 1, maxAbs: 1 } : this.#size(source.rowGain);
+    const factor = Math.abs(source.factor);
+    return { rms: weight.rms * gain.rms * factor, maxAbs: weight.maxAbs * gain.maxAbs * factor };
+  }
+
+  /** Output features of a matrix. */
+  outputs({ weight, transposed }: MatrixSource): number {
+    const { shape } = this.#parameter(weight);
+    return transposed ? shape[0] : shape[1];
+  }
+
+  /** log2 of a column gain's root mean square times a factor; a gain of zeros counts as 1. */
+  log2Gain(gain: string | null, factor: number): number {
+    const size = (gain === null ? 1 : this.#size(gain).rms) * Math.abs(factor);
+    return size > 0 ? Math.log2(size) : 0;
+  }
+
+  #size(name: string): { rms: number; maxAbs: number } {
+    let size = this.#sizes.get(name);
+    if (size === undefined) {
+      const { data } = this.#parameter(name);
+      let [squares, maxAbs] = [0, 0];
+      for (const value of data) {
+        squares += value * value;
+        maxAbs = Math.max(maxAbs, Math.abs(value));
+      }
+      size = { rms: Math.sqrt(squares / Math.max(1, data.length)), maxAbs };
+      this.#sizes.set(name, size);
+    }
+    return size;
+  }
+}

@@ -1,0 +1,51 @@
+import { gates } from "../gates/registry.ts";
+import type { DealtWords, Gate } from "./gate.ts";
+import type { GateName, Instruction, Plan, ValueId } from "./instruction.ts";
+
+/** Where the explicit words of one dealt array lie in a batch. */
+export interface DealtPlace extends DealtWords {
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** All that is dealt for a plan: one place an array, byte-aligned, in the order of the instructions. */
+export interface DealtLayout {
+  /** By instruction index, then name. */
+  readonly places: readonly ReadonlyMap<string, DealtPlace>[];
+  readonly totalBytes: number;
+}
+
+const layouts = new WeakMap<Plan, DealtLayout>();
+
+/** The layout of a plan's batch; computed once a plan. */
+export function dealtLayout(plan: Plan): DealtLayout {
+  let layout = layouts.get(plan);
+  if (layout === undefined) {
+    let totalBytes = 0;
+    const places = plan.instructions.map((instruction) => {
+      const byName = new Map<string, DealtPlace>();
+      const info = (id: ValueId) => plan.values[id];
+      for (const dealt of gateOf(instruction).dealt(instruction, info)) {
+        const byteLength = Math.ceil((dealt.bits * dealt.count) / 8);
+        byName.set(dealt.name, { ...dealt, byteOffset: totalBytes, byteLength });
+        totalBytes += byteLength;
+      }
+      return byName;
+    });
+    layout = { places, totalBytes };
+    layouts.set(plan, layout);
+  }
+  return layout;
+}
+
+/** The gate of an instruction. */
+export function gateOf<G extends GateName>(instruction: Extract<Instruction, { gate: G }>): Gate<G> {
+  return gates[instruction.gate];
+}
+
+/** Name of the stream that a seed is expanded to: unique in a batch, so that no two words share randomness. */
+export const streamName = (batch: string, instruction: number, name: string): string =>
+  `${batch}/${instruction}/${name}`;
+
+/** Name of the stream of an opened wire's mask; no dealt array is called so. */
+export const MASK = "mask";

@@ -1,0 +1,32 @@
+import type { InstructionOf, Plan } from "./instruction.ts";
+import { PLAN_INPUT } from "../lowering/lower-layers.ts";
+import type { SegmentFormat } from "./placement.ts";
+import { shareOf } from "./plan-builder.ts";
+
+/** How shares enter and leave a plan of `rows` rows. Throws Error where it has no input. */
+export function planFormat(plan: Plan, rows: number): SegmentFormat {
+  const { instructions, values, checks } = plan;
+  const input = instructions.find(
+    (instruction): instruction is InstructionOf<"input"> =>
+      instruction.gate === "input" && instruction.name === PLAN_INPUT,
+  );
+  if (input === undefined) throw new Error(`plan: expected an input called ${PLAN_INPUT}, got none`);
+  const { ringBits, fracBits } = shareOf(values[input.out]);
+  const outputs = instructions.filter(
+    (instruction): instruction is InstructionOf<"output"> => instruction.gate === "output",
+  );
+  const checked = new Map(checks.map((check) => [check.output, check]));
+  return {
+    inputBits: Math.max(1, ringBits),
+    inputFracBits: fracBits,
+    outputs: outputs
+      .filter(({ name }) => !checked.has(name))
+      .map(({ name, x, bits }) => ({ name, columns: values[x].columns, bits, fracBits: values[x].fracBits })),
+    checks: outputs
+      .filter(({ name }) => checked.has(name))
+      .map(({ name, x, bits }) => {
+        const { site, expected, tolerance } = checked.get(name)!;
+        return { name, site, perRow: values[x].rows / rows, bits, fracBits: values[x].fracBits, expected, tolerance };
+      }),
+  };
+}

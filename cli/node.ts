@@ -5,6 +5,8 @@ import { Node } from "../protocols/fusion/node/node.ts";
 import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
 import { readCertificates } from "../protocols/fusion/deployment/remote-deployment.ts";
 import { checkNodeName, readTopology } from "../protocols/fusion/deployment/topology.ts";
+import { CLIENT } from "../protocols/cascade/comp-node.ts";
+import type { LinkChange } from "../protocols/wire/endpoint-options.ts";
 import { positiveInteger } from "./positive-integer.ts";
 import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
 
@@ -50,6 +52,7 @@ export function addNode(program: Command): void {
       head: flags.party.startsWith("comp."),
       certificates: await readCertificates(flags),
       insecurePlaintext: flags.insecurePlaintext,
+      onLinkChange: (change) => tellOf(flags.party, change),
     });
     process.stderr.write(`${flags.party} listens at ${node.endpoint.address}\n`);
     const stop = (): void => {
@@ -61,4 +64,12 @@ export function addNode(program: Command): void {
     process.stderr.write(`${flags.party} is linked to all its peers\n`);
     await node.failed();
   });
+}
+
+/** A line for whoever keeps the node running; what a client does is not worth one. */
+function tellOf(party: string, { peer, state, reason }: LinkChange): void {
+  if (peer === CLIENT) return;
+  if (state === "refused") process.stderr.write(`${party}: refused a link: ${reason!.message}\n`);
+  else if (state === "lost") process.stderr.write(`${party}: lost ${peer}: ${reason!.message}; waiting for it\n`);
+  else process.stderr.write(`${party}: linked to ${peer}\n`);
 }

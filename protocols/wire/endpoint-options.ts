@@ -7,6 +7,13 @@ import type { Transport } from "./transport.ts";
 /** Sees every tensor that arrives, before the mailbox judges it. */
 export type TensorObserver = (peer: string, key: MessageKey & { readonly phase: Phase }, tensor: WireTensor) => void;
 
+/** `reason` null: linked. */
+export interface LinkChange {
+  readonly peer: string | null;
+  readonly state: "linked" | "lost" | "refused";
+  readonly reason: Error | null;
+}
+
 export interface EndpointOptions {
   readonly party: string;
   readonly transport: Transport;
@@ -14,6 +21,13 @@ export interface EndpointOptions {
   readonly peers: Readonly<Record<string, "dial" | "accept">>;
   /** Peers that come and go (clients): the loss of one ends its own sessions, not the run, and it may link again. */
   readonly transient?: readonly string[];
+  /**
+   * Lost links come back: the loss of any peer ends its own sessions, not the run; who dialled it dials it again, and who was dialled
+   * takes it in anew. Without it the loss of a peer that isn't transient ends everything.
+   */
+  readonly relinks?: boolean;
+  /** Told of every peer that is linked, lost, or was refused a link by its hello. */
+  readonly onLinkChange?: (change: LinkChange) => void;
   /** Where to accept links; needed where a peer is "accept", but for links given by `adopt`. */
   readonly listen?: string;
   /** Fingerprint of the model; must agree. */

@@ -49,6 +49,8 @@ export interface Endpoint {
   closeSession(session: number, reason: Error | null): void;
   /** Called once for each peer that is lost, with the reason. */
   onPeerLost(handler: (peer: string, reason: Error) => void): void;
+  /** Resolves once no peer is lost; where lost links come back, that may take a while. Throws DeadlineError naming those that are not back `withinMs`. */
+  allBack(withinMs: number): Promise<void>;
   close(reason?: string): Promise<void>;
 }
 

@@ -83,6 +83,13 @@ export class UnknownPartyError extends WireError {
   }
 }
 
+/** A party that is linked already asks for a second link: another client is being served, or its loss hasn't been noticed yet. */
+export class BusyError extends WireError {
+  constructor(peer: string | null, message: string) {
+    super("WIRE_BUSY", message, peer);
+  }
+}
+
 /** Something that was waited for did not come in time. */
 export class DeadlineError extends WireError {
   constructor(peer: string | null, message: string) {

@@ -6,6 +6,7 @@ import { abortOf, abortSchema, type ControlSchemas, type Hello, helloSchema, ser
 import type { Counters } from "./counters.ts";
 import type { ControlMessage } from "./endpoint.ts";
 import {
+  BusyError,
   ControlError,
   DeadlineError,
   HandshakeError,
@@ -27,6 +28,8 @@ export interface GateEvents {
   failed(error: Error): void;
   /** A peer's link ended without a goodbye. */
   lost(peer: string, error: Error): void;
+  /** A link that somebody dialled ended before it had a peer; nothing else did. */
+  refused(error: WireError): void;
 }
 
 export interface GateOptions {
@@ -37,6 +40,8 @@ export interface GateOptions {
   readonly limits: WireLimits;
   readonly schemas: ControlSchemas;
   readonly counters: Counters;
+  /** An expected party that differs ends its own link alone, not the run. */
+  readonly relinks: boolean;
   readonly events: GateEvents;
 }
 
@@ -108,10 +113,9 @@ export class LinkGate {
     const { party, hello, events } = this.#options;
     const what = `handshake of ${party}`;
     if (message.type === "abort") {
-      throw new HandshakeError(
-        to,
-        `${what} with ${to ?? "a dialling party"}: refused: ${abortSchema.parse(message).reason}`,
-      );
+      const { code, reason } = abortSchema.parse(message);
+      if (code === "WIRE_BUSY") throw new BusyError(to, reason);
+      throw new HandshakeError(to, `${what} with ${to ?? "a dialling party"}: refused: ${reason}`);
     }
     if (message.type !== "hello") throw new ControlError(to, `order: expected hello first, got ${message.type}`);
     const theirs = helloSchema.parse(message);
@@ -119,6 +123,11 @@ export class LinkGate {
       throw new HandshakeError(to, `${what}: expected party ${to} at ${channel.link.remote}, got ${theirs.party}`);
     }
     this.#checkRoute(theirs.party, to, `${what}: expected`);
+    if (this.#linked.has(theirs.party))
+      throw new BusyError(
+        null,
+        `${party}: expected one link with ${theirs.party}, got a second while the first stands; try again when it is done`,
+      );
     // Said before the comparison, so that both ends see what differs.
     if (to === null) this.#say(channel, hello(null));
     checkHello(hello(to), theirs);
@@ -134,7 +143,6 @@ export class LinkGate {
     if (!Object.hasOwn(routes, name)) {
       throw new UnknownPartyError(null, `${expected} one of ${Object.keys(routes).join(", ")}, got ${name}`);
     }
-    if (this.#linked.has(name)) throw new UnknownPartyError(null, `${expected} one link with ${name}, got a second`);
     if ((to === null) !== (routes[name] === "accept")) {
       const role = to === null ? "dialled by us" : "the one that dials";
       throw new UnknownPartyError(null, `${expected} ${name} to be ${role}, got the reverse`);
@@ -145,7 +153,9 @@ export class LinkGate {
   #refuse(channel: PeerChannel, peer: string | null, to: string | null, error: WireError): void {
     this.#waiting.delete(channel);
     if (peer === null) this.#say(channel, abortOf(error));
-    if (peer !== null || to !== null || error.peer !== null) this.#options.events.failed(error);
+    const { events, relinks } = this.#options;
+    if (peer !== null || to !== null || (error.peer !== null && !relinks)) events.failed(error);
+    else events.refused(error);
     void channel.close(error);
   }
 

@@ -3,7 +3,7 @@
  *
  * Failure: the first cause ends everything. A peer whose socket closes without a goodbye is lost at once; so is one that broke the
  * protocol. This party then tells all its peers the cause (`abort`), they tell theirs, and every pending receive in the network
- * rejects with an error that names the party at fault.
+ * rejects with an error that names the party at fault. With `relinks` a lost peer ends its own sessions only, and links come back.
  *
  * Silence: a peer whose socket stays open may be computing (its loop is blocked and cannot answer anything) or its machine may be
  * gone. So nobody is asked to answer: each end sends a heartbeat when it has sent nothing for a fifth of the deadline, and listens.
@@ -16,7 +16,8 @@ import type { Link, Listener, Transport } from "./transport.ts";
 import { abortOf, abortSchema, CONTROL_SCHEMAS, type ControlSchemas, serializeControl } from "./control.ts";
 import { ControlInbox } from "./control-inbox.ts";
 import { Counters } from "./counters.ts";
-import { AbortedError, ControlError, DeadlineError, LinkClosedError, PeerLostError, ShapeError } from "./errors.ts";
+import { Dialler } from "./dialler.ts";
+import { AbortedError, BusyError, ControlError, LinkClosedError, PeerLostError, ShapeError } from "./errors.ts";
 import type { EndpointOptions } from "./endpoint-options.ts";
 import { describeFields, helloOf } from "./handshake.ts";
 import { wireLimits, type WireLimits } from "./limits.ts";
@@ -57,6 +58,7 @@ export class PartyEndpoint implements Endpoint {
   readonly #controls: ControlInbox;
   readonly #lostHandlers: ((peer: string, reason: Error) => void)[] = [];
   readonly #failureHandlers: ((reason: Error) => void)[] = [];
+  readonly #dialler: Dialler;
   #listener: Listener | null = null;
   #failure: Error | null = null;
   #closing: Promise<void> | null = null;
@@ -79,17 +81,23 @@ export class PartyEndpoint implements Endpoint {
       limits: this.limits,
       schemas: this.#schemas,
       counters: this.counters,
+      relinks: options.relinks ?? false,
       events: {
-        admitted: (peer, channel) => this.#peers.link(this.#peers.named(peer), channel),
+        admitted: (peer, channel) => this.#link(this.#peers.named(peer), channel),
         tensor: (peer, header, bytes) => this.#receiveTensor(this.#peers.named(peer), header, bytes),
         control: (peer, message) => this.#receiveControl(this.#peers.named(peer), message),
         failed: (error) => {
           const peer = this.#peers.atFault(error);
-          if (peer?.transient) this.#end(peer, error);
+          if (peer && this.#outlives(peer, error)) this.#end(peer, error);
           else this.#fail(error);
         },
+        refused: (reason) => options.onLinkChange?.({ peer: reason.peer, state: "refused", reason }),
         lost: (peer, error) => this.#end(this.#peers.named(peer), error),
       },
+    });
+    this.#dialler = new Dialler(options.transport, this.limits.connectMs, {
+      linked: (peer, link) => this.adopt(link, peer),
+      failed: (peer, error) => this.#end(this.#peers.named(peer), error),
     });
     const { receiveMs, handshakeMs, silentMs, silentLoopbackMs } = this.limits;
     const tickMs = Math.max(5, Math.min(250, Math.min(receiveMs, handshakeMs, silentMs, silentLoopbackMs) / 10));
@@ -119,20 +127,28 @@ export class PartyEndpoint implements Endpoint {
     this.#listener = await this.#options.transport.listen(address, (link) => this.adopt(link, null));
   }
 
-  /** Dials the peers at `addresses` and resolves when every peer is linked. Throws ConnectError, HandshakeError, DeadlineError, ... */
-  async connect(addresses: Readonly<Record<string, string>> = {}): Promise<void> {
-    const dialled = Object.entries(addresses).map(([name, address]) => this.#dial(this.#peers.named(name), address));
-    await Promise.all(dialled);
+  /**
+   * Dials the peers at `addresses` and resolves when `wanted` are linked (every peer that doesn't come and go, unless it says less).
+   * Throws ConnectError, HandshakeError, BusyError, DeadlineError, ...
+   */
+  async connect(addresses: Readonly<Record<string, string>> = {}, wanted?: readonly string[]): Promise<void> {
+    const unlinked = Object.entries(addresses).filter(([name]) => !this.#peers.named(name).channel);
+    await Promise.all(unlinked.map(([name, address]) => this.#dialler.dial(name, address)));
     if (this.#failure) throw this.#failure;
-    if (this.#peers.missing().length === 0) return;
-    const { connectMs } = this.limits;
-    const timer = setTimeout(() => {
-      const missing = this.#peers.missing();
-      const got = `got none with ${missing.join(", ")}`;
-      const what = `links of ${this.party}: expected all within ${connectMs} ms, ${got}`;
-      this.#fail(new DeadlineError(missing[0] ?? null, what));
-    }, connectMs);
-    await this.#peers.allLinked().finally(() => clearTimeout(timer));
+    const peers = wanted?.map((name) => this.#peers.named(name)) ?? this.#peers.lasting;
+    try {
+      await this.#peers.whenLinked(peers, this.limits.connectMs);
+    } catch (error) {
+      this.#fail(error as Error);
+      throw error;
+    }
+  }
+
+  allBack(withinMs: number): Promise<void> {
+    return this.#peers.whenLinked(
+      this.#peers.lasting.filter(({ gone }) => gone !== null),
+      withinMs,
+    );
   }
 
   /** Takes a link that was made elsewhere; the handshake says whose it is. `to` is the peer that we dialled, null if we were. */
@@ -161,8 +177,7 @@ export class PartyEndpoint implements Endpoint {
       const { word, depth } = this.#mailbox.open(key.session) as { word: WireWord; depth: number };
       // What is dealt depends on nothing that was received: it could have been sent before the session.
       const round = MESSAGES[key.role].phase === "deal" ? 1 : depth + 1;
-      if (to.channel) return to.channel.sendTensor(key, round, tensor, word);
-      return this.#later(to, (channel) => channel.sendTensor(key, round, tensor, word));
+      return this.#over(to, (channel) => channel.sendTensor(key, round, tensor, word));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -191,8 +206,7 @@ export class PartyEndpoint implements Endpoint {
     try {
       const to = this.#usable(peer);
       const json = this.#serialize(message);
-      if (to.channel) return to.channel.sendControl(json);
-      return this.#later(to, (channel) => channel.sendControl(json));
+      return this.#over(to, (channel) => channel.sendControl(json));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -222,6 +236,7 @@ export class PartyEndpoint implements Endpoint {
   }
 
   async #leave(): Promise<void> {
+    this.#dialler.stop();
     this.#clock.stop();
     const closed =
       this.#failure ?? new LinkClosedError(null, `endpoint ${this.party}: expected it open, got closed by this party`);
@@ -246,22 +261,24 @@ export class PartyEndpoint implements Endpoint {
     return peer;
   }
 
-  #later(peer: Peer, send: (channel: PeerChannel) => Promise<void>): Promise<void> {
+  /** Sends over a peer's link, or once it has one. */
+  #over(peer: Peer, send: (channel: PeerChannel) => Promise<void>): Promise<void> {
+    if (peer.channel) return send(peer.channel);
     const sent = this.#peers.sendOnceLinked(peer, send);
     this.#options.onDemand?.(peer.name);
     return sent;
   }
 
-  async #dial(peer: Peer, address: string): Promise<void> {
-    if (peer.channel) return;
-    try {
-      const link = await this.#options.transport.dial(address, this.limits.connectMs);
-      this.adopt(link, peer.name);
-    } catch (error) {
-      if (this.#failure) return;
-      this.#lose(peer, error as Error);
-      this.#fail(error as Error);
-    }
+  #link(peer: Peer, channel: PeerChannel): void {
+    this.#peers.link(peer, channel);
+    this.#dialler.reached(peer.name);
+    this.#options.onLinkChange?.({ peer: peer.name, state: "linked", reason: null });
+  }
+
+  /** Whether this party goes on when `error` ends a peer's link. A first link that can't be made ends it: somebody must mend that. */
+  #outlives(peer: Peer, error: Error): boolean {
+    if (peer.transient) return true;
+    return this.#options.relinks === true && (peer.known || error instanceof BusyError);
   }
 
   #receiveTensor(peer: Peer, header: FrameHeader, bytes: Uint8Array): void {
@@ -292,19 +309,16 @@ export class PartyEndpoint implements Endpoint {
       case "abort": {
         const { party, reason, code } = abortSchema.parse(message);
         const aborted = new AbortedError(party, peer.name, reason, code);
-        if (peer.transient) this.#end(peer, aborted);
+        if (this.#outlives(peer, aborted)) this.#end(peer, aborted);
         else this.#fail(aborted, peer);
         return;
       }
       case "leave": {
         const what = `link to ${peer.name}: expected it open, got closed by ${peer.name}`;
         const left = new LinkClosedError(peer.name, what);
-        if (peer.transient) {
-          this.#end(peer, left);
-        } else {
-          this.#lose(peer, left);
-          void peer.channel?.close(left);
-        }
+        if (this.#outlives(peer, left)) return this.#end(peer, left);
+        this.#lose(peer, left);
+        void peer.channel?.close(left);
         return;
       }
       case "ping":
@@ -315,21 +329,20 @@ export class PartyEndpoint implements Endpoint {
     this.#controls.deliver(peer.name, message);
   }
 
-  /** A peer is gone for good: that is the end of the run, unless it is one that comes and goes. */
+  /** A peer's link is over: that is the end of the run, unless the peer may come back. */
   #end(peer: Peer, reason: Error): void {
     this.#lose(peer, reason);
-    if (!peer.transient) {
-      this.#fail(reason);
-      return;
-    }
+    if (!this.#outlives(peer, reason)) return this.#fail(reason);
     void peer.channel?.close(reason);
     if (peer.channel) this.#gate.release(peer.name);
     peer.channel = null;
+    this.#dialler.again(peer.name);
   }
 
   #lose(peer: Peer, reason: Error): void {
     if (peer.gone) return;
     peer.gone = reason;
+    this.#options.onLinkChange?.({ peer: peer.name, state: "lost", reason });
     this.#mailbox.rejectPending(peer.name, this.#failure ?? reason);
     for (const handler of this.#lostHandlers) handler(peer.name, reason);
   }
@@ -351,6 +364,7 @@ export class PartyEndpoint implements Endpoint {
       void peer.channel?.close(error);
     }
     void this.#gate.close(error);
+    this.#dialler.stop();
     this.#clock.stop();
     for (const handler of this.#failureHandlers.splice(0)) handler(error);
   }

@@ -1,5 +1,5 @@
 import type { EndpointOptions } from "./endpoint-options.ts";
-import { UnknownPartyError, WireError } from "./errors.ts";
+import { DeadlineError, UnknownPartyError, WireError } from "./errors.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 
 export interface Peer {
@@ -11,13 +11,15 @@ export interface Peer {
   readonly backlog: { forward: (channel: PeerChannel) => void; reject: (reason: Error) => void }[];
   /** Why it is gone. */
   gone: Error | null;
+  /** It was linked at some time. */
+  known: boolean;
 }
 
 /** The peers of one party: the channel of each, what waits for a channel, and who waits until every peer has one. */
 export class PeerTable {
   readonly #party: string;
   readonly #peers = new Map<string, Peer>();
-  readonly #linked: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #linked: { peers: readonly Peer[]; resolve: () => void; reject: (error: Error) => void }[] = [];
 
   /** Throws RangeError where a party is its own peer. */
   constructor({ party, peers, transient }: Pick<EndpointOptions, "party" | "peers" | "transient">) {
@@ -25,7 +27,15 @@ export class PeerTable {
     for (const [name, route] of Object.entries(peers)) {
       if (name === party) throw new RangeError(`endpoint ${name}: expected other parties as peers, got itself`);
       const comesAndGoes = transient?.includes(name) ?? false;
-      this.#peers.set(name, { name, route, transient: comesAndGoes, channel: null, backlog: [], gone: null });
+      this.#peers.set(name, {
+        name,
+        route,
+        transient: comesAndGoes,
+        channel: null,
+        backlog: [],
+        gone: null,
+        known: false,
+      });
     }
   }
 
@@ -48,23 +58,40 @@ export class PeerTable {
     return error instanceof WireError && error.peer !== null ? this.#peers.get(error.peer) : undefined;
   }
 
-  /** Names of the peers that must be linked and are not. */
-  missing(): string[] {
-    return [...this].filter(isMissing).map(({ name }) => name);
+  /** The peers that must be there before anything can begin: those that don't come and go. */
+  get lasting(): Peer[] {
+    return [...this].filter(({ transient }) => !transient);
   }
 
-  /** Resolves at the link that leaves no peer missing; rejects with the reason of `rejectWaiting`. */
-  allLinked(): Promise<void> {
-    return new Promise<void>((resolve, reject) => this.#linked.push({ resolve, reject }));
+  /** Resolves once all of `peers` have a link. Throws DeadlineError naming those that lack one `withinMs`, and the reason of `rejectWaiting`. */
+  async whenLinked(peers: readonly Peer[], withinMs: number): Promise<void> {
+    if (peers.every(isLinked)) return;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#linked.push({ peers, resolve, reject });
+        timer = setTimeout(() => {
+          const absent = peers.filter((peer) => !isLinked(peer));
+          const why = absent[0].gone === null ? "" : ` (${absent[0].gone.message})`;
+          const got = `got none with ${absent.map(({ name }) => name).join(", ")}${why}`;
+          const what = `links of ${this.#party}: expected all within ${withinMs} ms, ${got}`;
+          reject(new DeadlineError(absent[0].name, what));
+        }, withinMs);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Gives a peer its channel and sends what waited for it. */
   link(peer: Peer, channel: PeerChannel): void {
     peer.channel = channel;
     peer.gone = null;
+    peer.known = true;
     for (const { forward } of peer.backlog.splice(0)) forward(channel);
-    if (!peer.transient && ![...this].some(isMissing)) {
-      for (const { resolve } of this.#linked.splice(0)) resolve();
+    for (const waiting of this.#linked.splice(0)) {
+      if (waiting.peers.every(isLinked)) waiting.resolve();
+      else this.#linked.push(waiting);
     }
   }
 
@@ -89,4 +116,4 @@ export class PeerTable {
   }
 }
 
-const isMissing = ({ channel, transient }: Peer): boolean => channel === null && !transient;
+const isLinked = ({ channel }: Peer): boolean => channel !== null;

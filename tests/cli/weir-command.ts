@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const WEIR = fileURLToPath(new URL("../../cli/weir.mjs", import.meta.url));
+export const WEIR = fileURLToPath(new URL("../../cli/weir.mjs", import.meta.url));
 const TIMEOUT_MS = 120_000;
 
 export interface Finished {

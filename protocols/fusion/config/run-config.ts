@@ -61,6 +61,12 @@ export const runConfig = z.strictObject({
     .default("processes")
     .describe("parties: a process each, WebSockets in one process, or memory"),
   topology: z.string().optional().describe("topology file of nodes that run elsewhere"),
+  waitSeconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(60)
+    .describe("how long to wait for a topology's nodes while they serve another client; 0: not at all"),
   cert: z.string().optional().describe("PEM file: this party's certificate, for wss://"),
   key: z.string().optional().describe("PEM file: its private key"),
   ca: z.string().optional().describe("PEM file: who signs the certificates of the others"),

@@ -55,7 +55,10 @@ export async function openDeployment(
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
     const nodeCount = namesOf(whole).length;
     report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
-    const { deployment, engine } = await openParties(config, model, modelPath, whole, smpcLayers, closers);
+    const { deployment, engine } = await openParties(
+      { config, model, modelPath, shape: whole, smpcLayers, report },
+      closers,
+    );
     closers.push(() => deployment.close());
     const head = config.head === "compnode" || engine === null ? null : engine;
     const embedding = smpcLayers[0] === 0 ? engine : null;
@@ -81,13 +84,18 @@ function smpcShape(
     : { alpha, beta, attnLinks, ...secret };
 }
 
+interface PartiesToOpen {
+  readonly config: RunConfig;
+  readonly model: Model;
+  readonly modelPath: string;
+  readonly shape: DeploymentShape;
+  readonly smpcLayers: readonly number[];
+  readonly report: (doing: string) => void;
+}
+
 /** The parties, and the client's own engine; null where the client computes nothing but samples. */
 async function openParties(
-  config: RunConfig,
-  model: Model,
-  modelPath: string,
-  shape: DeploymentShape,
-  smpcLayers: readonly number[],
+  { config, model, modelPath, shape, smpcLayers, report }: PartiesToOpen,
   closers: (() => Promise<void>)[],
 ): Promise<{ deployment: Deployment; engine: StageEngine | null }> {
   const viewsFolder = config.views === undefined ? null : path.resolve(config.views);
@@ -112,7 +120,7 @@ async function openParties(
           viewsFolder,
           head: config.head === "compnode",
         })
-      : joinTopology(config, shape, model.fingerprint);
+      : joinTopology(config, shape, model.fingerprint, report);
   starting.catch(() => {}); // awaited below
   const stages = [
     ...(smpcLayers[0] === 0 ? (["embed"] as const) : []),

@@ -9,11 +9,12 @@ import { isLoopback } from "../../wire/websocket-address.ts";
 import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
 import { readTopology, type Topology } from "./topology.ts";
 
-/** Links the client to the nodes of a topology file, which run already. Throws Error naming the file, or a node that can't be reached. */
+/** Links the client to the nodes of a topology file, which run already, once they serve no other client. Throws Error naming the file, or a node that can't be reached. */
 export async function joinTopology(
   config: RunConfig,
   shape: DeploymentShape,
   fingerprint: string,
+  report: (doing: string) => void,
 ): Promise<Deployment> {
   const topology = await readTopology(config.topology!);
   for (const side of ["alpha", "beta"] as const) {
@@ -45,6 +46,8 @@ export async function joinTopology(
       fingerprint,
       certificates: await readCertificates(config),
       insecurePlaintext: config.insecurePlaintext,
+      busyMs: config.waitSeconds * 1000,
+      report,
     },
     topology.nodes,
   );

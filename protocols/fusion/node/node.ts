@@ -4,6 +4,7 @@ import { attentionEngine, onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { CLIENT } from "../../cascade/comp-node.ts";
 import { DEALER } from "../../cascade/schedule.ts";
+import type { EndpointOptions } from "../../wire/endpoint-options.ts";
 import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts";
 import type { WireLimits } from "../../wire/limits.ts";
 import { WebSocketTransport, type Certificates } from "../../wire/websocket-transport.ts";
@@ -28,6 +29,8 @@ export interface NodeOptions extends DeploymentShape {
   readonly certificates?: Certificates;
   readonly insecurePlaintext?: boolean;
   readonly limits?: Partial<WireLimits>;
+  /** Told of links that are made, lost and refused. */
+  readonly onLinkChange?: EndpointOptions["onLinkChange"];
 }
 
 export class Node {
@@ -61,6 +64,8 @@ export class Node {
       transport: new WebSocketTransport(options),
       peers: Object.fromEntries(peers),
       transient: [CLIENT],
+      relinks: true,
+      onLinkChange: options.onLinkChange,
       listen: options.listen,
       model: model.fingerprint,
       description: deploymentDescription(alpha, beta, parties, dealer, attnLinks),
@@ -80,7 +85,7 @@ export class Node {
     await this.endpoint.connect(Object.fromEntries(dialled));
   }
 
-  /** Rejects with the reason when this node ends because a peer was lost or broke the protocol. */
+  /** Rejects with the reason when this node ends: its first links could not be made. A link that is lost later comes back. */
   failed(): Promise<never> {
     return new Promise((_resolve, reject) => this.endpoint.onFailure(reject));
   }

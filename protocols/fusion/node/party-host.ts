@@ -47,6 +47,9 @@ interface HostedSession {
   closing: boolean;
 }
 
+/** How long a session waits at its opening for links that a restarted party is making again: longer than a redial takes. */
+const LINKS_BACK_MS = 15_000;
+
 export class PartyHost {
   readonly #party: string;
   readonly #model: HostedModel;
@@ -87,8 +90,9 @@ export class PartyHost {
   serve(endpoint: Endpoint): void {
     this.#endpoint = endpoint;
     endpoint.onPeerLost((peer, reason) => {
-      if (peer !== CLIENT) return;
-      for (const session of this.#sessions.keys()) this.#abort(endpoint, session, `client is gone: ${reason.message}`);
+      for (const session of this.#sessions.keys())
+        if (peer === CLIENT) this.#abort(endpoint, session, `client is gone: ${reason.message}`);
+        else void this.#fail(endpoint, session, new Error(`${peer} is lost: ${reason.message}`));
     });
     endpoint.onControl((peer, message) => {
       void this.#control(endpoint, peer, message);
@@ -162,6 +166,7 @@ export class PartyHost {
     start();
     await views?.created();
     const hashes = { ...descriptionHashes(description), ...(await program)?.hashes() };
+    await endpoint.allBack(LINKS_BACK_MS);
     await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes });
   }
 

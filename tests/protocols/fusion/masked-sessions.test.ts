@@ -119,7 +119,7 @@ describe("a masked session", async () => {
       });
     for (const topology of [nowhere, { ...nowhere, attnLinks: false }])
       await assert.rejects(
-        joinTopology(await config(topology), shape, MODEL.fingerprint),
+        joinTopology(await config(topology), shape, MODEL.fingerprint, () => {}),
         /^Error: merge: expected a topology whose AttnNodes are linked \(attnLinks\) for masked, got .*topology\.json without; weir topology --attn-links makes one$/,
       );
   });

@@ -43,10 +43,11 @@ const WARNING =
 /** The layers under SMPC: what they cost, and which rows went wrong. */
 function smpcLines({ smpc }: RunRecord): string[] {
   if (smpc === null) return [];
-  const { layers, parties, dealer, machines, onlineBytes, dealtBytes, rounds, failedRows } = smpc;
+  const { layers, parties, dealer, machines, onlineBytes, dealtBytes, rounds, failedRows, notChecked } = smpc;
+  const kinds = [...new Set(notChecked.map((site) => site.split(".").at(-2)))].join(", ");
   const where = machines === 1 ? ", all on one machine: a simulation" : "";
   return [
-    `SMPC: layers ${ranges(layers)}, ${parties} parties${where}; ${dealer} deals; ${count(onlineBytes)} bytes online, ${count(dealtBytes)} dealt, ${rounds} rounds, ${failedRows.length} failed rows`,
+    `SMPC: layers ${ranges(layers)}, ${parties} parties${where}; ${dealer} deals; ${count(onlineBytes)} bytes online, ${count(dealtBytes)} dealt, ${rounds} rounds, ${failedRows.length} failed rows${kinds === "" ? "" : ` (not checked: ${kinds})`}`,
   ];
 }
 

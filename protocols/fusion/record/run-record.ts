@@ -56,6 +56,11 @@ export const runRecord = z.strictObject({
       failedRows: z
         .array(z.strictObject({ position: z.int(), site: z.string() }))
         .describe("rows whose values left the range of a site: they, and what follows from them, are wrong"),
+      notChecked: z
+        .array(z.string())
+        .describe(
+          "sites of an observed range that nothing checks: a value beyond it makes its row wrong without a word",
+        ),
     })
     .nullable()
     .describe("the layers under SMPC; null: none"),

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { uncheckedSites } from "../../smpc/plan/unchecked-sites.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import type { ClientSession } from "../client/client.ts";
 import type { PartyReport } from "./party-report.ts";
@@ -32,6 +33,7 @@ export function smpcRecord(
     rounds: opened / (parties * (parties - 1)),
     dealerSeconds: session.dealerSeconds + reports.reduce((sum, { dealerSeconds }) => sum + dealerSeconds, 0),
     failedRows: allFailedRows(session, reports),
+    notChecked: session.program!.segments.flatMap((_, index) => uncheckedSites(session.program!.plan(index, 0))),
   };
 }
 

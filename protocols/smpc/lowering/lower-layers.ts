@@ -94,7 +94,7 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
   const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
   builder.emit({ gate: "input", out: input, name: PLAN_INPUT });
   let x = at.value(input);
-  let out: SiteRange | null = null;
+  let out: ReturnType<Lowering["site"]> | null = null;
   for (let layer = run.from; layer < run.to; layer++) {
     starts.push(builder.valueCount);
     at.precision = precisions[layer - run.from];
@@ -107,15 +107,14 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
     const attention = program.attention(spec, layer);
     const attended = lowerAttention(at, attention, projections, { layer, past, sequenceLimit });
     x = program.post(algebra, spec, layer, x, attended);
-    out = at.site("out").range;
+    out = at.site("out");
   }
-  if (out !== null && !run.head) leave(at, x, PLAN_OUTPUT, out.maxAbs);
+  if (out !== null && !run.head) leave(at, x, PLAN_OUTPUT, out);
   if (run.head) {
     at.names = new SiteNames("head");
     const finished = program.finish(algebra, spec, x);
-    leave(at, finished, PLAN_OUTPUT, at.site("out").range.maxAbs);
-    if (program.logits !== null)
-      leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out").range.maxAbs);
+    leave(at, finished, PLAN_OUTPUT, at.site("out"));
+    if (program.logits !== null) leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out"));
   }
   return builder.finish();
 }
@@ -126,9 +125,10 @@ function reopened(at: Lowering, x: Lowered, width: number, site: string): Lowere
   return { ...x, id: at.reopenNormed(x.id, at.normedFracBits, width, site), parts: [], made: null };
 }
 
-/** Rows leave at outputFracBits, in a ring that holds twice their bound. */
-function leave(at: Lowering, x: Lowered, name: string, bound: number): void {
+/** Rows leave at outputFracBits, in a ring of which their range is a quarter at most: its owner sees a value beyond (hand-over.ts). */
+function leave(at: Lowering, x: Lowered, name: string, { site, range }: ReturnType<Lowering["site"]>): void {
   const { outputFracBits } = at.precision;
   const rows = at.atFracBits(at.settle(x), outputFracBits);
-  at.builder.emit({ gate: "output", x: rows, name, bits: bitsAbove(bound) + 2 + outputFracBits });
+  at.builder.emit({ gate: "output", x: rows, name, bits: bitsAbove(range.maxAbs) + 2 + outputFracBits });
+  at.builder.site({ site, value: rows, bound: range.maxAbs, range: range.range });
 }

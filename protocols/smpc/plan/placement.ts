@@ -10,8 +10,12 @@ export const segmentFormat = z.strictObject({
   /** Input rows: words of inputBits at inputFracBits. */
   inputBits: bits,
   inputFracBits: fracBits,
-  /** Output rows by name, [rows, columns]. */
-  outputs: z.array(z.strictObject({ name: z.string().min(1), columns: z.int().min(1), bits, fracBits })).min(1),
+  /** Output rows by name, [rows, columns]; values beyond a quarter of the ring have left the range of `site`. */
+  outputs: z
+    .array(
+      z.strictObject({ name: z.string().min(1), site: z.string().min(1), columns: z.int().min(1), bits, fracBits }),
+    )
+    .min(1),
   /** Words that tell whether a row left its range: `perRow` of them a row, each near `expected`. */
   checks: z.array(
     z.strictObject({

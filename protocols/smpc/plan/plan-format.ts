@@ -5,7 +5,7 @@ import { shareOf } from "./plan-builder.ts";
 
 /** How shares enter and leave a plan of `rows` rows. Throws Error where it has no input. */
 export function planFormat(plan: Plan, rows: number): SegmentFormat {
-  const { instructions, values, checks } = plan;
+  const { instructions, values, checks, sites } = plan;
   const input = instructions.find(
     (instruction): instruction is InstructionOf<"input"> =>
       instruction.gate === "input" && instruction.name === PLAN_INPUT,
@@ -21,7 +21,10 @@ export function planFormat(plan: Plan, rows: number): SegmentFormat {
     inputFracBits: fracBits,
     outputs: outputs
       .filter(({ name }) => !checked.has(name))
-      .map(({ name, x, bits }) => ({ name, columns: values[x].columns, bits, fracBits: values[x].fracBits })),
+      .map(({ name, x, bits }) => {
+        const site = sites.find(({ value }) => value === x)?.site ?? name;
+        return { name, site, columns: values[x].columns, bits, fracBits: values[x].fracBits };
+      }),
     checks: outputs
       .filter(({ name }) => checked.has(name))
       .map(({ name, x, bits }) => {

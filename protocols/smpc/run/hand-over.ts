@@ -23,11 +23,17 @@ export const handOverCost: CostExpressions = {
   multiplyAdds: "0",
 };
 
-/** A row whose check failed: its values left the range that the site's wires were sized for, so it is wrong. */
+/**
+ * A row that left the range of a site: a check word is off, so that it is wrong, or a value of the row itself lies in the outer half of
+ * its ring, where what wrapped round lands as often as in the inner half.
+ */
 export interface FailedRow {
   readonly position: number;
   readonly site: string;
 }
+
+/** Of a range, what fixed-point errors may add to it: as certificates allow. */
+const ROUNDING = 1 / 64;
 
 /** Bytes of one party's message about `rows` rows: every output and every check packed on its own. */
 export function handOverBytes(rows: number, { outputs, checks }: SegmentFormat): number {
@@ -87,9 +93,16 @@ export function joinRows(
     return values;
   };
   const joined: Record<string, Float64Array> = {};
-  for (const { name, columns, bits, fracBits } of outputs)
-    joined[name] = next(positions.length * columns, bits, fracBits);
   const failed: FailedRow[] = [];
+  for (const { name, site, columns, bits, fracBits } of outputs) {
+    const values = next(positions.length * columns, bits, fracBits);
+    joined[name] = values;
+    const most = 2 ** (bits - 2 - fracBits) * (1 + ROUNDING);
+    positions.forEach((position, row) => {
+      const words = values.subarray(row * columns, (row + 1) * columns);
+      if (words.some((value) => Math.abs(value) > most)) failed.push({ position, site });
+    });
+  }
   for (const { site, perRow, bits, fracBits, expected, tolerance } of checks) {
     const values = next(positions.length * perRow, bits, fracBits);
     positions.forEach((position, row) => {

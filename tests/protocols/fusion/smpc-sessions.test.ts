@@ -168,6 +168,26 @@ describe("a session with layers under SMPC", async () => {
     assert.ok(found.size >= IDS.length - 2, `expected nearly all of ${IDS.length} rows, got ${[...found].join(", ")}`);
   });
 
+  it("says which rows leave beyond their range", async () => {
+    const out = ranges.sites["layers.1.out.0"];
+    const low = { ...out, maxAbs: out.maxAbs / 20 };
+    const failed = await withHybrid(
+      {
+        ...common,
+        layers: [1],
+        ranges: { ...ranges, sites: { ...ranges.sites, "layers.1.out.0": low } },
+        more: { output: "all" },
+      },
+      IDS.length,
+      async (session) => {
+        await session.step(0, IDS);
+        return (await session.close()).flatMap(({ failedRows }) => failedRows);
+      },
+    );
+    const found = failed.filter(({ site }) => site === "layers.1.out.0").map(({ position }) => position);
+    assert.ok(found.length >= IDS.length - 2, `expected nearly all of ${IDS.length} rows, got ${found.join(", ")}`);
+  });
+
   it("is refused where an SMPC party has other public integers, by name", async () => {
     const wrap = (endpoint: Endpoint): Endpoint =>
       endpoint.party === CLIENT

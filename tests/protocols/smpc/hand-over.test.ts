@@ -12,8 +12,8 @@ const FORMAT: SegmentFormat = {
   inputBits: 43,
   inputFracBits: 16,
   outputs: [
-    { name: "rows", columns: 5, bits: 43, fracBits: 16 },
-    { name: "logits", columns: 3, bits: 30, fracBits: 10 },
+    { name: "rows", site: "layers.0.out.0", columns: 5, bits: 43, fracBits: 16 },
+    { name: "logits", site: "head.out.1", columns: 3, bits: 30, fracBits: 10 },
   ],
   checks: [{ name: "check.a", site: "a", perRow: 2, bits: 12, fracBits: 7, expected: 1, tolerance: 0.1 }],
 };
@@ -75,6 +75,15 @@ describe("rows through shares", () => {
       packRows({ rows, ...other(party, 3), "check.a": encoded(checks, 7, party) }, [0, 1, 2], 3, FORMAT),
     );
     assert.deepEqual(joinRows(messages, [4, 8, 9], FORMAT).failed, [{ position: 9, site: "a" }]);
+  });
+
+  it("show a row whose value lies in the outer half of its ring, by its position and site", () => {
+    const values = new Float64Array(15);
+    values[7] = 2 ** 25 * 1.02; // row 1
+    values[10] = 2 ** 25; // row 2: the end of its range
+    const shares = shareRows(values, 2, FORMAT).map((message, party) => shareFrom(message, party, 2, 15, FORMAT));
+    const messages = shares.map((rows, party) => packRows({ rows, ...other(party, 3) }, [0, 1, 2], 3, FORMAT));
+    assert.deepEqual(joinRows(messages, [4, 8, 9], FORMAT).failed, [{ position: 8, site: "layers.0.out.0" }]);
   });
 
   it("look uniform to every party, whatever they are", () => {

@@ -60,9 +60,13 @@ export function addNode(program: Command): void {
     };
     process.once("SIGINT", stop);
     process.once("SIGTERM", stop);
-    await node.join(topology.nodes);
-    process.stderr.write(`${flags.party} is linked to all its peers\n`);
-    await node.failed();
+    try {
+      await node.join(topology.nodes);
+      process.stderr.write(`${flags.party} is linked to all its peers\n`);
+      await node.failed();
+    } finally {
+      await node.close(); // nothing is left that would keep the process
+    }
   });
 }
 

@@ -342,7 +342,7 @@ export class PartyEndpoint implements Endpoint {
   #lose(peer: Peer, reason: Error): void {
     if (peer.gone) return;
     peer.gone = reason;
-    this.#options.onLinkChange?.({ peer: peer.name, state: "lost", reason });
+    if (peer.known) this.#options.onLinkChange?.({ peer: peer.name, state: "lost", reason });
     this.#mailbox.rejectPending(peer.name, this.#failure ?? reason);
     for (const handler of this.#lostHandlers) handler(peer.name, reason);
   }

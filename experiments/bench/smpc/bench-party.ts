@@ -19,6 +19,7 @@ import { pieceSizes } from "../../../protocols/smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../../protocols/smpc/run/share-rows.ts";
 import type { CounterSnapshot } from "../../../protocols/wire/counters.ts";
 import type { Endpoint, MessageKey } from "../../../protocols/wire/endpoint.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import { openLayers, planOf, type SmpcTask } from "./workload.ts";
 
@@ -125,7 +126,7 @@ export class LocalBenchParty implements BenchParty {
       at += size;
     }
     this.#received = {
-      batch: { batch: benchBatch(session), seed, explicit },
+      batch: { batch: benchBatch(session), streams: new StreamBook(seed).batch(benchBatch(session)), explicit },
       x: shareFrom(share, this.#party, this.#parties, words, format),
     };
   }

@@ -22,6 +22,7 @@ import type { SmpcBenchRecord } from "./record.ts";
 import { modelReference, syntheticReference, type Reference, type Widths } from "./reference.ts";
 import { median } from "../statistics.ts";
 import { openLayers, planOf, type LayersToRun, type SmpcTask } from "./workload.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 
 export interface SmpcBenchOptions {
   readonly run: LayersToRun;
@@ -217,7 +218,8 @@ export class SmpcBench {
       await this.#send(party, benchKey(session, "shares"), messages[party]);
     }
     let microseconds = 0;
-    const pieces = dealPieces(this.#plan, { batch: benchBatch(session), seeds, kept: new Map() })[Symbol.iterator]();
+    const streams = seeds.map((seed) => new StreamBook(seed).batch(benchBatch(session)));
+    const pieces = dealPieces(this.#plan, { streams, kept: new Map() })[Symbol.iterator]();
     const batch = new BatchPieces(pieceSizes(planCost(this.#plan, parties).dealtBytes));
     for (;;) {
       const before = process.cpuUsage();

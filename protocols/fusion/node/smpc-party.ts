@@ -11,6 +11,7 @@ import { CLIENT } from "../../cascade/comp-node.ts";
 import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../../cascade/cascade-session.ts";
 import { byOwner, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import type { CorrelationStore } from "../../smpc/run/correlation-store.ts";
@@ -66,21 +67,22 @@ class SmpcParty {
   }
 
   async run(): Promise<void> {
-    const seed = await this.#receive(this.#dealer, "seed", NO_LAYER, 0, SEED_BYTES);
+    const book = new StreamBook(await this.#receive(this.#dealer, "seed", NO_LAYER, 0, SEED_BYTES));
     for (let step = 0; step < this.#session.schedule.steps; step++)
-      for (const [index, segment] of this.#program.segments.entries()) await this.#segment(index, segment, step, seed);
+      for (const [index, segment] of this.#program.segments.entries()) await this.#segment(index, segment, step, book);
   }
 
   get #dealer(): string {
     return this.#session.schedule.dealer === "dealer" ? DEALER : CLIENT;
   }
 
-  async #segment(index: number, segment: Segment, step: number, seed: Uint8Array): Promise<void> {
+  async #segment(index: number, segment: Segment, step: number, book: StreamBook): Promise<void> {
     const plan = this.#program.plan(index, step);
     const format = this.#session.smpc!.formats[index];
     const explicit = await this.#batch(index, segment, step, dealtLayout(plan).totalBytes);
     const rows = await this.#input(segment, step, format);
-    const batch: PartyBatch = { batch: batchName(this.#session.session, index, step), seed, explicit };
+    const name = batchName(this.#session.session, index, step);
+    const batch: PartyBatch = { batch: name, streams: book.batch(name), explicit };
     const setting: PartySetting = {
       party: this.#party,
       parties: this.#parties,

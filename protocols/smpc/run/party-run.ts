@@ -6,8 +6,8 @@
  * Assumes: semi-honest parties; a batch that is used once (correlation-store.ts) from a dealer that no party is; ranges as in the plan.
  * Cost: plan-cost.ts. Error bound: the gates'. Reference: smpc.md. Test: tests/protocols/smpc/plan.test.ts
  */
-import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
+import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
 import { dealtLayout, gateOf, MASK, streamName } from "../plan/dealt-layout.ts";
 import type { PartyWalk, PartyWire, PublicFactors, WordSource } from "../plan/gate.ts";
@@ -15,11 +15,11 @@ import { maskedShare, sumMasked } from "../gates/open.ts";
 import type { InstructionOf, Plan, ValueId } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
 
-/** What a party has of a batch of correlations: its seed, and the explicit words if it is the last party. */
+/** What a party has of a batch of correlations: its streams, and the explicit words if it is the last party. */
 export interface PartyBatch {
-  /** Unique for ever: names the streams that the seed is expanded to. */
+  /** For people. */
   readonly batch: string;
-  readonly seed: Uint8Array;
+  readonly streams: BatchStreams;
   readonly explicit: Uint8Array | null;
 }
 
@@ -108,7 +108,7 @@ class PartyRun {
       const { bits } = this.#plan.values[out] as { bits: number };
       const share = this.#share(x);
       const mask: Words = new BigUint64Array(share.length);
-      new Generator(this.#batch.seed, streamName(this.#batch.batch, index, MASK)).fillWords(mask, bits);
+      this.#batch.streams.stream(streamName(index, MASK)).fillWords(mask, bits);
       this.#setting.insecureMask?.(mask, bits);
       const packed = ring.pack(maskedShare(share, mask as ShareWords, bits), bits);
       return { index, out, bits, length: share.length, mask: mask as ShareWords, packed };
@@ -169,10 +169,10 @@ class PartyRun {
     if (place === undefined) throw new Error(`instruction ${index}: expected a dealt array, got none called ${name}`);
     const { bits } = place;
     if (this.#setting.party < this.#setting.parties - 1) {
-      const generator = new Generator(this.#batch.seed, streamName(this.#batch.batch, index, name));
+      const stream = this.#batch.streams.stream(streamName(index, name));
       return {
-        next: (out) => generator.fillWords(out, bits),
-        nextPacked: (count) => generator.packedWords(count, bits),
+        next: (out) => stream.fillWords(out, bits),
+        nextPacked: (count) => stream.packedWords(count, bits),
       };
     }
     const bytes = this.#batch.explicit!.subarray(place.byteOffset, place.byteOffset + place.byteLength);

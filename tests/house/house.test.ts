@@ -31,9 +31,12 @@ const PASSES = [
 ].map((name) => `protocols/cascade/${name}.ts`);
 /** What SMPC parties and the dealer do; each gate is a file. */
 const SECRET_PASSES = [
-  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/run/${name}.ts`),
+  ...["party-run", "dealer-run", "share-rows", "zero-share", "opened-tags", "hand-over"].map(
+    (name) => `protocols/smpc/run/${name}.ts`,
+  ),
   "protocols/fusion/session/session-dealer.ts",
   "protocols/fusion/node/smpc-party.ts",
+  "protocols/fusion/node/zero-seeds.ts",
 ];
 const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
 /** Those that round numbers. */

@@ -24,8 +24,12 @@ export interface SimulationCounts {
 export class Simulation {
   readonly #factors: PublicFactors;
   readonly #insecureMask: PartySetting["insecureMask"];
-  /** A party's streams, once as the party draws them and once as the dealer does. */
-  readonly #books: readonly { readonly party: StreamBook; readonly dealer: StreamBook }[];
+  /** A party's streams, once as the party draws them and once as the dealer does, and those that it shares with each peer. */
+  readonly #books: readonly {
+    readonly party: StreamBook;
+    readonly dealer: StreamBook;
+    readonly pairs: Map<number, StreamBook>;
+  }[];
   readonly #kept: readonly Map<string, PartyWire | ShareWords>[];
   readonly #dealerKept: DealerKept = new Map();
   /** Every opened payload, by party, round after round: what the network carries. */
@@ -38,8 +42,14 @@ export class Simulation {
     this.#factors = factors;
     this.#books = Array.from({ length: parties }, () => {
       const seed = randomBytes(32);
-      return { party: new StreamBook(seed), dealer: new StreamBook(seed) };
+      return { party: new StreamBook(seed), dealer: new StreamBook(seed), pairs: new Map() };
     });
+    for (let party = 0; party < parties; party++)
+      for (let peer = 0; peer < party; peer++) {
+        const seed = randomBytes(32);
+        this.#books[party].pairs.set(peer, new StreamBook(seed));
+        this.#books[peer].pairs.set(party, new StreamBook(seed));
+      }
     this.#kept = this.#books.map(() => new Map());
   }
 
@@ -83,7 +93,12 @@ export class Simulation {
             kept: this.#kept[party],
             insecureMask: this.#insecureMask,
           },
-          { batch, streams: book.party.batch(batch), explicit: party === parties - 1 ? explicit : null },
+          {
+            batch,
+            streams: book.party.batch(batch),
+            explicit: party === parties - 1 ? explicit : null,
+            pairs: new Map([...book.pairs].map(([peer, pair]) => [peer, pair.batch(batch)])),
+          },
           shared[party],
         ),
       ),

@@ -20,6 +20,7 @@ import { joinShares, splitWords } from "../../../shares/sharing.ts";
 import { StreamBook, type BatchStreams } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import { signedMod } from "./gate-bench.ts";
+import { pairStreams } from "./pair-streams.ts";
 import { gateFactors, gateProgram, type GateProgram, type GateWidths } from "./gate-programs.ts";
 
 const DEALER = "dealer";
@@ -50,6 +51,7 @@ async function runOver(
   const books = (): BatchStreams[] => seeds.map((seed) => new StreamBook(seed).batch(batch));
   const explicit = dealAll(plan, { streams: books(), kept: new Map() });
   const streams = books();
+  const pairs = pairStreams(parties, batch);
   const last = names(parties)[parties - 1];
   const dealt = { session, layer: 0, step: 0, role: "dealt", part: 0 } as const;
   const shares = Object.fromEntries(
@@ -83,7 +85,7 @@ async function runOver(
     return runParty(
       plan,
       setting,
-      { batch, streams: streams[party], explicit: party < parties - 1 ? null : words },
+      { batch, streams: streams[party], pairs: pairs[party], explicit: party < parties - 1 ? null : words },
       mine,
     );
   };

@@ -7,6 +7,7 @@ import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
 import { scaleExchangeCost } from "../../protocols/cascade/scale-exchange.ts";
 import type { CostExpressions } from "../../protocols/cost.ts";
+import { zeroSeedCost } from "../../protocols/fusion/node/zero-seeds.ts";
 import { seedCost } from "../../protocols/fusion/session/session-dealer.ts";
 import { gates } from "../../protocols/smpc/gates/registry.ts";
 import { handOverCost } from "../../protocols/smpc/run/hand-over.ts";
@@ -26,6 +27,7 @@ const CASCADE: readonly (readonly [step: string, how: string, cost: CostExpressi
 
 const EDGES: readonly (readonly [step: string, how: string, cost: CostExpressions])[] = [
   ["deal", "once a session: seeds", seedCost],
+  ["deal, between the parties", "once a session: seeds of pairs", zeroSeedCost],
   ["share", "a step and run of layers: rows in", inputShareCost],
   ["handover", "a step and run of layers: rows out", handOverCost],
 ];

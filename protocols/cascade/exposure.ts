@@ -24,6 +24,7 @@ const ROUTES: Readonly<
   pairseed: [["attn"], ["attn"]],
   scale: [["attn"], ["attn"]],
   masked: [["attn"], ["comp"]],
+  zeroseed: [["smpc"], ["smpc"]],
 };
 
 /**
@@ -91,6 +92,8 @@ function smpcPositions(schedule: Schedule, party: string, peer: string, key: Mes
   switch (key.role) {
     case "seed":
       return peer === schedule.dealer && key.layer === NO_LAYER && key.step === 0 ? [] : null;
+    case "zeroseed":
+      return partIndex(peer) < partIndex(party) && key.layer === NO_LAYER && key.step === 0 ? [] : null;
     case "dealt":
       return peer === schedule.dealer && schedule.segment("smpc", "from", key.layer) !== undefined ? [] : null;
     case "shares": {

@@ -1,5 +1,6 @@
 import { allocate, type Tensor, type Word } from "../../layers/tensor.ts";
 import { handOverBytes, joinRows, type JoinedRows } from "../smpc/run/hand-over.ts";
+import { differingPairs, tagsBytes } from "../smpc/run/opened-tags.ts";
 import type { SegmentFormat } from "../smpc/plan/placement.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
@@ -13,7 +14,10 @@ export function formatAt({ schedule, smpc }: CascadeSession, edge: "from" | "to"
   return format;
 }
 
-/** The rows at `positions` after the SMPC segment that ends before `layer`: every party's shares of them, added up. */
+/**
+ * The rows at `positions` after the SMPC segment that ends before `layer`: every party's shares of them, added up. Throws Error naming the
+ * step and the parties where two of them opened different words.
+ */
 export async function receiveRows(
   session: CascadeSession,
   endpoint: Endpoint,
@@ -22,7 +26,8 @@ export async function receiveRows(
   positions: readonly number[],
 ): Promise<JoinedRows> {
   const format = formatAt(session, "to", layer);
-  const shape = [1, handOverBytes(positions.length, format)] as const;
+  const tags = tagsBytes(session.schedule.parties);
+  const shape = [1, tags + handOverBytes(positions.length, format)] as const;
   const messages = await Promise.all(
     Array.from({ length: session.schedule.parties }, (_, party) =>
       endpoint.receive(smpcName(party), keyOf(session, "handover", layer, step), {
@@ -32,10 +37,25 @@ export async function receiveRows(
       }),
     ),
   );
+  const bytes = messages.map(({ data }) => data as Uint8Array);
+  checkOpened(
+    bytes.map((message) => message.subarray(0, tags)),
+    layer,
+    step,
+  );
   return joinRows(
-    messages.map(({ data }) => data as Uint8Array),
+    bytes.map((message) => message.subarray(tags)),
     positions,
     format,
+  );
+}
+
+function checkOpened(tags: readonly Uint8Array[], layer: number, step: number): void {
+  const differing = differingPairs(tags);
+  if (differing.length === 0) return;
+  const pairs = differing.map((pair) => pair.map(smpcName).join(" and ")).join(", ");
+  throw new Error(
+    `opened words of step ${step}, before layer ${layer}: expected the same at all SMPC parties, got different ones at ${pairs}; a party sent its peers different words, or a link changed them`,
   );
 }
 

@@ -3,7 +3,7 @@
  *
  * Functionality: AttnNode (j, k) draws 32 random bytes for each (j, k') with k < k' when the two first work on the same rows, and sends
  *   them. The mask of (j, k) in a layer and step is Σ_{k'>k} G(k, k') - Σ_{k'<k} G(k', k) mod 2^32 over the AttnNodes at work on these
- *   rows, G the AES-128-CTR stream keyed by seed, session, layer and step: the masks of all of them sum to 0.
+ *   rows, G the AES-128-CTR stream keyed by seed, session, layer and step (drawn once): the masks of all of them sum to 0.
  * Parties: AttnNodes (j, ·), over links of their own. Neither the client nor a CompNode takes part.
  * Leaks: nothing (random words). A CompNode with t of the b AttnNodes learns the sum over the other b - t, for any t: every pair shares
  *   a seed (with seeds between neighbours alone, the colluders would cut the circle into arcs and learn the sum over each).
@@ -13,7 +13,7 @@
  * Test: tests/protocols/cascade/masked-merge.test.ts
  */
 import { randomBytes } from "node:crypto";
-import { Generator } from "../../shares/generator.ts";
+import { StreamBook, type BatchStreams } from "../../shares/stream-book.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { AttentionAt } from "./attention-pass.ts";
@@ -37,7 +37,7 @@ export class MaskSeeds {
   readonly #j: number;
   readonly #k: number;
   /** By the other one's k. */
-  readonly #seeds = new Map<number, Uint8Array>();
+  readonly #masks = new Map<number, PairMasks>();
 
   constructor(session: CascadeSession, endpoint: Endpoint, j: number, k: number) {
     this.#session = session;
@@ -48,11 +48,11 @@ export class MaskSeeds {
 
   /** Draws and sends the seeds that this node owes to `others`, where it has not yet. */
   async offer(others: readonly number[]): Promise<void> {
-    const owed = others.filter((other) => other > this.#k && !this.#seeds.has(other));
+    const owed = others.filter((other) => other > this.#k && !this.#masks.has(other));
     await Promise.all(
       owed.map((other) => {
         const data = new Uint8Array(randomBytes(SEED_BYTES));
-        this.#seeds.set(other, data);
+        this.#masks.set(other, new PairMasks(data));
         const shape = [1, SEED_BYTES] as const;
         return this.#endpoint.send(attnName(this.#j, other), this.#key, { data, shape });
       }),
@@ -62,20 +62,20 @@ export class MaskSeeds {
   /** Waits for the seeds that `others` owe to this node. */
   async collect(others: readonly number[], { deadlineMs }: AttentionAt): Promise<void> {
     for (const other of others) {
-      if (other > this.#k || this.#seeds.has(other)) continue;
+      if (other > this.#k || this.#masks.has(other)) continue;
       const { data } = await this.#endpoint.receive(attnName(this.#j, other), this.#key, {
         shape: [1, SEED_BYTES],
         word: "uint8",
         deadlineMs,
       });
-      this.#seeds.set(other, Uint8Array.from(data as Uint8Array));
+      this.#masks.set(other, new PairMasks(data as Uint8Array));
     }
   }
 
   /** Adds this node's mask to `words`, which are in the same order at all of `others`. Their seeds must be there. */
   mask(words: Int32Array, others: readonly number[], { layer, step }: AttentionAt): void {
     for (const other of others)
-      addMask(words, this.#seeds.get(other)!, this.#k < other ? 1 : -1, {
+      this.#masks.get(other)!.add(words, this.#k < other ? 1 : -1, {
         session: this.#session.session,
         layer,
         step,
@@ -87,14 +87,27 @@ export class MaskSeeds {
   }
 }
 
-/** Adds sign · G(seed; session, layer, step) to the words, mod 2^32. */
-export function addMask(
-  words: Int32Array,
-  seed: Uint8Array,
-  sign: 1 | -1,
-  { session, layer, step }: { readonly session: number; readonly layer: number; readonly step: number },
-): void {
-  const mask = new Int32Array(new Generator(seed, `merge/${session}/${layer}/${step}`).bytes(words.byteLength).buffer);
-  if (sign === 1) for (let i = 0; i < words.length; i++) words[i] += mask[i];
-  else for (let i = 0; i < words.length; i++) words[i] -= mask[i];
+/** The masks of one pair of AttnNodes: a stream for each layer and step, each used once. */
+export class PairMasks {
+  readonly #book: StreamBook;
+  /** The layers of the step at hand. */
+  #at: { readonly name: string; readonly layers: BatchStreams } | null = null;
+
+  constructor(seed: Uint8Array) {
+    this.#book = new StreamBook(seed);
+  }
+
+  /** Adds sign · G(seed; session, layer, step) to the words, mod 2^32. Steps follow one another. Throws Error for a second use of one. */
+  add(
+    words: Int32Array,
+    sign: 1 | -1,
+    { session, layer, step }: { readonly session: number; readonly layer: number; readonly step: number },
+  ): void {
+    const name = `merge/${session}/${step}`;
+    if (this.#at?.name !== name) this.#at = { name, layers: this.#book.batch(name) };
+    const { bytes } = this.#at.layers.stream(String(layer)).packedWords(words.length, 32);
+    const mask = new Int32Array(bytes.buffer, bytes.byteOffset, words.length);
+    if (sign === 1) for (let i = 0; i < words.length; i++) words[i] += mask[i];
+    else for (let i = 0; i < words.length; i++) words[i] -= mask[i];
+  }
 }

@@ -23,7 +23,7 @@ export const MESSAGES = {
   shares: { code: 9, phase: "share" },
   /** All openings of one round (`part`): SMPC party -> SMPC party, [1, bytes] bytes. Layer: the segment's first. */
   opened: { code: 10, phase: "online" },
-  /** Shares of the receiver's rows and of their check words, packed: SMPC party -> CompNode or client, [1, bytes] bytes. Layer: the next one. */
+  /** Tags of what was opened, shares of the receiver's rows and of their check words, packed: SMPC party -> CompNode or client, [1, bytes] bytes. Layer: the next one. */
   handover: { code: 11, phase: "handover" },
   /** What two AttnNodes of a query shard expand to masks that cancel: AttnNode (j, k) -> (j, k'), k < k', once a session, [1, 32] bytes. */
   pairseed: { code: 12, phase: "scale" },
@@ -31,6 +31,8 @@ export const MESSAGES = {
   scale: { code: 13, phase: "scale" },
   /** Weighed results of some query rows in fixed point, masked: AttnNode -> CompNode, [rows, heads·headDim] int32. */
   masked: { code: 14, phase: "attention-pass" },
+  /** What two SMPC parties expand to shares of zero: SMPC party p -> q, p < q, once a session, [1, 32] bytes. */
+  zeroseed: { code: 15, phase: "deal" },
 } as const satisfies Record<string, { code: number; phase: string }>;
 
 export type Role = keyof typeof MESSAGES;

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { attentionPassCost } from "../../protocols/cascade/attention-pass.ts";
 import { inputCost, outputCost } from "../../protocols/cascade/edges.ts";
 import { handOverCost } from "../../protocols/smpc/run/hand-over.ts";
+import { zeroSeedCost } from "../../protocols/fusion/node/zero-seeds.ts";
 import { seedCost } from "../../protocols/fusion/session/session-dealer.ts";
 import { inputShareCost } from "../../protocols/smpc/run/share-rows.ts";
 import { postPassCost } from "../../protocols/cascade/post-pass.ts";
@@ -47,6 +48,7 @@ describe("documentation", () => {
       "post-pass": postPassCost,
       output: outputCost,
       "deal, once a session": seedCost,
+      "deal between the parties, once a session": zeroSeedCost,
       "share, a run of layers": inputShareCost,
       "handover, a run of layers": handOverCost,
     };

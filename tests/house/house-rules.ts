@@ -45,6 +45,15 @@ function mayImport(from: readonly string[], to: readonly string[]): boolean {
   return !isFile(from) && (from[1] === to[1] ? from[1] in PROTOCOLS : (PROTOCOLS[from[1]] ?? []).includes(to[1]));
 }
 
+/** Protocol files that draw secret words past the book (shares/stream-book.ts), which alone sees that none is drawn twice. */
+export function drawsPastTheBook(sources: Sources): string[] {
+  return [...code(sources)].flatMap(([file, text]) =>
+    file.startsWith("protocols/") && [...text.matchAll(IMPORT)].some(([, target]) => target.endsWith("/generator.ts"))
+      ? [`${file}: imports a generator`]
+      : [],
+  );
+}
+
 /** Code files with more lines than `limit`. */
 export function longFiles(sources: Sources, limit: number): string[] {
   return [...code(sources)].flatMap(([file, text]) => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 import {
+  drawsPastTheBook,
   emptyNames,
   longFiles,
   machinePlaces,
@@ -30,9 +31,12 @@ const PASSES = [
 ].map((name) => `protocols/cascade/${name}.ts`);
 /** What SMPC parties and the dealer do; each gate is a file. */
 const SECRET_PASSES = [
-  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/run/${name}.ts`),
+  ...["party-run", "dealer-run", "share-rows", "zero-share", "opened-tags", "hand-over"].map(
+    (name) => `protocols/smpc/run/${name}.ts`,
+  ),
   "protocols/fusion/session/session-dealer.ts",
   "protocols/fusion/node/smpc-party.ts",
+  "protocols/fusion/node/zero-seeds.ts",
 ];
 const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
 /** Those that round numbers. */
@@ -87,6 +91,13 @@ describe("the house", () => {
     assert.deepEqual(wrongImports(new Map([["protocols/fusion/client/client.ts", allowed]])), []);
     const shares = `import { a } from "../smpc/run/share-rows.ts"; import b from "../cost.ts"; import c from "./merge.ts";`;
     assert.deepEqual(wrongImports(new Map([["protocols/cascade/comp-node.ts", shares]])), []);
+  });
+
+  it("draws secret streams from the book that refuses a second draw", () => {
+    assert.deepEqual(drawsPastTheBook(SOURCES), []);
+    const past = 'import { Generator } from "../../../shares/generator.ts";';
+    assert.equal(drawsPastTheBook(new Map([["protocols/smpc/run/party-run.ts", past]])).length, 1);
+    assert.deepEqual(drawsPastTheBook(new Map([["layers/sampling.ts", past]])), []);
   });
 
   it(`keeps files to ${MOST_LINES} lines`, () => {

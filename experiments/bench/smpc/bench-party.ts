@@ -17,8 +17,10 @@ import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts"
 import { PublicMatrix } from "../../../protocols/smpc/factors/public-matrix.ts";
 import { pieceSizes } from "../../../protocols/smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../../protocols/smpc/run/share-rows.ts";
+import { exchangeZeroSeeds } from "../../../protocols/fusion/node/zero-seeds.ts";
 import type { CounterSnapshot } from "../../../protocols/wire/counters.ts";
 import type { Endpoint, MessageKey } from "../../../protocols/wire/endpoint.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import { openLayers, planOf, type SmpcTask } from "./workload.ts";
 
@@ -124,8 +126,12 @@ export class LocalBenchParty implements BenchParty {
       explicit!.set(await this.#bytes(CLIENT, benchKey(session, "dealt", part), size), at);
       at += size;
     }
+    const key = benchKey(session, "zeroseed");
+    const books = await exchangeZeroSeeds(this.#endpoint, this.#party, this.#parties, key, DEADLINE_MS);
+    const batch = benchBatch(session);
+    const pairs = new Map([...books].map(([peer, book]) => [peer, book.batch(batch)]));
     this.#received = {
-      batch: { batch: benchBatch(session), seed, explicit },
+      batch: { batch, streams: new StreamBook(seed).batch(batch), explicit, pairs },
       x: shareFrom(share, this.#party, this.#parties, words, format),
     };
   }

@@ -3,6 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { cpus, loadavg } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { smpcName } from "../../../protocols/cascade/schedule.ts";
+import { evaluateCost } from "../../../protocols/cost.ts";
+import { zeroSeedCost } from "../../../protocols/fusion/node/zero-seeds.ts";
 import { dealPieces } from "../../../protocols/smpc/run/dealer-run.ts";
 import { handOverBytes, joinRows, type JoinedRows } from "../../../protocols/smpc/run/hand-over.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
@@ -22,6 +24,7 @@ import type { SmpcBenchRecord } from "./record.ts";
 import { modelReference, syntheticReference, type Reference, type Widths } from "./reference.ts";
 import { median } from "../statistics.ts";
 import { openLayers, planOf, type LayersToRun, type SmpcTask } from "./workload.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 
 export interface SmpcBenchOptions {
   readonly run: LayersToRun;
@@ -166,7 +169,7 @@ export class SmpcBench {
       precision,
       widths: run.kind === "synthetic" ? widths : "observed",
       onlineBytes: phases.online.payloadBytes,
-      dealtBytes: phases.deal.payloadBytes - SEED_BYTES * parties,
+      dealtBytes: phases.deal.payloadBytes - seedBytes(parties),
       rounds: phases.online.messages / (parties * (parties - 1)),
       framingBytes: phases.online.framingBytes,
       inputBytes: phases.share.payloadBytes,
@@ -200,7 +203,7 @@ export class SmpcBench {
       ["online bytes", phases.online.payloadBytes, declared.onlineBytes],
       ["online messages", phases.online.messages, declared.messages],
       ["rounds", phases.online.messages / (parties * (parties - 1)), declared.total.rounds],
-      ["dealt bytes", phases.deal.payloadBytes - SEED_BYTES * parties, declared.dealtBytes],
+      ["dealt bytes", phases.deal.payloadBytes - seedBytes(parties), declared.dealtBytes],
     ] as const;
     for (const [what, counted, expected] of pairs)
       if (counted !== expected)
@@ -217,7 +220,8 @@ export class SmpcBench {
       await this.#send(party, benchKey(session, "shares"), messages[party]);
     }
     let microseconds = 0;
-    const pieces = dealPieces(this.#plan, { batch: benchBatch(session), seeds, kept: new Map() })[Symbol.iterator]();
+    const streams = seeds.map((seed) => new StreamBook(seed).batch(benchBatch(session)));
+    const pieces = dealPieces(this.#plan, { streams, kept: new Map() })[Symbol.iterator]();
     const batch = new BatchPieces(pieceSizes(planCost(this.#plan, parties).dealtBytes));
     for (;;) {
       const before = process.cpuUsage();
@@ -252,6 +256,10 @@ export class SmpcBench {
     return this.#network.client.send(smpcName(party), key, { data, shape: [1, data.length] });
   }
 }
+
+/** Seeds from the dealer and between the parties. */
+const seedBytes = (parties: number): number =>
+  SEED_BYTES * parties + evaluateCost(zeroSeedCost.payloadBytes, { n: parties });
 
 function required(text: string | undefined): string {
   if (text === undefined) throw new Error("text: expected a file with the prompt for a model's layer, got none");

@@ -11,17 +11,20 @@ import { CLIENT } from "../../cascade/comp-node.ts";
 import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../../cascade/cascade-session.ts";
 import { byOwner, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import type { CorrelationStore } from "../../smpc/run/correlation-store.ts";
 import { dealtLayout } from "../../smpc/plan/dealt-layout.ts";
 import { packRows } from "../../smpc/run/hand-over.ts";
+import { OpenedTags } from "../../smpc/run/opened-tags.ts";
 import { PLAN_INPUT } from "../../smpc/lowering/lower-layers.ts";
 import { runParty, type Exchange, type PartyBatch, type PartySetting } from "../../smpc/run/party-run.ts";
 import type { SegmentFormat } from "../../smpc/plan/placement.ts";
 import { batchName, pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
+import { exchangeZeroSeeds } from "./zero-seeds.ts";
 
 /** How long a party may compute in one round: its own work is all local, on rows that are all there. */
 const ROUND_DEADLINE_MS = 120_000;
@@ -66,30 +69,47 @@ class SmpcParty {
   }
 
   async run(): Promise<void> {
-    const seed = await this.#receive(this.#dealer, "seed", NO_LAYER, 0, SEED_BYTES);
+    const book = new StreamBook(await this.#receive(this.#dealer, "seed", NO_LAYER, 0, SEED_BYTES));
+    const pairs = await exchangeZeroSeeds(
+      this.#endpoint,
+      this.#party,
+      this.#parties,
+      keyOf(this.#session, "zeroseed", NO_LAYER, 0),
+      this.#session.idleDeadlineMs,
+    );
     for (let step = 0; step < this.#session.schedule.steps; step++)
-      for (const [index, segment] of this.#program.segments.entries()) await this.#segment(index, segment, step, seed);
+      for (const [index, segment] of this.#program.segments.entries())
+        await this.#segment(index, segment, step, book, pairs);
   }
 
   get #dealer(): string {
     return this.#session.schedule.dealer === "dealer" ? DEALER : CLIENT;
   }
 
-  async #segment(index: number, segment: Segment, step: number, seed: Uint8Array): Promise<void> {
+  async #segment(
+    index: number,
+    segment: Segment,
+    step: number,
+    book: StreamBook,
+    pairBooks: ReadonlyMap<number, StreamBook>,
+  ): Promise<void> {
     const plan = this.#program.plan(index, step);
     const format = this.#session.smpc!.formats[index];
     const explicit = await this.#batch(index, segment, step, dealtLayout(plan).totalBytes);
     const rows = await this.#input(segment, step, format);
-    const batch: PartyBatch = { batch: batchName(this.#session.session, index, step), seed, explicit };
+    const name = batchName(this.#session.session, index, step);
+    const pairs = new Map([...pairBooks].map(([peer, pairBook]) => [peer, pairBook.batch(name)]));
+    const batch: PartyBatch = { batch: name, streams: book.batch(name), explicit, pairs };
+    const opened = new OpenedTags();
     const setting: PartySetting = {
       party: this.#party,
       parties: this.#parties,
       factors: this.#program.factors,
-      exchange: this.#exchange(segment, step),
+      exchange: this.#exchange(segment, step, opened),
       kept: this.#kept,
     };
     const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });
-    await this.#handOver(segment, step, format, shares);
+    await this.#handOver(segment, step, format, opened.finish(pairs), shares);
   }
 
   /** The explicit words of a batch, through the store: they are used once, or never. */
@@ -131,7 +151,7 @@ class SmpcParty {
     return all;
   }
 
-  #exchange({ from }: Segment, step: number): Exchange {
+  #exchange({ from }: Segment, step: number, opened: OpenedTags): Exchange {
     return async (round, payload) => {
       const peers = Array.from({ length: this.#parties }, (_, party) => party).filter((party) => party !== this.#party);
       const key = keyOf(this.#session, "opened", from, step, round);
@@ -151,6 +171,7 @@ class SmpcParty {
           all[peer] = await this.#receive(smpcName(peer), "opened", from, step, payload.length, round, deadlineMs);
         }),
       ]);
+      opened.add(round, all);
       return all;
     };
   }
@@ -159,6 +180,7 @@ class SmpcParty {
     { to }: Segment,
     step: number,
     format: SegmentFormat,
+    tags: Uint8Array,
     shares: Readonly<Record<string, Words>>,
   ): Promise<void> {
     const { schedule } = this.#session;
@@ -167,7 +189,7 @@ class SmpcParty {
     await Promise.all(
       rows.map(([receiver, positions]) => {
         const indices = positions.map((position) => position - from);
-        const data = packRows(shares, indices, end - from, format);
+        const data = Buffer.concat([tags, packRows(shares, indices, end - from, format)]);
         return this.#endpoint.send(receiver, keyOf(this.#session, "handover", to, step), {
           data,
           shape: [1, data.length],

@@ -8,6 +8,7 @@ import { pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { seedCost } from "../session/session-dealer.ts";
 import { inputShareCost, packedBytes } from "../../smpc/run/share-rows.ts";
 import { receivers } from "../node/smpc-party.ts";
+import { zeroSeedCost } from "../node/zero-seeds.ts";
 import type { SessionDescription } from "../session/session-description.ts";
 
 export type SmpcPhase = "deal" | "share" | "online" | "handover";
@@ -35,7 +36,7 @@ export function smpcCost(
     for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const)
       total[phase][figure] += cost[figure];
   };
-  add("deal", evaluateCosts(seedCost, { n: parties }));
+  for (const seeds of [seedCost, zeroSeedCost]) add("deal", evaluateCosts(seeds, { n: parties }));
   for (let step = 0; step < Math.min(steps + 1, schedule.steps); step++)
     for (const [index, segment] of planned.segments.entries()) {
       const cost = planned.cost(index, step);

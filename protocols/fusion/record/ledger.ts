@@ -106,6 +106,7 @@ export class Ledger implements Witness {
         return this.#note("share", key.layer, positions);
       case "seed":
       case "pairseed":
+      case "zeroseed":
       case "dealt":
         return; // random words that depend on nothing
     }

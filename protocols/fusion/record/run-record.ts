@@ -48,9 +48,9 @@ export const runRecord = z.strictObject({
         .int()
         .describe("different hosts among the parties; 1: a simulation, secret from nobody on that machine"),
       onlineBytes: bytes.describe("openings, all SMPC parties summed"),
-      dealtBytes: bytes.describe("seeds and explicit words, a step ahead included"),
+      dealtBytes: bytes.describe("seeds (those between the parties too) and explicit words, a step ahead included"),
       sharedBytes: bytes.describe("shares of rows into the SMPC parties"),
-      handoverBytes: bytes.describe("shares of rows out of them, check words included"),
+      handoverBytes: bytes.describe("shares of rows out of them, check words and tags included"),
       rounds: z.int().describe("openings that follow one another, all steps"),
       dealerSeconds: z.number(),
       failedRows: z

@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
 import { smpcName } from "../../cascade/schedule.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { CostExpressions } from "../../cost.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { batchName, BatchPieces, pieceSizes } from "../../smpc/run/batch-pieces.ts";
@@ -25,6 +26,7 @@ export class SessionDealer {
   readonly #program: SmpcProgram;
   readonly #endpoint: Endpoint;
   readonly #seeds: readonly Uint8Array[];
+  readonly #books: readonly StreamBook[];
   readonly #kept: DealerKept = new Map();
   /** Steps dealt, and to be dealt, in order. */
   #next = 0;
@@ -36,6 +38,7 @@ export class SessionDealer {
     this.#program = program;
     this.#endpoint = endpoint;
     this.#seeds = Array.from({ length: session.schedule.parties }, () => randomBytes(SEED_BYTES));
+    this.#books = this.#seeds.map((seed) => new StreamBook(seed));
   }
 
   /** Gives every party its seed; batches may follow. */
@@ -76,7 +79,8 @@ export class SessionDealer {
       const plan = this.#program.plan(index, step);
       const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
       const batch = batchName(this.#session.session, index, step);
-      for (const bytes of dealPieces(plan, { batch, seeds: this.#seeds, kept: this.#kept })) {
+      const streams = this.#books.map((book) => book.batch(batch));
+      for (const bytes of dealPieces(plan, { streams, kept: this.#kept })) {
         const full = messages.add(bytes);
         this.#seconds += (performance.now() - startedAt) / 1000;
         for (const [part, data] of full) await this.#send(from, step, part, data);

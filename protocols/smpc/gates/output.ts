@@ -1,9 +1,10 @@
 /**
  * Output: a share that leaves, to the CompNodes or to the client.
  *
- * Functionality: the session holds, under `name`, the `bits` low bits of every word of x; the executor takes them.
+ * Functionality: the session holds, under `name`, the `bits` low bits of every word of x, shared afresh; the executor takes them and
+ *   adds a share of zero (run/zero-share.ts).
  * Parties: every party (its own share).
- * Leaks: nothing between the parties. Who receives all n shares of a row holds that row.
+ * Leaks: nothing between the parties. Who receives all n shares of a row holds that row, and no more, even with the dealer.
  * Assumes: bits <= ringBits of x.
  * Cost: none inside the plan (the hand-over that sends the share is counted where it happens).
  * Error bound: 0 units.

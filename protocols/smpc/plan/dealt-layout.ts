@@ -43,9 +43,11 @@ export function gateOf<G extends GateName>(instruction: Extract<Instruction, { g
   return gates[instruction.gate];
 }
 
-/** Name of the stream that a seed is expanded to: unique in a batch, so that no two words share randomness. */
-export const streamName = (batch: string, instruction: number, name: string): string =>
-  `${batch}/${instruction}/${name}`;
+/** Purpose of a stream of a batch: unique in it, so that no two words share randomness. */
+export const streamName = (instruction: number, name: string): string => `${instruction}/${name}`;
 
 /** Name of the stream of an opened wire's mask; no dealt array is called so. */
 export const MASK = "mask";
+
+/** Name of the stream, shared by two parties, of an output's share of zero. */
+export const ZERO = "zero";

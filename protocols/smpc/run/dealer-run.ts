@@ -6,9 +6,9 @@
  * Assumes: the dealer is not a compute party and does not collude with one: with any party's seeds and the opened words it reads all.
  * Cost: dealt bits of plan-cost.ts. Error bound: the gates'. Reference: smpc.md, "Setting". Test: tests/protocols/smpc/plan.test.ts
  */
-import { Generator } from "../../../shares/generator.ts";
 import { packDifference } from "../../../shares/packed-difference.ts";
 import { ring } from "../../../shares/ring.ts";
+import type { BatchStreams, WordStream } from "../../../shares/stream-book.ts";
 import type { MaskWords, Words } from "../../../shares/words.ts";
 import { dealtLayout, gateOf, MASK, streamName, type DealtPlace } from "../plan/dealt-layout.ts";
 import type { DealerWalk } from "../plan/gate.ts";
@@ -19,10 +19,8 @@ import { LastUses } from "../plan/last-uses.ts";
 export type DealerKept = Map<string, MaskWords>;
 
 export interface Dealing {
-  /** Names the batch; the same for all parties, never used twice. */
-  readonly batch: string;
-  /** One a party. */
-  readonly seeds: readonly Uint8Array[];
+  /** One a party: those that it draws from its own seed for this batch. */
+  readonly streams: readonly BatchStreams[];
   readonly kept: DealerKept;
 }
 
@@ -85,8 +83,8 @@ class DealerRun {
     const { rows, columns, bits } = this.#plan.values[out] as WireInfo;
     const sum: Words = new BigUint64Array(rows * columns);
     const share: Words = new BigUint64Array(rows * columns);
-    for (const seed of this.#dealing.seeds) {
-      new Generator(seed, streamName(this.#dealing.batch, index, MASK)).fillWords(share, bits);
+    for (const streams of this.#dealing.streams) {
+      streams.stream(streamName(index, MASK)).fillWords(share, bits);
       ring.add(sum, sum, share);
     }
     const carry: Words = new BigUint64Array(sum.length);
@@ -104,7 +102,7 @@ class DealerRun {
       ]),
     );
     const walk: DealerWalk = {
-      parties: this.#dealing.seeds.length,
+      parties: this.#dealing.streams.length,
       kept: this.#dealing.kept,
       info: (id) => this.#plan.values[id],
       mask: (id) => present(this.#masks.get(id), `mask of value ${id}`),
@@ -121,16 +119,16 @@ function present<T>(value: T | undefined, what: string): T {
   return value;
 }
 
-/** The explicit words of one array, piece by piece: value minus what the seeds of the other parties expand to. */
+/** The explicit words of one array, piece by piece: value minus what the other parties draw. */
 class DealtArray {
   readonly #place: DealtPlace;
-  readonly #generators: readonly Generator[];
+  readonly #streams: readonly WordStream[];
   readonly #bytes: Uint8Array;
   #count = 0;
 
-  constructor(place: DealtPlace, { batch, seeds }: Dealing, index: number) {
+  constructor(place: DealtPlace, { streams }: Dealing, index: number) {
     this.#place = place;
-    this.#generators = seeds.slice(0, -1).map((seed) => new Generator(seed, streamName(batch, index, place.name)));
+    this.#streams = streams.slice(0, -1).map((each) => each.stream(streamName(index, place.name)));
     this.#bytes = new Uint8Array(place.byteLength);
   }
 
@@ -141,7 +139,7 @@ class DealtArray {
       throw new Error(`dealt ${name}: expected pieces of whole bytes, got ${bitOffset} bits before`);
     this.#count += values.length;
     if (this.#count > count) throw new RangeError(`dealt ${name}: expected ${count} words, got ${this.#count} or more`);
-    const shares = this.#generators.map((generator) => generator.packedWords(values.length, bits));
+    const shares = this.#streams.map((stream) => stream.packedWords(values.length, bits));
     packDifference(this.#bytes.subarray(bitOffset / 8), values, shares, bits);
   }
 

@@ -2,9 +2,11 @@
  * Out of the parties: each receiver gets all shares of its own rows, and of no others.
  *
  * Functionality: from the parties' output shares of a segment to its rows in the clear at the CompNodes that own them (or at the
- *   client), with the check words by which a receiver sees that a row left its declared range.
+ *   client), with the check words by which a receiver sees that a row left its declared range, and the tags (opened-tags.ts) by which
+ *   it sees that all parties opened the same words.
  * Parties: the n SMPC parties (input shares), CompNodes or the client (output their rows).
- * Leaks: to each receiver its own rows, and check words that are constant but for rounding.
+ * Leaks: to each receiver its own rows, and check words: constant but for rounding where the row kept to its ranges, else a function of
+ *   the row's logits or squares. Not the opened words, even if it colludes with who deals: output shares leave with a share of zero.
  * Assumes: semi-honest. Cost: `handOverCost`; 1 round. Error bound: none (decoding is exact).
  * Reference: smpc.md, "Hand-over to Cascade". Proof: additive sharing. Test: tests/protocols/smpc/hand-over.test.ts
  */
@@ -15,9 +17,12 @@ import type { CostExpressions } from "../../cost.ts";
 import type { SegmentFormat } from "../plan/placement.ts";
 import { packedBytes } from "./share-rows.ts";
 
-/** Per step and segment. Mh: receivers (CompNodes with a row, or one); Bh: bytes of their rows and checks packed, summed; n: parties. */
+/**
+ * Per step and segment. Mh: receivers (CompNodes with a row, or one); Bh: bytes of their rows and checks packed, summed; n: parties. Every
+ * message begins with tags of 16 bytes a peer.
+ */
 export const handOverCost: CostExpressions = {
-  payloadBytes: "n * Bh",
+  payloadBytes: "n * (Bh + 16 * (n - 1) * Mh)",
   messages: "n * Mh",
   rounds: "1",
   multiplyAdds: "0",
@@ -35,7 +40,7 @@ export interface FailedRow {
 /** Of a range, what fixed-point errors may add to it: as certificates allow. */
 const ROUNDING = 1 / 64;
 
-/** Bytes of one party's message about `rows` rows: every output and every check packed on its own. */
+/** Bytes of one party's shares of `rows` rows: every output and every check packed on its own. */
 export function handOverBytes(rows: number, { outputs, checks }: SegmentFormat): number {
   let bytes = 0;
   for (const { columns, bits } of outputs) bytes += packedBytes(rows * columns, bits);
@@ -43,7 +48,7 @@ export function handOverBytes(rows: number, { outputs, checks }: SegmentFormat):
   return bytes;
 }
 
-/** One party's message about `rows` (indices into the step's rows, of which there are `stepRows`). */
+/** One party's shares of `rows` (indices into the step's rows, of which there are `stepRows`). */
 export function packRows(
   shares: Readonly<Record<string, Words>>,
   rows: readonly number[],
@@ -73,7 +78,7 @@ export interface JoinedRows {
   readonly failed: readonly FailedRow[];
 }
 
-/** What all parties' messages about the rows at `positions` add up to. Throws RangeError for a message that is too short. */
+/** What all parties' shares of the rows at `positions` add up to. Throws RangeError for a message that is too short. */
 export function joinRows(
   messages: readonly Uint8Array[],
   positions: readonly number[],

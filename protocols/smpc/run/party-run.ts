@@ -1,26 +1,29 @@
 /**
  * One party's walk over a plan: local work between rounds, one exchange a round.
  *
- * Functionality: from this party's shares of the inputs to its shares of the outputs.
+ * Functionality: from this party's shares of the inputs to its shares of the outputs, to which a share of zero is added.
  * Parties: this one and its n - 1 peers. Leaks: opened words X = x + r mod 2^k, r uniform mod 2^k and used once; nothing else.
  * Assumes: semi-honest parties; a batch that is used once (correlation-store.ts) from a dealer that no party is; ranges as in the plan.
  * Cost: plan-cost.ts. Error bound: the gates'. Reference: smpc.md. Test: tests/protocols/smpc/plan.test.ts
  */
-import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
+import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
-import { dealtLayout, gateOf, MASK, streamName } from "../plan/dealt-layout.ts";
+import { dealtLayout, gateOf, MASK, streamName, ZERO } from "../plan/dealt-layout.ts";
 import type { PartyWalk, PartyWire, PublicFactors, WordSource } from "../plan/gate.ts";
 import { maskedShare, sumMasked } from "../gates/open.ts";
 import type { InstructionOf, Plan, ValueId } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
+import { addZeroShare, type PairStreams } from "./zero-share.ts";
 
-/** What a party has of a batch of correlations: its seed, and the explicit words if it is the last party. */
+/** What a party has of a batch of correlations: its streams, and the explicit words if it is the last party. */
 export interface PartyBatch {
-  /** Unique for ever: names the streams that the seed is expanded to. */
+  /** For people. */
   readonly batch: string;
-  readonly seed: Uint8Array;
+  readonly streams: BatchStreams;
   readonly explicit: Uint8Array | null;
+  /** Of every peer: output shares leave with a share of zero from them. */
+  readonly pairs: PairStreams;
 }
 
 /** Sends `payload` to every other party and returns everyone's payload of the round by party (its own too). */
@@ -67,6 +70,10 @@ class PartyRun {
     const { totalBytes } = dealtLayout(plan);
     if (setting.party === setting.parties - 1 && (batch.explicit?.length ?? 0) !== totalBytes)
       throw new Error(`batch ${batch.batch}: expected ${totalBytes} dealt bytes, got ${batch.explicit?.length ?? 0}`);
+    if (batch.pairs.size !== setting.parties - 1)
+      throw new Error(
+        `batch ${batch.batch}: expected streams shared with ${setting.parties - 1} peers, got ${batch.pairs.size}`,
+      );
   }
 
   async all(inputs: Readonly<Record<string, Words>>): Promise<Record<string, Words>> {
@@ -77,7 +84,7 @@ class PartyRun {
         if (levels[index] !== level) continue;
         if (instruction.gate === "open") opens.push(index);
         else if (instruction.gate === "input") this.#input(instruction, inputs);
-        else if (instruction.gate === "output") this.#output(instruction);
+        else if (instruction.gate === "output") this.#output(instruction, index);
         else await gateOf(instruction).party(instruction, this.#walk(index));
         if (instruction.gate !== "open") this.#uses.release(index, this.#values);
       }
@@ -94,10 +101,9 @@ class PartyRun {
     this.#values.set(out, words as ShareWords);
   }
 
-  #output({ x, name, bits }: InstructionOf<"output">): void {
-    const share = this.#share(x);
-    const words: Words = new BigUint64Array(share.length);
-    ring.reduce(words, share, bits);
+  #output({ x, name, bits }: InstructionOf<"output">, index: number): void {
+    const words: Words = this.#share(x).slice();
+    addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));
     this.#outputs[name] = words;
   }
 
@@ -108,7 +114,7 @@ class PartyRun {
       const { bits } = this.#plan.values[out] as { bits: number };
       const share = this.#share(x);
       const mask: Words = new BigUint64Array(share.length);
-      new Generator(this.#batch.seed, streamName(this.#batch.batch, index, MASK)).fillWords(mask, bits);
+      this.#batch.streams.stream(streamName(index, MASK)).fillWords(mask, bits);
       this.#setting.insecureMask?.(mask, bits);
       const packed = ring.pack(maskedShare(share, mask as ShareWords, bits), bits);
       return { index, out, bits, length: share.length, mask: mask as ShareWords, packed };
@@ -169,10 +175,10 @@ class PartyRun {
     if (place === undefined) throw new Error(`instruction ${index}: expected a dealt array, got none called ${name}`);
     const { bits } = place;
     if (this.#setting.party < this.#setting.parties - 1) {
-      const generator = new Generator(this.#batch.seed, streamName(this.#batch.batch, index, name));
+      const stream = this.#batch.streams.stream(streamName(index, name));
       return {
-        next: (out) => generator.fillWords(out, bits),
-        nextPacked: (count) => generator.packedWords(count, bits),
+        next: (out) => stream.fillWords(out, bits),
+        nextPacked: (count) => stream.packedWords(count, bits),
       };
     }
     const bytes = this.#batch.explicit!.subarray(place.byteOffset, place.byteOffset + place.byteLength);

@@ -9,16 +9,18 @@
  * Reference: smpc.md, "Hand-over to Cascade". Proof: additive sharing. Test: tests/protocols/smpc/hand-over.test.ts
  */
 import { randomBytes } from "node:crypto";
-import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
 import { splitWords } from "../../../shares/sharing.ts";
+import { StreamBook, type WordStream } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { CostExpressions } from "../../cost.ts";
 import type { SegmentFormat } from "../plan/placement.ts";
 
 /** Bytes of a seed that a share is expanded from. */
 export const SEED_BYTES = 32;
-const PURPOSE = "input share";
+
+/** What a seed of an input share is expanded to: one share, and nothing else ever. */
+const shareStream = (seed: Uint8Array): WordStream => new StreamBook(seed).batch("input").stream("share");
 
 /** Per step and segment. Ms: holders of rows (the client, or CompNodes with a row); Bs: bytes of their rows packed, summed; n: parties. */
 export const inputShareCost: CostExpressions = {
@@ -40,7 +42,7 @@ export function shareRows(values: ArrayLike<number>, parties: number, format: Se
   const shares = splitWords(words, inputBits, parties, {
     fillWords(out, bits) {
       const seed = randomBytes(SEED_BYTES);
-      new Generator(seed, PURPOSE).fillWords(out, bits);
+      shareStream(seed).fillWords(out, bits);
       messages.push(seed);
     },
   });
@@ -62,7 +64,7 @@ export function shareFrom(
   format: SegmentFormat,
 ): Words {
   const share: Words = new BigUint64Array(words);
-  if (party < parties - 1) new Generator(message, PURPOSE).fillWords(share, format.inputBits);
+  if (party < parties - 1) shareStream(message).fillWords(share, format.inputBits);
   else ring.unpack(share, message, format.inputBits, 0);
   return share;
 }

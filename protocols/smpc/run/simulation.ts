@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
+import { splitWords } from "../../../shares/sharing.ts";
+import { StreamBook } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
 import { dealAll, type DealerKept } from "./dealer-run.ts";
 import type { PartyWire, PublicFactors } from "../plan/gate.ts";
@@ -23,7 +24,12 @@ export interface SimulationCounts {
 export class Simulation {
   readonly #factors: PublicFactors;
   readonly #insecureMask: PartySetting["insecureMask"];
-  readonly #seeds: readonly Uint8Array[];
+  /** A party's streams, once as the party draws them and once as the dealer does, and those that it shares with each peer. */
+  readonly #books: readonly {
+    readonly party: StreamBook;
+    readonly dealer: StreamBook;
+    readonly pairs: Map<number, StreamBook>;
+  }[];
   readonly #kept: readonly Map<string, PartyWire | ShareWords>[];
   readonly #dealerKept: DealerKept = new Map();
   /** Every opened payload, by party, round after round: what the network carries. */
@@ -34,8 +40,17 @@ export class Simulation {
   constructor(parties: number, factors: PublicFactors, insecureMask?: PartySetting["insecureMask"]) {
     this.#insecureMask = insecureMask;
     this.#factors = factors;
-    this.#seeds = Array.from({ length: parties }, () => randomBytes(32));
-    this.#kept = this.#seeds.map(() => new Map());
+    this.#books = Array.from({ length: parties }, () => {
+      const seed = randomBytes(32);
+      return { party: new StreamBook(seed), dealer: new StreamBook(seed), pairs: new Map() };
+    });
+    for (let party = 0; party < parties; party++)
+      for (let peer = 0; peer < party; peer++) {
+        const seed = randomBytes(32);
+        this.#books[party].pairs.set(peer, new StreamBook(seed));
+        this.#books[peer].pairs.set(party, new StreamBook(seed));
+      }
+    this.#kept = this.#books.map(() => new Map());
   }
 
   /** Runs one step. Inputs: real numbers by name, shared afresh. Returns the outputs as real numbers by name. */
@@ -43,9 +58,12 @@ export class Simulation {
     plan: Plan,
     inputs: Readonly<Record<string, ArrayLike<number>>>,
   ): Promise<{ outputs: Record<string, Float64Array>; counts: SimulationCounts }> {
-    const parties = this.#seeds.length;
+    const parties = this.#books.length;
     const batch = `step ${this.#steps++}`;
-    const explicit = dealAll(plan, { batch, seeds: this.#seeds, kept: this.#dealerKept });
+    const explicit = dealAll(plan, {
+      streams: this.#books.map(({ dealer }) => dealer.batch(batch)),
+      kept: this.#dealerKept,
+    });
     const shared = shareInputs(plan, parties, inputs);
     let [onlineBytes, rounds] = [0, 0];
     const waiting: ((all: readonly Uint8Array[]) => void)[] = [];
@@ -64,7 +82,7 @@ export class Simulation {
           for (const each of waiting.splice(0)) each(all);
         });
     const results = await Promise.all(
-      this.#seeds.map((seed, party) =>
+      this.#books.map((book, party) =>
         runParty(
           plan,
           {
@@ -75,7 +93,12 @@ export class Simulation {
             kept: this.#kept[party],
             insecureMask: this.#insecureMask,
           },
-          { batch, seed, explicit: party === parties - 1 ? explicit : null },
+          {
+            batch,
+            streams: book.party.batch(batch),
+            explicit: party === parties - 1 ? explicit : null,
+            pairs: new Map([...book.pairs].map(([peer, pair]) => [peer, pair.batch(batch)])),
+          },
           shared[party],
         ),
       ),
@@ -96,15 +119,10 @@ function shareInputs(
   for (const instruction of plan.instructions) {
     if (instruction.gate !== "input") continue;
     const { name, out } = instruction;
-    const rest: Words = new BigUint64Array(inputs[name].length);
-    ring.encode(rest, inputs[name], plan.values[out].fracBits);
-    for (let party = 0; party < parties - 1; party++) {
-      const share: Words = new BigUint64Array(rest.length);
-      new Generator(randomBytes(32), name).fillWords(share, 64);
-      ring.subtract(rest, rest, share);
-      shared[party][name] = share;
-    }
-    shared[parties - 1][name] = rest;
+    const words: Words = new BigUint64Array(inputs[name].length);
+    ring.encode(words, inputs[name], plan.values[out].fracBits);
+    const random = new StreamBook(randomBytes(32)).batch("inputs").stream(name);
+    splitWords(words, 64, parties, random).forEach((share, party) => (shared[party][name] = share));
   }
   return shared;
 }

@@ -8,7 +8,7 @@ import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import type { FloatArray } from "../../../layers/tensor.ts";
 import { readSafetensorsFile } from "../../../layers/weights/safetensors-file.ts";
-import { addMask } from "../../../protocols/cascade/mask-seeds.ts";
+import { PairMasks } from "../../../protocols/cascade/mask-seeds.ts";
 import { MaskedSum, weighedWords } from "../../../protocols/cascade/masked-merge.ts";
 import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { logSums, weightsOf } from "../../../protocols/cascade/scale-exchange.ts";
@@ -138,7 +138,8 @@ describe("the masked merge", async () => {
         for (let k = 0; k < nodes; k++) {
           const words = k === 0 ? Int32Array.from(plain) : new Int32Array(plain.length);
           for (let other = 0; other < nodes; other++)
-            if (other !== k) addMask(words, seedOf(k, other), k < other ? 1 : -1, { session, layer: 1, step: 2 });
+            if (other !== k)
+              new PairMasks(seedOf(k, other)).add(words, k < other ? 1 : -1, { session, layer: 1, step: 2 });
           for (let i = 0; i < sum.length; i++) sum[i] += words[i];
         }
         assert.deepEqual([...sum], plain);
@@ -153,7 +154,7 @@ describe("the masked merge", async () => {
     const streams = [seedOf(0, 1), seedOf(0, 2)].flatMap((seed) =>
       places.map((place) => {
         const words = new Int32Array(8);
-        addMask(words, seed, 1, place);
+        new PairMasks(seed).add(words, 1, place);
         return words.join();
       }),
     );

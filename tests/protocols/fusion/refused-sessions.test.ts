@@ -12,7 +12,11 @@ import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-pro
 import { linkClient } from "../../../protocols/fusion/deployment/local-processes.ts";
 import { Node } from "../../../protocols/fusion/node/node.ts";
 import { SESSION_CONTROL } from "../../../protocols/fusion/session/session-control.ts";
-import { descriptionHashes, type SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
+import {
+  descriptionHashes,
+  SESSION_VERSION,
+  type SessionDescription,
+} from "../../../protocols/fusion/session/session-description.ts";
 import { deploymentDescription } from "../../../protocols/fusion/deployment/topology.ts";
 import type { ControlMessage, Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { HandshakeError } from "../../../protocols/wire/errors.ts";
@@ -79,7 +83,11 @@ describe("a node refuses", () => {
 describe("a client refuses", () => {
   /** name, what differs from a good description, why */
   const refused: readonly [string, Partial<SessionDescription>, RegExp][] = [
-    ["another version of sessions", { version: 2 as 3 }, /session-open.*description\.version/],
+    [
+      "another version of sessions",
+      { version: (SESSION_VERSION - 1) as typeof SESSION_VERSION },
+      /session-open.*description\.version/,
+    ],
     ["more tokens than the context", { promptLength: 300 }, /^session: expected at most 256 positions .*, got 300$/],
     [
       "shardings that the nodes weren't started for",
@@ -128,7 +136,11 @@ describe("a link is refused", () => {
     const wrong: readonly [string, Record<string, number>, RegExp][] = [
       ["another", good, /handshake of client with (comp\.0|attn\.0\.0): model: expected another, got /],
       [model.fingerprint, { ...good, alpha: 2 }, /description alpha: expected 2, got 1/],
-      [model.fingerprint, { ...good, sessionVersion: 2 }, /description sessionVersion: expected 2, got 3/],
+      [
+        model.fingerprint,
+        { ...good, sessionVersion: 2 },
+        new RegExp(`description sessionVersion: expected 2, got ${SESSION_VERSION}$`),
+      ],
     ];
     for (const [fingerprint, description, reason] of wrong) {
       const client = await createEndpoint({

@@ -17,8 +17,10 @@ import { memoryNetwork } from "../../../protocols/wire/memory-network.ts";
 import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { Generator } from "../../../shares/generator.ts";
 import { joinShares, splitWords } from "../../../shares/sharing.ts";
+import { StreamBook, type BatchStreams } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import { signedMod } from "./gate-bench.ts";
+import { pairStreams } from "./pair-streams.ts";
 import { gateFactors, gateProgram, type GateProgram, type GateWidths } from "./gate-programs.ts";
 
 const DEALER = "dealer";
@@ -46,7 +48,10 @@ async function runOver(
   for (const endpoint of network.values()) endpoint.openSession(session, { word: "float64" });
   const seeds = names(parties).map(() => randomBytes(32));
   const batch = `${session}/0/0`;
-  const explicit = dealAll(plan, { batch, seeds, kept: new Map() });
+  const books = (): BatchStreams[] => seeds.map((seed) => new StreamBook(seed).batch(batch));
+  const explicit = dealAll(plan, { streams: books(), kept: new Map() });
+  const streams = books();
+  const pairs = pairStreams(parties, batch);
   const last = names(parties)[parties - 1];
   const dealt = { session, layer: 0, step: 0, role: "dealt", part: 0 } as const;
   const shares = Object.fromEntries(
@@ -77,7 +82,12 @@ async function runOver(
         : ((await endpoint.receive(DEALER, dealt, { shape: [1, explicit.length], word: "uint8" })).data as Uint8Array);
     const setting = { party, parties, factors: gateFactors(), exchange, kept: new Map() };
     const mine = Object.fromEntries(Object.entries(shares).map(([name, all]) => [name, all[party] as Words]));
-    return runParty(plan, setting, { batch, seed: seeds[party], explicit: party < parties - 1 ? null : words }, mine);
+    return runParty(
+      plan,
+      setting,
+      { batch, streams: streams[party], pairs: pairs[party], explicit: party < parties - 1 ? null : words },
+      mine,
+    );
   };
   const sending =
     explicit.length === 0

@@ -8,6 +8,8 @@ import { runParty } from "../../../protocols/smpc/run/party-run.ts";
 import { PlanBuilder, RingBudgetError } from "../../../protocols/smpc/plan/plan-builder.ts";
 import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
+import { StreamBook, type BatchStreams } from "../../../shares/stream-book.ts";
+import { pairStreams } from "./pair-streams.ts";
 import { tinyLayer, TINY_LIMIT } from "./tiny-plan.ts";
 
 const MATRIX: MatrixSource = {
@@ -139,7 +141,8 @@ describe("a tiny layer's plan", () => {
     const layer = tinyLayer("gpt2", "plan test");
     const plan = layer.plan(3, 0);
     const seeds = [randomBytes(32), randomBytes(32)];
-    const explicit = dealAll(plan, { batch: "b", seeds, kept: new Map() });
+    const streamsOf = (seed: Uint8Array): BatchStreams => new StreamBook(seed).batch("b");
+    const explicit = dealAll(plan, { streams: seeds.map(streamsOf), kept: new Map() });
     assert.equal(explicit.length, dealtLayout(plan).totalBytes);
     const setting = {
       party: 1,
@@ -148,8 +151,17 @@ describe("a tiny layer's plan", () => {
       kept: new Map(),
       exchange: (): Promise<never> => Promise.reject(new Error("nothing to exchange")),
     };
-    const short = { batch: "b", seed: seeds[1], explicit: explicit.subarray(1) };
+    const short = {
+      batch: "b",
+      streams: streamsOf(seeds[1]),
+      explicit: explicit.subarray(1),
+      pairs: pairStreams(2, "b")[1],
+    };
     await assert.rejects(runParty(plan, setting, short, {}), /batch b: expected \d+ dealt bytes, got \d+/);
     await assert.rejects(runParty(plan, setting, { ...short, explicit }, {}), /input x: expected 48 words, got none/);
+    await assert.rejects(
+      runParty(plan, setting, { ...short, explicit, pairs: new Map() }, {}),
+      /batch b: expected streams shared with 1 peers, got 0/,
+    );
   });
 });

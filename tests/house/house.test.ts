@@ -12,6 +12,7 @@ import {
   wrongImports,
   type Sources,
 } from "./house-rules.ts";
+import { importCircles } from "./import-circles.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const MOST_LINES = 400;
@@ -87,6 +88,27 @@ describe("the house", () => {
     assert.deepEqual(wrongImports(new Map([["protocols/fusion/client/client.ts", allowed]])), []);
     const shares = `import { a } from "../smpc/run/share-rows.ts"; import b from "../cost.ts"; import c from "./merge.ts";`;
     assert.deepEqual(wrongImports(new Map([["protocols/cascade/comp-node.ts", shares]])), []);
+  });
+
+  it("has no circle of imports, of types either", () => {
+    assert.deepEqual(importCircles(SOURCES), []);
+    const circle = (files: Readonly<Record<string, string>>): string[] => importCircles(new Map(Object.entries(files)));
+    assert.deepEqual(
+      circle({ "a/x.ts": 'import type { Y } from "../b/y.ts";', "b/y.ts": 'export * from "../a/x.ts";', "c.ts": "" }),
+      ["a/x.ts b/y.ts"],
+    );
+    const three = {
+      "x.ts": 'import "./y.ts";',
+      "y.ts": 'await import("./z.ts");',
+      "z.ts": 'import { x } from "./x.ts";',
+    };
+    assert.deepEqual(circle({ ...three, "w.ts": 'import "./x.ts";' }), ["x.ts y.ts z.ts"]);
+    assert.deepEqual(circle({ "x.ts": 'import type { X } from "./x.ts";' }), ["x.ts"]);
+    assert.deepEqual(circle({ ...three, "z.ts": "" }), []);
+    assert.deepEqual(
+      circle({ "x.ts": 'import "./y.ts"; import "./z.ts";', "y.ts": 'import "./z.ts";', "z.ts": "" }),
+      [],
+    );
   });
 
   it(`keeps files to ${MOST_LINES} lines`, () => {

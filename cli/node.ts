@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { openModel } from "../layers/model.ts";
+import { partyKind } from "../protocols/cascade/party-name.ts";
 import { Node } from "../protocols/fusion/node/node.ts";
 import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
 import { readCertificates } from "../protocols/fusion/deployment/remote-deployment.ts";
@@ -47,7 +48,7 @@ export function addNode(program: Command): void {
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
       correlationsFolder: flags.correlations === undefined ? null : path.resolve(flags.correlations),
       threads: flags.threads,
-      head: flags.party.startsWith("comp."),
+      head: partyKind(flags.party) === "comp",
       certificates: await readCertificates(flags),
       insecurePlaintext: flags.insecurePlaintext,
     });

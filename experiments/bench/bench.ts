@@ -3,6 +3,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { monolithicModel, type MonolithicModel } from "../../layers/onnx/monolithic-model.ts";
 import { GREEDY } from "../../layers/sampling.ts";
 import { Generator } from "../../shares/generator.ts";
+import { partyKind, type PartyKind } from "../../protocols/cascade/party-name.ts";
 import type { ClientSession } from "../../protocols/fusion/client/client.ts";
 import { generate } from "../../protocols/fusion/client/generation.ts";
 import { openSession } from "../../protocols/fusion/client/open-session.ts";
@@ -196,9 +197,9 @@ class Bench {
   /** Memory of every process now. */
   async memory(): Promise<NonNullable<BenchRecord["memory"]>> {
     const pids = [...(this.opened.deployment as LocalProcesses).pids];
-    const of = (kind: string): Promise<Awaited<ReturnType<typeof processMemory>>[]> =>
-      Promise.all(pids.filter(([party]) => party.startsWith(kind)).map(([, pid]) => processMemory(pid)));
-    const [compNodes, attnNodes, client] = [await of("comp."), await of("attn."), await processMemory(process.pid)];
+    const of = (kind: PartyKind): Promise<Awaited<ReturnType<typeof processMemory>>[]> =>
+      Promise.all(pids.filter(([party]) => partyKind(party) === kind).map(([, pid]) => processMemory(pid)));
+    const [compNodes, attnNodes, client] = [await of("comp"), await of("attn"), await processMemory(process.pid)];
     const total = (field: "proportionalBytes" | "residentBytes"): number =>
       [...compNodes, ...attnNodes, client].reduce((sum, each) => sum + each[field], 0);
     return {

@@ -4,8 +4,8 @@
  */
 import type { ComputedKind } from "../../protocols/cascade/cascade-session.ts";
 import { NO_LAYER } from "../../protocols/cascade/cascade-session.ts";
-import { CLIENT } from "../../protocols/cascade/comp-node.ts";
-import { attnName, compName, smpcName, type Schedule } from "../../protocols/cascade/schedule.ts";
+import { CLIENT, attnName, compName, smpcName } from "../../protocols/cascade/party-name.ts";
+import type { Schedule } from "../../protocols/cascade/schedule.ts";
 import { Ledger, type Exposure } from "../../protocols/fusion/record/ledger.ts";
 import type { Role } from "../../protocols/wire/messages.ts";
 

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { GREEDY } from "../../layers/sampling.ts";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
+import { partyKind } from "../../protocols/cascade/party-name.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { generate } from "../../protocols/fusion/client/generation.ts";
 import { openSession } from "../../protocols/fusion/client/open-session.ts";
@@ -88,7 +89,7 @@ async function hiddenRows(
   d: number,
 ): Promise<Float32Array[]> {
   const hidden = Array.from({ length: stages }, () => new Float32Array(rows * d).fill(NaN));
-  for (const node of nodes.filter((name) => name.startsWith("comp."))) {
+  for (const node of nodes.filter((name) => partyKind(name) === "comp")) {
     const base = path.join(folder, viewName(node, session));
     const index = JSON.parse(await readFile(`${base}.json`, "utf8")) as ViewIndex;
     const tensors = await readSafetensorsFile(`${base}.safetensors`);

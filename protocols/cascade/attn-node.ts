@@ -14,7 +14,7 @@ import type { CascadeSession } from "./cascade-session.ts";
 import { KvCache } from "./kv-cache.ts";
 import { MaskSeeds } from "./mask-seeds.ts";
 import { sendMasked } from "./masked-merge.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /** Runs AttnNode (j, k) until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runAttnNode(

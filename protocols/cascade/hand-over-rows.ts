@@ -3,7 +3,7 @@ import { handOverBytes, joinRows, type JoinedRows } from "../smpc/run/hand-over.
 import type { SegmentFormat } from "../smpc/plan/placement.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { smpcName } from "./schedule.ts";
+import { smpcName } from "./party-name.ts";
 
 /** How shares enter and leave the SMPC segment that begins with, or ends before, a layer. Throws Error where there is none. */
 export function formatAt({ schedule, smpc }: CascadeSession, edge: "from" | "to", layer: number): SegmentFormat {

@@ -18,7 +18,7 @@ import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { AttentionAt } from "./attention-pass.ts";
 import { keyOf, NO_LAYER, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 const SEED_BYTES = 32;
 

@@ -16,7 +16,7 @@ import { keyOf, type CascadeSession } from "./cascade-session.ts";
 import { MaskedSum } from "./masked-merge.ts";
 import { Merge } from "./merge.ts";
 import type { LayerAt } from "./pre-pass.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /** Per layer and step. Mlp: multiply-adds a row of the MLP, a quantity of the architecture; the rest as in the pre-pass. */
 export const postPassCost: CostExpressions = {

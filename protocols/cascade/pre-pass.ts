@@ -14,7 +14,7 @@ import { stackRows, takeRows, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /**
  * Per layer and step. N: rows of the step; d, dq, dkv: widths of x, of q, of k; w: bytes a word. Nq, Nk: query and key rows sent,

@@ -19,7 +19,7 @@ import type { Endpoint, WireWord } from "../wire/endpoint.ts";
 import { roundToFloat16, widenFloat16 } from "../wire/float16.ts";
 import type { AttentionAt } from "./attention-pass.ts";
 import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /**
  * Per layer and step. Np: query rows times ordered pairs of AttnNodes that both work on them; Mx: such pairs, one message each;

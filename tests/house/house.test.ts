@@ -13,6 +13,7 @@ import {
   type Sources,
 } from "./house-rules.ts";
 import { importCircles } from "./import-circles.ts";
+import { foreignPartyNames } from "./party-names.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const MOST_LINES = 400;
@@ -109,6 +110,22 @@ describe("the house", () => {
       circle({ "x.ts": 'import "./y.ts"; import "./z.ts";', "y.ts": 'import "./z.ts";', "z.ts": "" }),
       [],
     );
+  });
+
+  it("makes and parses the names of parties in one file", () => {
+    assert.deepEqual(foreignPartyNames(SOURCES), []);
+    const kind = "com" + "p";
+    for (const line of [
+      `const name = \`${kind}.\${i}\`;`,
+      `if (party.startsWith("${kind}.")) return;`,
+      `const [kind, j] = party.split(".");`,
+      `const [, j] = peer!.split(".", 2);`,
+    ]) {
+      assert.equal(foreignPartyNames(new Map([["protocols/fusion/x.ts", line]])).length, 1, line);
+      assert.equal(foreignPartyNames(new Map([["cli/x.ts", line]])).length, 1, line);
+      assert.deepEqual(foreignPartyNames(new Map([["protocols/cascade/party-name.ts", line]])), []);
+    }
+    assert.deepEqual(foreignPartyNames(new Map([["layers/x.ts", `site.split(".").at(-2)`]])), []);
   });
 
   it(`keeps files to ${MOST_LINES} lines`, () => {

@@ -13,6 +13,7 @@
 import { z } from "zod";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
+import { CLIENT, parsePartyName, partyKind } from "../../../protocols/cascade/party-name.ts";
 import { remembered } from "../../../protocols/remembered.ts";
 import { SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
 import type { Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
@@ -96,9 +97,8 @@ function sharedRows(
   const sum: Words = new BigUint64Array(words);
   let held = 0;
   for (const { kind, peer, party, data } of view.tensors) {
-    if (kind !== "shares" || peer !== "client") continue;
-    const index = Number(party.split(".")[1]);
-    const share = shareFrom(data as Uint8Array, index, parties, words, format);
+    if (kind !== "shares" || peer !== CLIENT) continue;
+    const share = shareFrom(data as Uint8Array, parsePartyName(party, "smpc").party, parties, words, format);
     for (let i = 0; i < words; i++) sum[i] = BigInt.asUintN(format.inputBits, sum[i] + share[i]);
     held++;
   }
@@ -148,7 +148,7 @@ async function openedRows(view: RecordedView, known: PublicKnowledge, tables: Pu
 /** [round][part]: payloads of all SMPC parties of the session, own ones as computed; null where the coalition hasn't all of them. */
 function openedParts(view: RecordedView, parties: number): Uint8Array[][] | null {
   const byParty = new Map<string, Uint8Array[]>();
-  const [observer] = view.parties.filter((party) => party.startsWith("smpc."));
+  const [observer] = view.parties.filter((party) => partyKind(party) === "smpc");
   for (const { kind, source, peer, party, layer, step, data } of view.tensors) {
     if (party !== observer || step !== 0 || layer !== 0) continue;
     const from = kind === "masked" && source === "computed" ? party : kind === "opened" ? peer! : null;

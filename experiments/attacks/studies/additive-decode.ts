@@ -10,6 +10,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { additiveDecode } from "../methods/additive-decode.ts";
@@ -83,7 +84,7 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
       const session = await model.parties.record(line);
       const known = { model: model.model, engine, description: session.description, schedule: session.schedule };
       const own = at % setting.alpha; // another CompNode each prompt
-      const view = session.view([`comp.${own}`]);
+      const view = session.view([compName(own)]);
       const budget = { forwardPasses: 0, seed: seed + at };
       const startedAt = performance.now();
       const recovery = await prepared.recover(view, known, budget);
@@ -130,11 +131,11 @@ function valueFigures(
   own: number,
   layer: number,
 ): Record<string, number> {
-  const all = session.view(Array.from({ length: known.schedule.r.parts }, (_, i) => `comp.${i}`));
+  const all = session.view(Array.from({ length: known.schedule.r.parts }, (_, i) => compName(i)));
   const truth = all.rows("v", layer);
   const figures: Record<string, number> = {};
   for (const keys of [1, 2]) {
-    const rows = seenValueRows(session.view([`comp.${own}`]), known, layer).filter(
+    const rows = seenValueRows(session.view([compName(own)]), known, layer).filter(
       (row) => row.keys === keys && known.schedule.r.owner(row.position) !== own,
     );
     const errors = rows.map(({ position, values }) => {

@@ -7,6 +7,7 @@
  * node --import tsx experiments/attacks/studies/infill.ts --attack infill --settings 1x2x1,2x4x1 --prompts 40 --out records/infill.ndjson
  */
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import { score, type Scores, type Seen } from "../metrics/score.ts";
@@ -49,7 +50,7 @@ export interface InfillStudy {
 type Metric = "hiddenAccuracy" | "hiddenRougeL" | "ownAccuracy" | "wholeRougeL";
 const METRICS: readonly Metric[] = ["hiddenAccuracy", "hiddenRougeL", "ownAccuracy", "wholeRougeL"];
 /** Which CompNode's view is attacked: another one each prompt. */
-const partyOf = (prompt: number, alpha: number): string => `comp.${prompt % alpha}`;
+const partyOf = (prompt: number, alpha: number): string => compName(prompt % alpha);
 
 /** Token accuracy and ROUGE-L with rows, without them, on noise, and the difference; each a mean over prompts with its interval. */
 export async function studyInfill(study: InfillStudy): Promise<StudyRow> {

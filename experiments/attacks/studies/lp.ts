@@ -10,6 +10,7 @@
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { PublicKnowledge } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
@@ -123,7 +124,7 @@ async function sight(
   noisy: boolean,
 ): Promise<Sight> {
   const session = await model.parties.record(ids);
-  const real = session.view(["comp.0"]);
+  const real = session.view([compName(0)]);
   const view = noisy ? (normalNoise === true ? normalSums(real, seed) : noisySums(real, seed)) : real;
   const { description, schedule } = session;
   const known: PublicKnowledge = { model: model.model, engine: model.engine, description, schedule };

@@ -3,7 +3,7 @@ import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { keyOf, type CascadeSession } from "../../cascade/cascade-session.ts";
 import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts";
-import { DEALER, smpcName } from "../../cascade/schedule.ts";
+import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
 import { SessionDealer } from "../session/session-dealer.ts";

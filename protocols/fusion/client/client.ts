@@ -4,7 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { allocate, type FloatArray, type Tensor } from "../../../layers/tensor.ts";
 import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
-import { byOwner, compName, DEALER } from "../../cascade/schedule.ts";
+import { compName, partyKind } from "../../cascade/party-name.ts";
+import { byOwner } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { SmpcProgram } from "../session/smpc-program.ts";
@@ -83,7 +84,7 @@ function sessionNodes({ schedule, head, output }: CascadeSession, nodes: readonl
   const cascade =
     schedule.segments.some(({ kind }) => kind === "cascade") || (head === "compnode" && output === "last");
   const wanted = cascade ? nodeNames(alpha, beta) : [];
-  const there = nodes.filter((name) => name.startsWith("comp.") || name.startsWith("attn."));
+  const there = nodes.filter((name) => ["comp", "attn"].includes(partyKind(name)));
   if (cascade && (wanted.length !== there.length || !wanted.every((name) => there.includes(name))))
     throw new Error(
       `shardings: expected those that the ${there.length} nodes stand for, got alpha ${alpha} and beta ${beta}, which need ${wanted.length}`,
@@ -242,7 +243,7 @@ export class ClientSession {
   }
 
   ready(node: string, hashes: Readonly<Record<string, string>>): void {
-    const computes = node.startsWith("smpc.") || node === DEALER;
+    const computes = ["smpc", "dealer"].includes(partyKind(node));
     const mine = { ...descriptionHashes(this.description), ...(computes ? this.program?.hashes() : {}) };
     const fields = new Set([...Object.keys(mine), ...Object.keys(hashes)]);
     const differing = [...fields].filter((field) => mine[field] !== hashes[field]);

@@ -1,5 +1,5 @@
 /** One process for each node, on this machine, and a client linked to them. */
-import { CLIENT } from "../../cascade/comp-node.ts";
+import { CLIENT } from "../../cascade/party-name.ts";
 import type { WireLimits } from "../../wire/limits.ts";
 import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts";
 import { WebSocketTransport, type WebSocketTransportOptions } from "../../wire/websocket-transport.ts";

@@ -7,8 +7,8 @@ import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { runAttnNode } from "../../cascade/attn-node.ts";
 import type { CascadeSession, ComputedKind, Witness } from "../../cascade/cascade-session.ts";
-import { CLIENT, runCompNode } from "../../cascade/comp-node.ts";
-import { DEALER } from "../../cascade/schedule.ts";
+import { CLIENT, parsePartyName, type PartyId } from "../../cascade/party-name.ts";
+import { runCompNode } from "../../cascade/comp-node.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import { FileCorrelationStore } from "../../smpc/run/file-correlation-store.ts";
@@ -49,6 +49,7 @@ interface HostedSession {
 
 export class PartyHost {
   readonly #party: string;
+  readonly #id: PartyId;
   readonly #model: HostedModel;
   readonly #engine: StageEngine | null;
   readonly #viewsFolder: string | null;
@@ -61,6 +62,7 @@ export class PartyHost {
   /**
    * `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. `correlationsFolder`: of this
    * party alone, where an SMPC party keeps what it was dealt and remembers what it used, across restarts; null: in memory, by session.
+   * Throws PartyNameError.
    */
   constructor(
     party: string,
@@ -69,6 +71,7 @@ export class PartyHost {
     { viewsFolder, correlationsFolder }: HostFolders,
   ) {
     this.#party = party;
+    this.#id = parsePartyName(party);
     this.#model = model;
     this.#engine = engine;
     this.#viewsFolder = viewsFolder;
@@ -167,7 +170,7 @@ export class PartyHost {
 
   /** What an SMPC party or a dealer computes in a session. */
   #program({ schedule, smpc }: CascadeSession): Promise<SmpcProgram> | null {
-    if (smpc === null || !(this.#party.startsWith("smpc.") || this.#party === DEALER)) return null;
+    if (smpc === null || !(this.#id.kind === "smpc" || this.#id.kind === "dealer")) return null;
     return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
       program.checkFormats(smpc.formats);
       return program;
@@ -178,7 +181,7 @@ export class PartyHost {
   async #deal(endpoint: Endpoint, session: number, step: number): Promise<void> {
     const hosted = this.#sessions.get(session);
     if (hosted === undefined || hosted.closing) return;
-    if (this.#party !== DEALER || hosted.program === null || hosted.cascade.schedule.dealer !== DEALER)
+    if (this.#id.kind !== "dealer" || hosted.program === null || hosted.cascade.schedule.dealer !== "dealer")
       throw new Error(`session-deal: expected at the dealer of a session that has one, got it at ${this.#party}`);
     const { cascade, program } = hosted;
     hosted.dealer ??= program.then(async (made) => {
@@ -195,17 +198,15 @@ export class PartyHost {
     witness: Witness,
     program: Promise<SmpcProgram> | null,
   ): Promise<void> {
-    const [kind, j, k] = this.#party.split(".");
-    if (kind === "smpc") {
-      if (program === null || Number(j) >= cascade.schedule.parties) return;
+    const id = this.#id;
+    if (id.kind === "smpc") {
+      if (program === null || id.party >= cascade.schedule.parties) return;
       const folder = this.#correlationsFolder;
       const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
-      await runSmpcParty(Number(j), cascade, await program, endpoint, store, witness);
-      return;
-    }
-    if (this.#engine === null) return; // a dealer follows the client's orders
-    if (kind === "comp") await runCompNode(Number(j), cascade, endpoint, this.#engine, witness);
-    else await runAttnNode(Number(j), Number(k), cascade, endpoint, this.#engine);
+      await runSmpcParty(id.party, cascade, await program, endpoint, store, witness);
+    } else if (id.kind === "comp") await runCompNode(id.i, cascade, endpoint, this.#engine!, witness);
+    else if (id.kind === "attn") await runAttnNode(id.j, id.k, cascade, endpoint, this.#engine!);
+    // A dealer follows the client's orders.
   }
 
   async #close(endpoint: Endpoint, session: number): Promise<void> {

@@ -7,9 +7,9 @@
  *   wires), and the positions that a step computes. Assumes: semi-honest; fewer than all parties collude; nobody colludes with the dealer.
  * Cost: plan-cost.ts, share-rows.ts, hand-over.ts. Reference: smpc.md. Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
-import { CLIENT } from "../../cascade/comp-node.ts";
+import { CLIENT, compName, DEALER, smpcName } from "../../cascade/party-name.ts";
 import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../../cascade/cascade-session.ts";
-import { byOwner, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
+import { byOwner } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";

@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
-import { smpcName } from "../../cascade/schedule.ts";
+import { smpcName } from "../../cascade/party-name.ts";
 import type { CostExpressions } from "../../cost.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { batchName, BatchPieces, pieceSizes } from "../../smpc/run/batch-pieces.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { openModel } from "../../../layers/model.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
 import type { Deployment } from "../../../protocols/fusion/deployment/deployment.ts";

@@ -44,14 +44,7 @@ export async function shardedReading(
   const reports = await session.close();
   const { finished, logits } = await head!.head(result.rows);
   const d = model.spec.width;
-  const hidden = await hiddenRows(
-    viewsFolder,
-    deployment.nodes,
-    session.cascade.session,
-    model.spec.layers + 1,
-    ids.length,
-    d,
-  );
+  const hidden = await hiddenRows(viewsFolder, deployment.nodes, session.number, model.spec.layers + 1, ids.length, d);
   if (difference(onWire(hidden[model.spec.layers], config.wire), result.rows.data).absolute > 0)
     throw new Error("verify: expected the rows that the client got in the CompNodes' views, got others");
   hidden[model.spec.layers] = finished.data as Float32Array;

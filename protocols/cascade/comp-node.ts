@@ -15,7 +15,7 @@ import type { StageEngine } from "../../layers/stage-engine.ts";
 import { takeRows, type Tensor } from "../../layers/tensor.ts";
 import { shareRows } from "../smpc/run/share-rows.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "./cascade-session.ts";
+import { keyOf, NO_LAYER, type Session, type Witness } from "./session.ts";
 import { formatAt, receiveRows, tensorOf } from "./hand-over-rows.ts";
 import { CLIENT, smpcName } from "./party-name.ts";
 import { mergePartials } from "./post-pass.ts";
@@ -24,7 +24,7 @@ import { sendProjections } from "./pre-pass.ts";
 /** Runs CompNode `i` until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runCompNode(
   i: number,
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   engine: StageEngine,
   witness: Witness,
@@ -40,12 +40,12 @@ interface StepRows {
 
 class CompNode {
   readonly #i: number;
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #endpoint: Endpoint;
   readonly #engine: StageEngine;
   readonly #witness: Witness;
 
-  constructor(i: number, session: CascadeSession, endpoint: Endpoint, engine: StageEngine, witness: Witness) {
+  constructor(i: number, session: Session, endpoint: Endpoint, engine: StageEngine, witness: Witness) {
     this.#i = i;
     this.#session = session;
     this.#endpoint = endpoint;

@@ -2,7 +2,7 @@
  * Which positions a message tells its receiver about: a pure function of the schedule, used by the ledger and by recorded views.
  */
 import type { MessageKey } from "../wire/endpoint.ts";
-import { NO_LAYER } from "./cascade-session.ts";
+import { NO_LAYER } from "./session.ts";
 import { parsePartyName, type PartyId, type PartyKind } from "./party-name.ts";
 import type { Schedule } from "./schedule.ts";
 

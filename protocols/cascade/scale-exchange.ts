@@ -18,7 +18,7 @@ import type { CostExpressions } from "../cost.ts";
 import type { Endpoint, WireWord } from "../wire/endpoint.ts";
 import { roundToFloat16, widenFloat16 } from "../wire/float16.ts";
 import type { AttentionAt } from "./attention-pass.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { keyOf, type Session } from "./session.ts";
 import { attnName } from "./party-name.ts";
 
 /**
@@ -34,7 +34,7 @@ export const scaleExchangeCost: CostExpressions = {
 
 /** Sends this node's scales to `others` (k of each), and returns its weights [rows, heads] once theirs are there. */
 export async function exchangeScales(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: AttentionAt,
   j: number,

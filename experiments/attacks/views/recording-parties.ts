@@ -67,13 +67,13 @@ export class RecordingParties {
       throw error;
     }
     const reports = await session.close();
-    const number = session.cascade.session;
+    const number = session.number;
     const views = new Map<string, RecordedView>();
     for (const { party } of reports) views.set(party, await RecordedView.read(this.#folder, party, number));
     await this.#clear();
     return {
       description: session.description,
-      schedule: session.cascade.schedule,
+      schedule: session.schedule,
       reports,
       view(names) {
         const lacking = names.find((name) => !views.has(name));

@@ -3,7 +3,7 @@
  * really received and computed, not by what the schedule says that it should.
  */
 import type { Tensor } from "../../../layers/tensor.ts";
-import type { ComputedKind, Witness } from "../../cascade/cascade-session.ts";
+import type { ComputedKind, Witness } from "../../cascade/session.ts";
 import { messagePositions, partialExposure, type PartialExposure } from "../../cascade/exposure.ts";
 import { parsePartyName } from "../../cascade/party-name.ts";
 import type { Schedule } from "../../cascade/schedule.ts";

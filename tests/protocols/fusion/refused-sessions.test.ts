@@ -58,7 +58,7 @@ describe("a node refuses", () => {
   it("the number of a session that is open, and of one that was", async () => {
     const { client, deployment, close } = await started();
     const session = await client.open(GOOD);
-    const number = session.cascade.session;
+    const number = session.number;
     const again = { type: "session-open", session: number, description: GOOD };
     await deployment.client.sendControl("comp.1", again);
     await assert.rejects(session.step(0, IDS), {
@@ -174,7 +174,7 @@ async function works(client: Client, description: SessionDescription = GOOD): Pr
   const session = await client.open(description);
   const result = await session.step(0, IDS);
   assert.ok("rows" in result && result.rows.data.every(Number.isFinite));
-  assert.equal((await session.close()).length, session.cascade.schedule.alpha + session.cascade.schedule.beta ** 2);
+  assert.equal((await session.close()).length, session.schedule.alpha + session.schedule.beta ** 2);
 }
 
 /** "PARTY: REASON" of the next abort of this session. */

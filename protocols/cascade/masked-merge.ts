@@ -120,7 +120,7 @@ export class MaskedSum {
   add(words: Int32Array, indices: readonly number[]): void {
     const columns = this.#attention.heads * this.#attention.headDim;
     for (let row = 0, from = 0; row < indices.length; row++)
-      for (let at = indices[row] * columns, end = at + columns; at < end; at++, from++) this.#words[at] += words[from];
+      for (let to = indices[row] * columns, end = to + columns; to < end; to++, from++) this.#words[to] += words[from];
   }
 
   /** The attention output [rows, heads·headDim], once all words are there; fractionBits [kvHeads]. */

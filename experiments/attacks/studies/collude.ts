@@ -127,14 +127,14 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
         for (let size = first; ; size++) {
           const coalition = coalitionOf(size, setting);
           if (coalition === null) break;
-          const row = {
+          const result = {
             study: "collude",
             setting: { ...setting, family, size, coalition: coalition.join("+"), ...(skip > 0 ? { skip } : {}) },
             seed: SEED,
           };
-          const known = output.known(row);
-          if (known !== undefined) {
-            if (known.figures.breaks === true) break;
+          const written = output.written(result);
+          if (written !== undefined) {
+            if (written.figures.breaks === true) break;
             continue;
           }
           const startedAt = performance.now();
@@ -157,7 +157,7 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
             seen: bootstrapInterval(scored.seen, SEED),
             breaks: reached.mean >= BREAKS,
           };
-          output.write({ ...row, figures, n: sessions.length }, startedAt);
+          output.write({ ...result, figures, n: sessions.length }, startedAt);
           if (reached.mean >= BREAKS) break;
         }
       }

@@ -1,11 +1,11 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { openModel } from "../layers/model.ts";
+import { CLIENT, partyKind } from "../protocols/cascade/party-name.ts";
 import { Node } from "../protocols/fusion/node/node.ts";
 import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
 import { readCertificates } from "../protocols/fusion/deployment/remote-deployment.ts";
 import { checkNodeName, readTopology } from "../protocols/fusion/deployment/topology.ts";
-import { CLIENT } from "../protocols/cascade/comp-node.ts";
 import type { LinkChange } from "../protocols/wire/endpoint-options.ts";
 import { positiveInteger } from "./positive-integer.ts";
 import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
@@ -49,7 +49,7 @@ export function addNode(program: Command): void {
       viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
       correlationsFolder: flags.correlations === undefined ? null : path.resolve(flags.correlations),
       threads: flags.threads,
-      head: flags.party.startsWith("comp."),
+      head: partyKind(flags.party) === "comp",
       certificates: await readCertificates(flags),
       insecurePlaintext: flags.insecurePlaintext,
       onLinkChange: (change) => tellOf(flags.party, change),

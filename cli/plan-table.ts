@@ -1,3 +1,4 @@
+import { partyKind } from "../protocols/cascade/party-name.ts";
 import type { PlannedPoint, PlanRecord } from "../experiments/plan/plan-record.ts";
 import { textTable } from "./text-table.ts";
 
@@ -83,7 +84,7 @@ function cells(point: PlannedPoint): string[] {
 function rolesOf(parties: PlanRecord["chosen"]["parties"]): string[][] {
   const roles = new Map<string, string[]>();
   for (const party of Object.keys(parties)) {
-    const role = party.split(".", 1)[0];
+    const role = partyKind(party);
     roles.set(role, [...(roles.get(role) ?? []), party]);
   }
   return [...roles.values()].map((names) => {

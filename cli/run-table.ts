@@ -1,3 +1,4 @@
+import { partyKind } from "../protocols/cascade/party-name.ts";
 import { INFERRED, type ExposureKind } from "../protocols/fusion/record/ledger.ts";
 import type { RunRecord } from "../protocols/fusion/record/run-record.ts";
 import { textTable } from "./text-table.ts";
@@ -63,9 +64,8 @@ interface Group {
 function groups(record: RunRecord): Group[] {
   const lines = new Map<string, { names: string[]; parties: RunRecord["parties"][string][] }>();
   for (const [name, party] of Object.entries(record.parties)) {
-    const id = name.startsWith("attn.")
-      ? `attn ${party.minGap} ${party.maxCluster} ${party.positions.length > 0}`
-      : name;
+    const id =
+      partyKind(name) === "attn" ? `attn ${party.minGap} ${party.maxCluster} ${party.positions.length > 0}` : name;
     const line = lines.get(id) ?? { names: [], parties: [] };
     line.names.push(name);
     line.parties.push(party);

@@ -1,5 +1,3 @@
-import type { Activation, Rope } from "./program.ts";
-
 /** The public shape of a model: everything that a program, a schedule or a cost needs, read from config.json or GGUF metadata. */
 export interface ModelSpec {
   /** config.json's model_type: "llama", "bert", ... */
@@ -31,4 +29,13 @@ export interface ModelSpec {
   readonly mlpBias: boolean;
   /** Token ids that end a generation. */
   readonly stopTokens: readonly number[];
+}
+
+/** gelu: exact, by erf. geluTanh: the tanh form (gelu_new, gelu_pytorch_tanh). */
+export type Activation = "gelu" | "geluTanh" | "silu" | "relu";
+
+/** Rotary frequencies, scaling already applied. Angle of pair i at position t: t · inverseFrequencies[i]. */
+export interface Rope {
+  /** [headDim / 2] */
+  readonly inverseFrequencies: readonly number[];
 }

@@ -9,7 +9,7 @@
  * All values are matrices [rows, features]: one row a token of the shard that the reading holds. The reading knows the ids and the
  * *global* positions of its rows.
  */
-import type { ModelSpec } from "./model-spec.ts";
+import type { Activation, ModelSpec, Rope } from "./model-spec.ts";
 
 /** What a reading must be able to do. Parameters are named by their canonical name (see `ParameterSpec`). */
 export interface Algebra<V> {
@@ -36,15 +36,6 @@ export interface Algebra<V> {
   rmsNorm(x: V, gain: string, epsilon: number, width: number): V;
   /** Rotary embedding (rotate-half form) of every head [headDim] by the global position of the row. */
   rotate(x: V, rope: Rope, headDim: number): V;
-}
-
-/** gelu: exact, by erf. geluTanh: the tanh form (gelu_new, gelu_pytorch_tanh). */
-export type Activation = "gelu" | "geluTanh" | "silu" | "relu";
-
-/** Rotary frequencies, scaling already applied. Angle of pair i at position t: t · inverseFrequencies[i]. */
-export interface Rope {
-  /** [headDim / 2] */
-  readonly inverseFrequencies: readonly number[];
 }
 
 /** The attention of one layer, the same for every reading. */

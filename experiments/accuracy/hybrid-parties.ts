@@ -1,13 +1,12 @@
 /** A model whose layers run partly under SMPC, opened once: what it computes for a text, and what that cost. */
 import { rowArgMax } from "../verify/golden.ts";
 import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
-import { Client, type ClientSession } from "../../protocols/fusion/client/client.ts";
-import { describeSession } from "../../protocols/fusion/session/describe-session.ts";
+import type { ClientSession } from "../../protocols/fusion/client/client.ts";
+import { openSession } from "../../protocols/fusion/client/open-session.ts";
 import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { totalCpuSeconds } from "../../protocols/fusion/record/party-report.ts";
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { sessionCosts, type SessionCosts } from "../../protocols/fusion/record/session-costs.ts";
-import { placementOf } from "../../protocols/fusion/session/smpc-choice.ts";
 import { smpcRecord } from "../../protocols/fusion/record/smpc-record.ts";
 import { loadRanges } from "../../protocols/smpc/calibration/load-ranges.ts";
 import type { FailedRow } from "../../protocols/smpc/run/hand-over.ts";
@@ -120,12 +119,10 @@ export class HybridParties {
     more: { readonly output: "all" | "last"; readonly maxNewTokens: number },
     take: (session: ClientSession, step: number) => Promise<"more" | null>,
   ): Promise<SessionFigures> {
-    const { model, deployment, embedding } = this.opened;
-    const plain = describeSession(this.#config, model, promptLength, more);
-    const { parties, dealer } = this.#config;
-    const choice = { layers: [...layers], parties, dealer, precision, head: false };
-    const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, this.#ranges!);
-    const session = await new Client(deployment.client, model, deployment.nodes, embedding).open({ ...plain, smpc });
+    const { model, deployment } = this.opened;
+    const smpcLayers = layers.length === 0 ? "none" : layers.join(",");
+    const config = { ...this.#config, smpcLayers, smpcPrecision: precision };
+    const session = await openSession(this.opened, { config, promptLength, ...more, ranges: this.#ranges });
     const startedAt = performance.now();
     let firstAt = 0;
     let steps = 0;

@@ -36,12 +36,12 @@ export interface Recovery {
 /** An attack made ready for one model and one setting: probes trained, thresholds calibrated on other prompts. */
 export interface PreparedAttack {
   /** Attacks one view (of one party, or a coalition's union). */
-  recover(view: RecordedView, known: PublicKnowledge, budget: AttackBudget): Promise<Recovery>;
+  recover(view: RecordedView, knowledge: PublicKnowledge, budget: AttackBudget): Promise<Recovery>;
   /**
    * The prior-only control: the same attacker with the same known tokens (those that the view's party received as ids) and without any
    * row or partial result. What it recovers is not the view's leak.
    */
-  prior(view: RecordedView, known: PublicKnowledge, budget: AttackBudget): Promise<Recovery>;
+  prior(view: RecordedView, knowledge: PublicKnowledge, budget: AttackBudget): Promise<Recovery>;
   close(): Promise<void>;
 }
 

@@ -3,9 +3,10 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { monolithicModel, type MonolithicModel } from "../../layers/onnx/monolithic-model.ts";
 import { GREEDY } from "../../layers/sampling.ts";
 import { Generator } from "../../shares/generator.ts";
-import { Client, type ClientSession } from "../../protocols/fusion/client/client.ts";
-import { describeSession } from "../../protocols/fusion/session/describe-session.ts";
+import { partyKind, type PartyKind } from "../../protocols/cascade/party-name.ts";
+import type { ClientSession } from "../../protocols/fusion/client/client.ts";
 import { generate } from "../../protocols/fusion/client/generation.ts";
+import { openSession } from "../../protocols/fusion/client/open-session.ts";
 import type { LocalProcesses } from "../../protocols/fusion/deployment/local-processes.ts";
 import { openDeployment, type OpenedDeployment } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { totalCpuSeconds } from "../../protocols/fusion/record/party-report.ts";
@@ -135,12 +136,10 @@ class Bench {
   readonly opened: OpenedDeployment;
   readonly ids: readonly number[];
   readonly #config: RunConfig;
-  readonly #client: Client;
 
   private constructor(opened: OpenedDeployment, config: RunConfig, tokens: number) {
     this.opened = opened;
     this.#config = config;
-    this.#client = new Client(opened.deployment.client, opened.model, opened.deployment.nodes);
     // What the tokens are changes no cost: any will do, the same ones for all.
     const generator = new Generator("bench", "ids");
     this.ids = Array.from({ length: tokens }, () => Math.floor(generator.nextUnit() * opened.model.spec.vocabulary));
@@ -198,9 +197,9 @@ class Bench {
   /** Memory of every process now. */
   async memory(): Promise<NonNullable<BenchRecord["memory"]>> {
     const pids = [...(this.opened.deployment as LocalProcesses).pids];
-    const of = (kind: string): Promise<Awaited<ReturnType<typeof processMemory>>[]> =>
-      Promise.all(pids.filter(([party]) => party.startsWith(kind)).map(([, pid]) => processMemory(pid)));
-    const [compNodes, attnNodes, client] = [await of("comp."), await of("attn."), await processMemory(process.pid)];
+    const of = (kind: PartyKind): Promise<Awaited<ReturnType<typeof processMemory>>[]> =>
+      Promise.all(pids.filter(([party]) => partyKind(party) === kind).map(([, pid]) => processMemory(pid)));
+    const [compNodes, attnNodes, client] = [await of("comp"), await of("attn"), await processMemory(process.pid)];
     const total = (field: "proportionalBytes" | "residentBytes"): number =>
       [...compNodes, ...attnNodes, client].reduce((sum, each) => sum + each[field], 0);
     return {
@@ -217,8 +216,7 @@ class Bench {
   }
 
   #open(maxNewTokens: number): Promise<ClientSession> {
-    const description = describeSession(this.#config, this.opened.model, this.ids.length, { maxNewTokens });
-    return this.#client.open(description);
+    return openSession(this.opened, { config: this.#config, promptLength: this.ids.length, maxNewTokens });
   }
 }
 

@@ -9,26 +9,12 @@ import { scheduleOf, type SessionDescription } from "../../protocols/fusion/sess
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SmpcPlacement } from "../../protocols/smpc/plan/placement.ts";
 import { RingBudgetError } from "../../protocols/smpc/plan/plan-builder.ts";
+import type { CandidateCost } from "./candidate-cost.ts";
 import { cascadeLayers, configOf, machinesOf, type Candidate } from "./candidate.ts";
 import type { PlannedModel } from "./planned-model.ts";
 import { SegmentPlans } from "./segment-plans.ts";
 import { addTo, nothing, shardingCosts, type NodeExposure, type ShardingCosts } from "./sharding-costs.ts";
 import type { TimeModel } from "./time-model.ts";
-
-/** Of the whole session, all parties summed. */
-export interface CandidateCost {
-  /** Everything that is sent: `onlineBytes` and `dealtBytes`. */
-  readonly payloadBytes: number;
-  /** Sent while somebody waits. */
-  readonly onlineBytes: number;
-  /** Seeds and explicit words, which go ahead. */
-  readonly dealtBytes: number;
-  readonly messages: number;
-  readonly rounds: number;
-  readonly multiplyAdds: number;
-  /** Of them, on words of layers under SMPC. */
-  readonly smpcMultiplyAdds: number;
-}
 
 /** Who sees what, at the end of the session, of the worst node of each role. The client, whose prompt it is, is not counted. */
 export interface CandidateExposure {

@@ -2,10 +2,10 @@
  * The exposure ledger ahead of a run: the schedule is public, so what every party will receive and compute is known before any does.
  * A real ledger is fed with what the parties' code (comp-node.ts, attn-node.ts, smpc-party.ts) will give it.
  */
-import type { ComputedKind } from "../../protocols/cascade/cascade-session.ts";
-import { NO_LAYER } from "../../protocols/cascade/cascade-session.ts";
-import { CLIENT } from "../../protocols/cascade/comp-node.ts";
-import { attnName, compName, smpcName, type Schedule } from "../../protocols/cascade/schedule.ts";
+import type { ComputedKind } from "../../protocols/cascade/session.ts";
+import { NO_LAYER } from "../../protocols/cascade/session.ts";
+import { CLIENT, attnName, compName, smpcName } from "../../protocols/cascade/party-name.ts";
+import type { Schedule } from "../../protocols/cascade/schedule.ts";
 import { Ledger, type Exposure } from "../../protocols/fusion/record/ledger.ts";
 import type { Role } from "../../protocols/wire/messages.ts";
 

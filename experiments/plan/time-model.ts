@@ -1,4 +1,4 @@
-import type { CandidateCost } from "./evaluate.ts";
+import type { CandidateCost } from "./candidate-cost.ts";
 
 /** Seconds that a run is expected to take; other models (measured, overlapping) take the place of this one. */
 export interface TimeModel {

@@ -3,11 +3,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { GREEDY } from "../../layers/sampling.ts";
 import { float32Of, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
-import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
+import { partyKind } from "../../protocols/cascade/party-name.ts";
 import type { OpenedDeployment } from "../../protocols/fusion/deployment/open-deployment.ts";
-import { Client } from "../../protocols/fusion/client/client.ts";
-import { describeSession } from "../../protocols/fusion/session/describe-session.ts";
 import { generate } from "../../protocols/fusion/client/generation.ts";
+import { openSession } from "../../protocols/fusion/client/open-session.ts";
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { sessionCosts } from "../../protocols/fusion/record/session-costs.ts";
 import { viewName, type ViewIndex } from "../../protocols/fusion/record/view-recorder.ts";
@@ -38,24 +37,14 @@ export async function shardedReading(
   greedyTokens: number,
 ): Promise<Reading & Bytes> {
   const { model, deployment, head } = opened;
-  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
-  const client = new Client(deployment.client, model, deployment.nodes);
-  const session = await client.open(
-    describeSession(config, model, ids.length, { output: "all", maxNewTokens: 0, views: true, mergeScales }),
-  );
+  const prompt = { config, promptLength: ids.length };
+  const session = await openSession(opened, { ...prompt, output: "all", maxNewTokens: 0, views: true });
   const result = await session.step(0, ids);
   if (!("rows" in result)) throw new Error("verify: expected rows from the parties, got a token");
   const reports = await session.close();
   const { finished, logits } = await head!.head(result.rows);
   const d = model.spec.width;
-  const hidden = await hiddenRows(
-    viewsFolder,
-    deployment.nodes,
-    session.cascade.session,
-    model.spec.layers + 1,
-    ids.length,
-    d,
-  );
+  const hidden = await hiddenRows(viewsFolder, deployment.nodes, session.number, model.spec.layers + 1, ids.length, d);
   if (difference(onWire(hidden[model.spec.layers], config.wire), result.rows.data).absolute > 0)
     throw new Error("verify: expected the rows that the client got in the CompNodes' views, got others");
   hidden[model.spec.layers] = finished.data as Float32Array;
@@ -63,9 +52,7 @@ export async function shardedReading(
   let bytes: Bytes = await sessionCosts(deployment, session, reports, model, 1);
   const greedy: number[] = [];
   if (greedyTokens > 0) {
-    const again = await client.open(
-      describeSession(config, model, ids.length, { maxNewTokens: greedyTokens, views: false, mergeScales }),
-    );
+    const again = await openSession(opened, { ...prompt, maxNewTokens: greedyTokens, views: false });
     for await (const token of generate(again, head, ids, GREEDY, new Set(model.spec.stopTokens))) greedy.push(token);
     const more = await sessionCosts(deployment, again, await again.close(), model, greedy.length);
     bytes = {
@@ -95,7 +82,7 @@ async function hiddenRows(
   d: number,
 ): Promise<Float32Array[]> {
   const hidden = Array.from({ length: stages }, () => new Float32Array(rows * d).fill(NaN));
-  for (const node of nodes.filter((name) => name.startsWith("comp."))) {
+  for (const node of nodes.filter((name) => partyKind(name) === "comp")) {
     const base = path.join(folder, viewName(node, session));
     const index = JSON.parse(await readFile(`${base}.json`, "utf8")) as ViewIndex;
     const tensors = await readSafetensorsFile(`${base}.safetensors`);

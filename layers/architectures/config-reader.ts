@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ModelFileError } from "../model-file-error.ts";
-import type { Activation } from "../program.ts";
+import type { Activation } from "../model-spec.ts";
 
 /**
  * Reading config.json strictly: an architecture's schema names every key that it reads, with the values it supports, and every key

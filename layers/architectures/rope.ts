@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Rope } from "../program.ts";
+import type { Rope } from "../model-spec.ts";
 import { harmless, ModelConfigError, positive, size } from "./config-reader.ts";
 
 /** Rotary positions as config.json says them, in both styles: `rope_theta` + `rope_scaling`, or `rope_parameters`. */

@@ -1,4 +1,5 @@
-import type { Activation, Algebra, Rope } from "../program.ts";
+import type { Activation, Rope } from "../model-spec.ts";
+import type { Algebra } from "../program.ts";
 import { MICROSOFT, type GraphBuilder } from "./graph-builder.ts";
 
 /**

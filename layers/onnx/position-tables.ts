@@ -1,5 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
-import type { AttentionSpec, Rope } from "../program.ts";
+import type { Rope } from "../model-spec.ts";
+import type { AttentionSpec } from "../program.ts";
 
 /** Recent results by the positions they were made for: every layer of a pass asks for the same ones. */
 class PositionCache<T> {

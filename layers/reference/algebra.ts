@@ -1,5 +1,6 @@
 import ndarray from "ndarray";
-import type { Activation, Algebra, Rope } from "../program.ts";
+import type { Activation, Rope } from "../model-spec.ts";
+import type { Algebra } from "../program.ts";
 import { erf } from "./erf.ts";
 import { build, product, type Matrix } from "./matrix.ts";
 

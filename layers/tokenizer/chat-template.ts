@@ -1,7 +1,7 @@
 import { Template } from "@huggingface/jinja";
 import { ModelFileError } from "../model-file-error.ts";
+import type { ChatMessage } from "./chat-message.ts";
 import { withinTime } from "./time-limit.ts";
-import type { ChatMessage } from "./tokenizer.ts";
 
 /** The longest templates of today have some 20 000 characters. */
 const MAX_TEMPLATE_LENGTH = 1 << 18;

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json-file.ts";
-import type { GgufTokenizerParts } from "./gguf-tokenizer.ts";
+import type { GgufTokenizerParts } from "./gguf-tokenizer-parts.ts";
 import type { GgufVocabulary } from "./gguf-vocabulary.ts";
 
 /** How a text is cut before merges apply, by tokenizer.ggml.pre. */

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json-file.ts";
-import type { GgufTokenizerParts } from "./gguf-tokenizer.ts";
+import type { GgufTokenizerParts } from "./gguf-tokenizer-parts.ts";
 import { TOKEN_TYPE, type GgufVocabulary } from "./gguf-vocabulary.ts";
 
 /** SentencePiece's space. */

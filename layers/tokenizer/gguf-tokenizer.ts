@@ -4,18 +4,8 @@ import type { GgufValue } from "../weights/gguf-header.ts";
 import type { TokenizerFacts } from "./create-tokenizer.ts";
 import { byteLevelParts } from "./gguf-byte-level.ts";
 import { sentencePieceParts } from "./gguf-sentencepiece.ts";
+import type { GgufTokenizerParts } from "./gguf-tokenizer-parts.ts";
 import { GgufVocabulary, TOKEN_TYPE } from "./gguf-vocabulary.ts";
-
-/** What a kind of tokenizer decides: parts of a tokenizer.json. */
-export interface GgufTokenizerParts {
-  readonly normalizer: JsonObject | null;
-  readonly preTokenizer: JsonObject | null;
-  readonly decoder: JsonObject;
-  /** The BPE model without its vocabulary. */
-  readonly model: JsonObject;
-  /** Whether a text begins with the beginning-of-text token where the file doesn't say. */
-  readonly addBos: boolean;
-}
 
 /** By tokenizer.ggml.model. */
 const KINDS: ReadonlyMap<string, (vocabulary: GgufVocabulary) => GgufTokenizerParts> = new Map([

@@ -1,3 +1,4 @@
+import type { ChatMessage } from "./chat-message.ts";
 import type { ChatTemplate } from "./chat-template.ts";
 import type { TextStream } from "./text-stream.ts";
 
@@ -27,9 +28,4 @@ export interface Tokenizer {
    * Throws ModelFileError where the model has no template.
    */
   applyChatTemplate(messages: readonly ChatMessage[], options?: { readonly addGenerationPrompt?: boolean }): string;
-}
-
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
 }

@@ -14,7 +14,7 @@ import type { PartialAttention, StageEngine } from "../../layers/stage-engine.ts
 import { rowRange, stackRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { keyOf, type Session } from "./session.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { packPartial } from "./merge.ts";
 import type { PairWork } from "./schedule.ts";
@@ -36,7 +36,7 @@ export interface AttentionAt {
 
 /** Receives the key and value rows of this step into the cache. */
 export async function receiveKeys(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: AttentionAt,
   work: PairWork,
@@ -62,7 +62,7 @@ export interface AttendedQueries {
 
 /** Receives the query rows of this step and attends them to the cache. */
 export async function attendQueries(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   engine: StageEngine,
   at: AttentionAt,
@@ -87,7 +87,7 @@ export async function attendQueries(
 
 /** Returns each owner the partial results of its rows. */
 export async function sendPartials(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: AttentionAt,
   { owners, partial }: AttendedQueries,

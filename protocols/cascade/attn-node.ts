@@ -10,17 +10,17 @@
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { attendQueries, receiveKeys, sendPartials } from "./attention-pass.ts";
-import type { CascadeSession } from "./cascade-session.ts";
+import type { Session } from "./session.ts";
 import { KvCache } from "./kv-cache.ts";
 import { MaskSeeds } from "./mask-seeds.ts";
 import { sendMasked } from "./masked-merge.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /** Runs AttnNode (j, k) until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runAttnNode(
   j: number,
   k: number,
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   engine: StageEngine,
 ): Promise<void> {

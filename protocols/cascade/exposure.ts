@@ -2,25 +2,25 @@
  * Which positions a message tells its receiver about: a pure function of the schedule, used by the ledger and by recorded views.
  */
 import type { MessageKey } from "../wire/endpoint.ts";
-import { NO_LAYER } from "./cascade-session.ts";
-import { CLIENT } from "./comp-node.ts";
-import { DEALER, type Schedule } from "./schedule.ts";
+import { NO_LAYER } from "./session.ts";
+import { parsePartyName, type PartyId, type PartyKind } from "./party-name.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** Who sends a role to whom, by kind of party; anything else is a message that no schedule knows. */
 const ROUTES: Readonly<
-  Record<MessageKey["role"], readonly [senders: readonly string[], receivers: readonly string[]]>
+  Record<MessageKey["role"], readonly [senders: readonly PartyKind[], receivers: readonly PartyKind[]]>
 > = {
-  ids: [[CLIENT], ["comp"]],
+  ids: [["client"], ["comp"]],
   q: [["comp"], ["attn"]],
   kv: [["comp"], ["attn"]],
   partial: [["attn"], ["comp"]],
-  hidden: [["comp"], [CLIENT]],
-  token: [["comp"], [CLIENT]],
-  seed: [[CLIENT, DEALER], ["smpc"]],
-  dealt: [[CLIENT, DEALER], ["smpc"]],
-  shares: [[CLIENT, "comp"], ["smpc"]],
+  hidden: [["comp"], ["client"]],
+  token: [["comp"], ["client"]],
+  seed: [["client", "dealer"], ["smpc"]],
+  dealt: [["client", "dealer"], ["smpc"]],
+  shares: [["client", "comp"], ["smpc"]],
   opened: [["smpc"], ["smpc"]],
-  handover: [["smpc"], ["comp", CLIENT]],
+  handover: [["smpc"], ["comp", "client"]],
   pairseed: [["attn"], ["attn"]],
   scale: [["attn"], ["attn"]],
   masked: [["attn"], ["comp"]],
@@ -38,14 +38,15 @@ export function messagePositions(
   key: MessageKey,
 ): readonly number[] | null {
   const [senders, receivers] = ROUTES[key.role];
-  if (!senders.some((kind) => isA(peer, kind)) || !receivers.some((kind) => isA(party, kind))) return null;
-  if (isA(peer, "smpc") || isA(party, "smpc")) return smpcPositions(schedule, party, peer, key);
+  const [from, to] = [parsePartyName(peer), parsePartyName(party)];
+  if (!senders.includes(from.kind) || !receivers.includes(to.kind)) return null;
+  if (from.kind === "smpc" || to.kind === "smpc") return smpcPositions(schedule, to, from, key);
   const inLayer = IN_LAYERS.has(key.role);
   if (inLayer ? key.layer < 0 || key.layer >= schedule.layers : key.layer !== NO_LAYER) return null;
   if (key.step < 0 || key.step >= schedule.steps) return null;
   switch (key.role) {
     case "ids":
-      return nonEmpty(schedule.rows(key.step, partIndex(party)));
+      return rowsOf(schedule, key.step, to);
     case "q":
     case "kv": {
       const work = schedule.pair(key.step, key.layer, party);
@@ -59,18 +60,14 @@ export function messagePositions(
       return work === undefined ? null : (schedule.owned(work.queries).get(party) ?? null);
     }
     case "pairseed":
-      return schedule.isMasked && key.step === 0 && samePair(party, peer) && attnPart(peer) < attnPart(party)
-        ? []
-        : null;
+      return schedule.isMasked && key.step === 0 && isEarlierPart(from, to) ? [] : null;
     case "scale": {
-      if (!schedule.isMasked || !samePair(party, peer) || party === peer) return null;
+      if (!schedule.isMasked || !(isEarlierPart(from, to) || isEarlierPart(to, from))) return null;
       const asked = [party, peer].map((name) => schedule.pair(key.step, key.layer, name)?.queries ?? []);
       return asked.every(({ length }) => length > 0) ? asked[0] : null;
     }
-    case "hidden": {
-      const rows = schedule.rows(key.step, partIndex(peer));
-      return nonEmpty(rows);
-    }
+    case "hidden":
+      return rowsOf(schedule, key.step, from);
     case "token":
       return [schedule.stepRange(key.step)[1]];
     default:
@@ -80,36 +77,37 @@ export function messagePositions(
 
 const IN_LAYERS: ReadonlySet<MessageKey["role"]> = new Set(["q", "kv", "partial", "scale", "masked"]);
 
-/** Are "attn.2.0" and "attn.2.1" of one query shard? */
-const samePair = (a: string, b: string): boolean => a.split(".")[1] === b.split(".")[1];
+/** Are these AttnNodes of one query shard, and has `a` an earlier key shard than `b`? */
+const isEarlierPart = (a: PartyId, b: PartyId): boolean =>
+  a.kind === "attn" && b.kind === "attn" && a.j === b.j && a.k < b.k;
 
-/** "attn.2.1" -> 1. */
-export const attnPart = (party: string): number => Number(party.split(".")[2]);
+/** Are these SMPC parties, and has `a` the lower number? */
+const isLowerParty = (a: PartyId, b: PartyId): boolean => a.kind === "smpc" && b.kind === "smpc" && a.party < b.party;
 
 /** The same for messages from and to SMPC parties. */
-function smpcPositions(schedule: Schedule, party: string, peer: string, key: MessageKey): readonly number[] | null {
+function smpcPositions(schedule: Schedule, to: PartyId, from: PartyId, key: MessageKey): readonly number[] | null {
   if (key.step < 0 || key.step >= schedule.steps) return null;
   switch (key.role) {
     case "seed":
-      return peer === schedule.dealer && key.layer === NO_LAYER && key.step === 0 ? [] : null;
+      return from.kind === schedule.dealer && key.layer === NO_LAYER && key.step === 0 ? [] : null;
     case "zeroseed":
-      return partIndex(peer) < partIndex(party) && key.layer === NO_LAYER && key.step === 0 ? [] : null;
+      return isLowerParty(from, to) && key.layer === NO_LAYER && key.step === 0 ? [] : null;
     case "dealt":
-      return peer === schedule.dealer && schedule.segment("smpc", "from", key.layer) !== undefined ? [] : null;
+      return from.kind === schedule.dealer && schedule.segment("smpc", "from", key.layer) !== undefined ? [] : null;
     case "shares": {
-      if (schedule.segment("smpc", "from", key.layer) === undefined || (peer === CLIENT) !== (key.layer === 0))
+      if (schedule.segment("smpc", "from", key.layer) === undefined || (from.kind === "client") !== (key.layer === 0))
         return null;
-      return peer === CLIENT ? schedule.positions(key.step) : nonEmpty(schedule.rows(key.step, partIndex(peer)));
+      return from.kind === "client" ? schedule.positions(key.step) : rowsOf(schedule, key.step, from);
     }
     case "opened":
       return schedule.segment("smpc", "from", key.layer) === undefined ? null : schedule.positions(key.step);
     case "handover": {
       if (schedule.segment("smpc", "to", key.layer) === undefined) return null;
-      if (party === CLIENT) return schedule.positions(key.step);
-      const rows = nonEmpty(schedule.rows(key.step, partIndex(party)));
+      if (to.kind === "client") return schedule.positions(key.step);
+      const rows = rowsOf(schedule, key.step, to);
       // After the last layer only the LM head's owner is told, and of one row.
       if (rows === null || key.layer < schedule.layers) return rows;
-      return schedule.lastOwner(key.step) === partIndex(party) ? rows.slice(-1) : null;
+      return to.kind === "comp" && schedule.lastOwner(key.step) === to.i ? rows.slice(-1) : null;
     }
     default:
       return null;
@@ -145,14 +143,9 @@ export function partialExposure(
   return { summed: [...summed], revealed: [...revealed] };
 }
 
-/** Is "comp.3" a "comp"? */
-const isA = (party: string, kind: string): boolean => party.split(".", 1)[0] === kind;
-
-/** "comp.3" -> 3. */
-function partIndex(party: string): number {
-  return Number(party.split(".")[1]);
-}
-
-function nonEmpty(positions: readonly number[]): readonly number[] | null {
+/** The positions of a CompNode in a step; null where there are none, and for anybody else. */
+function rowsOf(schedule: Schedule, step: number, party: PartyId): readonly number[] | null {
+  if (party.kind !== "comp") return null;
+  const positions = schedule.rows(step, party.i);
   return positions.length === 0 ? null : positions;
 }

@@ -3,11 +3,11 @@ import { handOverBytes, joinRows, type JoinedRows } from "../smpc/run/hand-over.
 import { differingPairs, tagsBytes } from "../smpc/run/opened-tags.ts";
 import type { SegmentFormat } from "../smpc/plan/placement.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { smpcName } from "./schedule.ts";
+import { keyOf, type Session } from "./session.ts";
+import { smpcName } from "./party-name.ts";
 
 /** How shares enter and leave the SMPC segment that begins with, or ends before, a layer. Throws Error where there is none. */
-export function formatAt({ schedule, smpc }: CascadeSession, edge: "from" | "to", layer: number): SegmentFormat {
+export function formatAt({ schedule, smpc }: Session, edge: "from" | "to", layer: number): SegmentFormat {
   const at = schedule.segments.filter(({ kind }) => kind === "smpc").findIndex((segment) => segment[edge] === layer);
   const format = smpc?.formats[at];
   if (format === undefined) throw new Error(`layer ${layer}: expected a format of an SMPC segment, got none`);
@@ -19,7 +19,7 @@ export function formatAt({ schedule, smpc }: CascadeSession, edge: "from" | "to"
  * step and the parties where two of them opened different words.
  */
 export async function receiveRows(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   layer: number,
   step: number,

@@ -17,8 +17,8 @@ import { StreamBook, type BatchStreams } from "../../shares/stream-book.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { AttentionAt } from "./attention-pass.ts";
-import { keyOf, NO_LAYER, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { keyOf, NO_LAYER, type Session } from "./session.ts";
+import { attnName } from "./party-name.ts";
 
 const SEED_BYTES = 32;
 
@@ -32,14 +32,14 @@ export const maskSeedCost: CostExpressions = {
 
 /** The seeds that AttnNode (j, k) shares in one session. */
 export class MaskSeeds {
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #endpoint: Endpoint;
   readonly #j: number;
   readonly #k: number;
   /** By the other one's k. */
   readonly #masks = new Map<number, PairMasks>();
 
-  constructor(session: CascadeSession, endpoint: Endpoint, j: number, k: number) {
+  constructor(session: Session, endpoint: Endpoint, j: number, k: number) {
     this.#session = session;
     this.#endpoint = endpoint;
     this.#j = j;
@@ -76,7 +76,7 @@ export class MaskSeeds {
   mask(words: Int32Array, others: readonly number[], { layer, step }: AttentionAt): void {
     for (const other of others)
       this.#masks.get(other)!.add(words, this.#k < other ? 1 : -1, {
-        session: this.#session.session,
+        session: this.#session.number,
         layer,
         step,
       });

@@ -20,7 +20,7 @@ import { allocate, type Tensor, type Word } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { AttendedQueries, AttentionAt } from "./attention-pass.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { keyOf, type Session } from "./session.ts";
 import type { MaskSeeds } from "./mask-seeds.ts";
 import { MAX_WORD_BITS } from "./merge-scales.ts";
 import { exchangeScales } from "./scale-exchange.ts";
@@ -51,7 +51,7 @@ export interface MaskingNode {
 
 /** Weighs, masks and returns to each owner its rows. Throws RangeError for a value above the public bound. */
 export async function sendMasked(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: AttentionAt,
   { j, k, seeds, attention }: MaskingNode,
@@ -120,7 +120,7 @@ export class MaskedSum {
   add(words: Int32Array, indices: readonly number[]): void {
     const columns = this.#attention.heads * this.#attention.headDim;
     for (let row = 0, from = 0; row < indices.length; row++)
-      for (let at = indices[row] * columns, end = at + columns; at < end; at++, from++) this.#words[at] += words[from];
+      for (let to = indices[row] * columns, end = to + columns; to < end; to++, from++) this.#words[to] += words[from];
   }
 
   /** The attention output [rows, heads·headDim], once all words are there; fractionBits [kvHeads]. */

@@ -4,6 +4,7 @@ import { loadPart, readableModel, type ReadableModel } from "../smpc/calibration
 import { boundAlgebra, certificateOf } from "../smpc/certificates/bound-algebra.ts";
 import { interval, type Bound } from "../smpc/certificates/bound.ts";
 import { SiteNames } from "../smpc/lowering/ranges.ts";
+import { remembered } from "../remembered.ts";
 
 /**
  * How the words of a masked merge stand for numbers: public, the same for every prompt. fractionBits [layers][kvHeads]: a word is the
@@ -18,11 +19,17 @@ export type MergeScales = z.infer<typeof mergeScales>;
 /** A row of one shard is at most 2^30 before it is weighed; weights sum to 1, so the sum is far from the ring's 2^31. */
 export const MAX_WORD_BITS = 30;
 
+const scalesOfModels = new WeakMap<Model, Promise<MergeScales>>();
+
 /**
  * The scales of a model from its weights alone: of each value head the largest |v| over all tokens (Cauchy-Schwarz on a normed row,
- * protocols/smpc/certificates). Throws Error for a layer whose values have no bound.
+ * protocols/smpc/certificates). Read once for each opened model. Throws Error for a layer whose values have no bound.
  */
-export async function mergeScalesOf(model: Model): Promise<MergeScales> {
+export function mergeScalesOf(model: Model): Promise<MergeScales> {
+  return remembered(scalesOfModels, model, () => scalesFromWeights(model));
+}
+
+async function scalesFromWeights(model: Model): Promise<MergeScales> {
   const readable = readableModel(model);
   const fractionBits: number[][] = [];
   for (let layer = 0; layer < model.spec.layers; layer++) fractionBits.push(await layerBits(readable, layer));

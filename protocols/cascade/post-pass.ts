@@ -12,11 +12,11 @@ import type { StageEngine } from "../../layers/stage-engine.ts";
 import type { FloatArray, Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
+import { keyOf, type Session } from "./session.ts";
 import { MaskedSum } from "./masked-merge.ts";
 import { Merge } from "./merge.ts";
 import type { LayerAt } from "./pre-pass.ts";
-import { attnName } from "./schedule.ts";
+import { attnName } from "./party-name.ts";
 
 /** Per layer and step. Mlp: multiply-adds a row of the MLP, a quantity of the architecture; the rest as in the pre-pass. */
 export const postPassCost: CostExpressions = {
@@ -28,7 +28,7 @@ export const postPassCost: CostExpressions = {
 
 /** Receives and merges the partial results of the rows `positions` in one layer and step: [rows, heads·headDim]. */
 export async function mergePartials(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   engine: StageEngine,
   at: LayerAt,
@@ -48,12 +48,7 @@ export async function mergePartials(
 }
 
 /** The same from masked words: which of them came from where no longer matters. */
-async function sumMasked(
-  session: CascadeSession,
-  endpoint: Endpoint,
-  engine: StageEngine,
-  at: LayerAt,
-): Promise<Tensor> {
+async function sumMasked(session: Session, endpoint: Endpoint, engine: StageEngine, at: LayerAt): Promise<Tensor> {
   const attention = engine.attention(at.layer);
   const sum = new MaskedSum(at.positions.length, attention);
   for (const { j, k, queryRows: rows } of session.schedule.ownWork(at.step, at.layer, at.node)) {

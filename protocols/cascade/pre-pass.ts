@@ -13,8 +13,8 @@
 import { stackRows, takeRows, type Tensor } from "../../layers/tensor.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { keyOf, type Session } from "./session.ts";
+import { attnName } from "./party-name.ts";
 
 /**
  * Per layer and step. N: rows of the step; d, dq, dkv: widths of x, of q, of k; w: bytes a word. Nq, Nk: query and key rows sent,
@@ -38,7 +38,7 @@ export interface LayerAt {
 
 /** Sends the rows of q [rows, dq], k and v [rows, dkv] to the AttnNodes of one layer and step. */
 export async function sendProjections(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: LayerAt,
   { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },

@@ -18,8 +18,8 @@ import type { CostExpressions } from "../cost.ts";
 import type { Endpoint, WireWord } from "../wire/endpoint.ts";
 import { roundToFloat16, widenFloat16 } from "../wire/float16.ts";
 import type { AttentionAt } from "./attention-pass.ts";
-import { keyOf, type CascadeSession } from "./cascade-session.ts";
-import { attnName } from "./schedule.ts";
+import { keyOf, type Session } from "./session.ts";
+import { attnName } from "./party-name.ts";
 
 /**
  * Per layer and step. Np: query rows times ordered pairs of AttnNodes that both work on them; Mx: such pairs, one message each;
@@ -34,7 +34,7 @@ export const scaleExchangeCost: CostExpressions = {
 
 /** Sends this node's scales to `others` (k of each), and returns its weights [rows, heads] once theirs are there. */
 export async function exchangeScales(
-  session: CascadeSession,
+  session: Session,
   endpoint: Endpoint,
   at: AttentionAt,
   j: number,
@@ -58,7 +58,7 @@ export async function exchangeScales(
 
 /** l = m + log e, as the wire will carry it, in an array that the wire sends without rounding again. */
 export function logSums(m: FloatArray, e: FloatArray, wire: WireWord): FloatArray {
-  const exact = Float64Array.from(m, (most, at) => (e[at] === 0 ? -Infinity : most + Math.log(e[at])));
+  const exact = Float64Array.from(m, (most, slot) => (e[slot] === 0 ? -Infinity : most + Math.log(e[slot])));
   if (wire === "float64") return exact;
   if (wire === "float32") return Float32Array.from(exact);
   const words = new Uint16Array(exact.length);
@@ -68,12 +68,12 @@ export function logSums(m: FloatArray, e: FloatArray, wire: WireWord): FloatArra
 
 /** exp(l) / (exp(l) + Σ exp(others)); 0 where all are -∞. Throws RangeError where a scale is not a number or +∞. */
 export function weightsOf(own: FloatArray, others: readonly FloatArray[]): Float64Array {
-  return Float64Array.from(own, (l, at) => {
-    const most = others.reduce((max, other) => Math.max(max, other[at]), l);
+  return Float64Array.from(own, (l, slot) => {
+    const most = others.reduce((max, other) => Math.max(max, other[slot]), l);
     if (most === -Infinity) return 0;
     if (!Number.isFinite(most))
       throw new RangeError(`scale exchange: expected finite scales or -Infinity, got ${most}`);
     const gain = Math.exp(l - most);
-    return gain / others.reduce((sum, other) => sum + Math.exp(other[at] - most), gain);
+    return gain / others.reduce((sum, other) => sum + Math.exp(other[slot] - most), gain);
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { AttentionSpec } from "../../layers/program.ts";
 import { remembered } from "../remembered.ts";
+import { attnName, compName } from "./party-name.ts";
 import { segmentsOf, type Segment } from "./segments.ts";
 import { shardingFrom, shards, type Sharding, type ShardingRule } from "./sharding.ts";
 
@@ -46,12 +47,6 @@ export interface OwnWork {
   readonly queryRows: readonly number[];
   readonly keyRows: readonly number[];
 }
-
-export const compName = (i: number): string => `comp.${i}`;
-export const attnName = (j: number, k: number): string => `attn.${j}.${k}`;
-export const smpcName = (party: number): string => `smpc.${party}`;
-/** The party that deals correlations where the client doesn't. */
-export const DEALER = "dealer";
 
 /** The schedule of one session. */
 export class Schedule {

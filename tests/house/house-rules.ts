@@ -16,7 +16,8 @@ const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
 /** Rooms that may look at everything and that nothing looks at. */
 const LOOKERS = ["tests", "proofs"] as const;
 
-const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["'](\.{1,2}\/[^"']+)["']/g;
+/** A relative import or re-export; its first group is the path as written. */
+export const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["'](\.{1,2}\/[^"']+)["']/g;
 
 /** Imports against the direction of the rooms: shares <- layers <- protocols (wire, smpc <- cascade <- fusion) <- experiments <- cli. */
 export function wrongImports(sources: Sources): string[] {

@@ -13,6 +13,8 @@ import {
   wrongImports,
   type Sources,
 } from "./house-rules.ts";
+import { importCircles } from "./import-circles.ts";
+import { foreignPartyNames } from "./party-names.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const MOST_LINES = 400;
@@ -98,6 +100,43 @@ describe("the house", () => {
     const past = 'import { Generator } from "../../../shares/generator.ts";';
     assert.equal(drawsPastTheBook(new Map([["protocols/smpc/run/party-run.ts", past]])).length, 1);
     assert.deepEqual(drawsPastTheBook(new Map([["layers/sampling.ts", past]])), []);
+  });
+
+  it("has no circle of imports, of types either", () => {
+    assert.deepEqual(importCircles(SOURCES), []);
+    const circle = (files: Readonly<Record<string, string>>): string[] => importCircles(new Map(Object.entries(files)));
+    assert.deepEqual(
+      circle({ "a/x.ts": 'import type { Y } from "../b/y.ts";', "b/y.ts": 'export * from "../a/x.ts";', "c.ts": "" }),
+      ["a/x.ts b/y.ts"],
+    );
+    const three = {
+      "x.ts": 'import "./y.ts";',
+      "y.ts": 'await import("./z.ts");',
+      "z.ts": 'import { x } from "./x.ts";',
+    };
+    assert.deepEqual(circle({ ...three, "w.ts": 'import "./x.ts";' }), ["x.ts y.ts z.ts"]);
+    assert.deepEqual(circle({ "x.ts": 'import type { X } from "./x.ts";' }), ["x.ts"]);
+    assert.deepEqual(circle({ ...three, "z.ts": "" }), []);
+    assert.deepEqual(
+      circle({ "x.ts": 'import "./y.ts"; import "./z.ts";', "y.ts": 'import "./z.ts";', "z.ts": "" }),
+      [],
+    );
+  });
+
+  it("makes and parses the names of parties in one file", () => {
+    assert.deepEqual(foreignPartyNames(SOURCES), []);
+    const kind = "com" + "p";
+    for (const line of [
+      `const name = \`${kind}.\${i}\`;`,
+      `if (party.startsWith("${kind}.")) return;`,
+      `const [kind, j] = party.split(".");`,
+      `const [, j] = peer!.split(".", 2);`,
+    ]) {
+      assert.equal(foreignPartyNames(new Map([["protocols/fusion/x.ts", line]])).length, 1, line);
+      assert.equal(foreignPartyNames(new Map([["cli/x.ts", line]])).length, 1, line);
+      assert.deepEqual(foreignPartyNames(new Map([["protocols/cascade/party-name.ts", line]])), []);
+    }
+    assert.deepEqual(foreignPartyNames(new Map([["layers/x.ts", `site.split(".").at(-2)`]])), []);
   });
 
   it(`keeps files to ${MOST_LINES} lines`, () => {

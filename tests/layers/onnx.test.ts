@@ -5,6 +5,7 @@ import { readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises
 import path from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { attentionOutput } from "../../layers/forward-pass.ts";
 import { OnnxAttention } from "../../layers/onnx/attention-engine.ts";
 import { attentionEngine, onnxEngine } from "../../layers/onnx/engine.ts";
 import { monolithicModel } from "../../layers/onnx/monolithic-model.ts";
@@ -17,7 +18,7 @@ import { takeRows, type Tensor } from "../../layers/tensor.ts";
 import { attentionCase, propertyRuns, type AttentionCase } from "./attention-cases.ts";
 import { argmax, assertGolden, maxError, MODEL_NAMES, MODELS_FOLDER, openGolden } from "./golden-models.ts";
 import { scratchFolder } from "./scratch-folder.ts";
-import { normalised, stagedPass } from "./staged-pass.ts";
+import { stagedPass } from "./staged-pass.ts";
 
 const scratch = await scratchFolder();
 process.env.WEIR_CACHE = path.join(scratch.path, "cache");
@@ -140,7 +141,7 @@ test("partial attention is the reference's to float32 rounding: any masks, extre
       const finite = exact.m.data.filter(Number.isFinite).map(Math.abs);
       // Before the cap, which is where rounding happens.
       const logit = spec.softCap === null ? Math.max(0, ...finite) : 1e4;
-      const [mixed, expected] = [normalised(got), normalised(exact)];
+      const [mixed, expected] = [attentionOutput(got), attentionOutput(exact)];
       for (let cell = 0; cell < exact.m.data.length; cell++) {
         const query = queries[Math.floor(cell / spec.heads)];
         const at = [cell * spec.headDim, (cell + 1) * spec.headDim] as const;

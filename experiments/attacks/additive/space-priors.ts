@@ -86,14 +86,14 @@ function headSpaces(equations: WindowEquations, group: number): HeadSpaces | nul
   }
   // Else the means' directions are left out, which takes as many known keys as rows; or the known values', and then the means do.
   const seen = new Set(rows.flatMap((r) => problem.rows[r].keys));
-  const known = [...equations.knownValues].filter(([position]) => seen.has(position));
-  if (known.length >= rows.length)
+  const knownValues = [...equations.knownValues].filter(([position]) => seen.has(position));
+  if (knownValues.length >= rows.length)
     return spaces(
       sums(() => 0),
       orthonormal(means),
       true,
     );
-  const values = known.map(([, v]) => Float64Array.from(v.subarray(group * headDim, (group + 1) * headDim)));
+  const values = knownValues.map(([, v]) => Float64Array.from(v.subarray(group * headDim, (group + 1) * headDim)));
   return spaces(means, orthonormal(values), false);
 }
 
@@ -111,13 +111,13 @@ function weigh(
   const column = new Float64Array(rows.length);
   const ofValues = new Map<Float32Array, Float64Array>();
   for (const { page, weights, prior } of unknown) {
-    const known = ofValues.get(page.v);
-    const shares = known ?? new Float64Array(prior.length);
+    const made = ofValues.get(page.v);
+    const shares = made ?? new Float64Array(prior.length);
     ofValues.set(page.v, shares);
     for (let token = 0; token < prior.length; token++) {
       const from = token * keys.width + group * headDim;
       for (let i = 0; i < headDim; i++) value[i] = page.v[from + i];
-      if (known === undefined) shares[token] = Math.log(outside(value, held) + least);
+      if (made === undefined) shares[token] = Math.log(outside(value, held) + least);
       let freedom = (headDim - held.length) * shares[token];
       if (isScaled) {
         rows.forEach((r, at) => (column[at] = (weights[r]?.[token] ?? 0) / noise[at]));

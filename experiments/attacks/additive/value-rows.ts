@@ -71,14 +71,14 @@ function eachGroup(
   return values;
 }
 
-/** The other value row where one is known: of each row's two answers, those that agree. */
-function secondOf(rows: readonly MixedRow[], known: Float64Array): Float64Array | null {
+/** The other value row where one is given: of each row's two answers, those that agree. */
+function secondOf(rows: readonly MixedRow[], given: Float64Array): Float64Array | null {
   const answers = rows
     .filter(({ mass }) => mass !== null)
     .map(({ mean, mass }) =>
       [1 / mass!, 1 - 1 / mass!]
         .filter((share) => share > LEAST_SHARE) // the unknown key's
-        .map((share) => ({ share, values: mean.map((x, i) => (x - (1 - share) * known[i]) / share) })),
+        .map((share) => ({ share, values: mean.map((x, i) => (x - (1 - share) * given[i]) / share) })),
     )
     .filter((both) => both.length > 0);
   let best: { spread: number; values: Float64Array } | null = null;

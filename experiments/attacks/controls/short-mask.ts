@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { Generator } from "../../../shares/generator.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
 import type { SegmentFormat } from "../../../protocols/smpc/plan/placement.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 
@@ -23,5 +24,5 @@ export function insecureShortMask(
   new Generator(createHash("sha256").update(`short mask ${seed}`).digest(), "short mask").fillWords(masks, maskBits);
   for (let i = 0; i < words.length; i++) words[i] = BigInt.asUintN(inputBits, words[i] + masks[i]);
   const data = ring.pack(words, inputBits);
-  return view.map((tensor) => (tensor.kind === "shares" && tensor.peer === "client" ? data : tensor.data));
+  return view.map((tensor) => (tensor.kind === "shares" && tensor.peer === CLIENT ? data : tensor.data));
 }

@@ -5,7 +5,8 @@
  * that are candidates themselves (the tokens of a gap). Its attention over the prefix is a partial result of the engine; the keys of its
  * chain and its own one are merged in by the algebra of protocols/cascade/merge.ts, in loops, as each candidate has its own chain.
  */
-import { allocate, type FloatArray, type Tensor } from "../../../layers/tensor.ts";
+import { attentionOutput, forwardPass, type Attend } from "../../../layers/forward-pass.ts";
+import { allocate, stackRows, takeRows, type FloatArray, type Tensor } from "../../../layers/tensor.ts";
 import { isVisible } from "../../../layers/reference/attention.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 
@@ -67,20 +68,15 @@ export class PrefixForward {
     const from = this.#ids.length;
     const positions = ids.map((_, at) => from + at);
     const all = Array.from({ length: from + ids.length }, (_, at) => at);
-    const rows = [await engine.embed(ids, positions)];
-    for (let layer = 0; layer < engine.spec.layers; layer++) {
-      const x = rows[layer];
-      const { q, k, v } = await engine.pre(layer, x, positions);
-      this.#keys[layer] = under(this.#keys[layer], k);
-      this.#values[layer] = under(this.#values[layer], v);
-      const { u, e } = await engine.attend(layer, q, positions, this.#keys[layer], this.#values[layer], all);
-      divide(u.data, e.data, engine.spec.headDim);
-      rows.push(await engine.post(layer, x, u));
-    }
+    const attend: Attend = async (layer, { q, k, v }) => {
+      this.#keys[layer] = stackRows([this.#keys[layer], k]);
+      this.#values[layer] = stackRows([this.#values[layer], v]);
+      return attentionOutput(await engine.attend(layer, q, positions, this.#keys[layer], this.#values[layer], all));
+    };
+    const rows: Tensor[] = [];
+    for await (const x of forwardPass(engine, await engine.embed(ids, positions), positions, { attend })) rows.push(x);
     this.#ids.push(...ids);
-    const last = rows[engine.spec.layers];
-    const width = last.shape[1];
-    const { logits } = await engine.head({ data: last.data.slice(-width), shape: [1, width] });
+    const { logits } = await engine.head(takeRows(rows[engine.spec.layers], [ids.length - 1]));
     this.#logits = logits?.data ?? null;
     return rows;
   }
@@ -134,21 +130,26 @@ export class PrefixForward {
     const positions = from.tokens.map(() => from.position);
     const prefix = Array.from({ length: this.length }, (_, at) => at);
     const [keys, values] = [[...from.keys], [...from.values]];
-    let { rows } = from;
-    for (let layer = from.layer; layer < to; layer++) {
-      const { q, k, v } = await engine.pre(layer, rows, positions);
+    const attend: Attend = async (layer, { q, k, v }) => {
       keys[layer] = k.data;
       values[layer] = v.data;
-      if (keysOnly && layer === to - 1) return { ...from, keys, values, rows, layer };
       const partial = await engine.attend(layer, q, positions, this.#keys[layer], this.#values[layer], prefix);
       const own = { keys: k.data, values: v.data };
       this.#mergeChains(layer, from, q.data, own, partial.u.data, partial.m.data, partial.e.data);
-      rows = await engine.post(layer, rows, partial.u);
+      return attentionOutput(partial);
+    };
+    const layer = keysOnly ? Math.max(from.layer, to - 1) : to;
+    let { rows } = from;
+    for await (const x of forwardPass(engine, rows, positions, { from: from.layer, to: layer, attend })) rows = x;
+    if (layer < to) {
+      const { k, v } = await engine.pre(layer, rows, positions);
+      keys[layer] = k.data;
+      values[layer] = v.data;
     }
-    return { ...from, keys, values, rows, layer: to };
+    return { ...from, keys, values, rows, layer };
   }
 
-  /** u, m, e over the prefix become the attention output over prefix, chain and the candidate itself, in place of u. */
+  /** u, m, e over the prefix become those over prefix, chain and the candidate itself. */
   #mergeChains(
     layer: number,
     { chains, position }: CandidateBatch,
@@ -187,25 +188,5 @@ export class PrefixForward {
         }
       }
     }
-    divide(u, e, headDim);
   }
-}
-
-/** u [slots, headDim] over e [slots], in place. */
-function divide(u: FloatArray, e: FloatArray, headDim: number): void {
-  for (let slot = 0; slot < e.length; slot++) {
-    const inverse = 1 / e[slot];
-    for (let i = slot * headDim; i < (slot + 1) * headDim; i++) u[i] *= inverse;
-  }
-}
-
-/** `lower` under `upper`, in a buffer of their own. */
-function under(upper: Tensor, lower: Tensor): Tensor {
-  const data =
-    upper.data instanceof Float32Array
-      ? new Float32Array(upper.data.length + lower.data.length)
-      : new Float64Array(upper.data.length + lower.data.length);
-  data.set(upper.data);
-  data.set(lower.data, upper.data.length);
-  return { data, shape: [upper.shape[0] + lower.shape[0], upper.shape[1]] };
 }

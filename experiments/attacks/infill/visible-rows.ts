@@ -1,3 +1,4 @@
+import { forwardPass } from "../../../layers/forward-pass.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 
 /** Layer -> position -> row [d]. */
@@ -15,23 +16,19 @@ export async function visibleRows(
   const positions = [...known.keys()].sort((a, b) => a - b);
   const found = new Map<number, ReadonlyMap<number, Float32Array | Float64Array>>();
   if (positions.length === 0) return new Map(layers.map((layer) => [layer, new Map()]));
-  let x = await engine.embed(
+  const embedded = await engine.embed(
     positions.map((position) => known.get(position)!),
     positions,
   );
-  const { headDim, width } = engine.spec;
-  for (let layer = 0; layer <= Math.max(...layers); layer++) {
-    const rows = x.data;
+  const { width } = engine.spec;
+  let layer = 0;
+  for await (const { data } of forwardPass(engine, embedded, positions, { to: Math.max(...layers) })) {
     if (layers.includes(layer))
       found.set(
         layer,
-        new Map(positions.map((position, row) => [position, rows.subarray(row * width, (row + 1) * width)])),
+        new Map(positions.map((position, row) => [position, data.subarray(row * width, (row + 1) * width)])),
       );
-    if (layer === Math.max(...layers)) break;
-    const { q, k, v } = await engine.pre(layer, x, positions);
-    const { u, e } = await engine.attend(layer, q, positions, k, v, positions);
-    for (let i = 0; i < u.data.length; i++) u.data[i] /= e.data[Math.floor(i / headDim)];
-    x = await engine.post(layer, x, u);
+    layer++;
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import { forwardPass } from "../../../layers/forward-pass.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { takeRows } from "../../../layers/tensor.ts";
 
@@ -53,13 +54,7 @@ export class TokenPrior {
     const engine = this.#engine;
     const positions = ids.map((_, t) => t);
     let x = await engine.embed(ids, positions);
-    for (let layer = 0; layer < engine.spec.layers; layer++) {
-      const { heads, headDim } = engine.attention(layer);
-      const { q, k, v } = await engine.pre(layer, x, positions);
-      const { u, e } = await engine.attend(layer, q, positions, k, v, positions);
-      const data = u.data.map((value, i) => value / e.data[Math.floor(i / headDim)]);
-      x = await engine.post(layer, x, { data, shape: [ids.length, heads * headDim] });
-    }
+    for await (const rows of forwardPass(engine, x, positions)) x = rows;
     const { logits } = await engine.head(takeRows(x, [ids.length - 1]));
     return logits === null ? null : Float64Array.from(logits.data);
   }

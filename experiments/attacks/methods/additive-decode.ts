@@ -51,12 +51,12 @@ export const additiveDecode: Attack<AdditiveDecodeOptions> = {
     const logPrior = logPriorOf(text.unigrams, options.prior === "uniform");
     const dictionaries = new Map<RowWord, Promise<CandidateKeys>>();
     return {
-      async recover(view, known, budget) {
-        const word = known.description.wire === "float16" ? "float16" : "float32";
+      async recover(view, knowledge, budget) {
+        const word = knowledge.description.wire === "float16" ? "float16" : "float32";
         const keys = await remembered(dictionaries, word, () => CandidateKeys.open(preparation.engine, word));
-        return decodeView(keys, word, view, known, logPrior, options, budget.seed);
+        return decodeView(keys, word, view, knowledge, logPrior, options, budget.seed);
       },
-      prior: (view, known) => Promise.resolve(priorGuesses(view, known, text)),
+      prior: (view, knowledge) => Promise.resolve(priorGuesses(view, knowledge, text)),
       close: () => Promise.resolve(),
     };
   },

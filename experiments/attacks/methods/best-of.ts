@@ -43,10 +43,10 @@ export function bestOf(named: (name: string) => Attack<unknown>): Attack<z.infer
       }
       const all =
         (way: "recover" | "prior") =>
-        async (view: RecordedView, known: PublicKnowledge, budget: AttackBudget): Promise<Recovery> => {
+        async (view: RecordedView, knowledge: PublicKnowledge, budget: AttackBudget): Promise<Recovery> => {
           const part = { ...budget, forwardPasses: Math.max(1, Math.floor(budget.forwardPasses / prepared.length)) };
           const recoveries: Recovery[] = [];
-          for (const attack of prepared) recoveries.push(await attack[way](view, known, part));
+          for (const attack of prepared) recoveries.push(await attack[way](view, knowledge, part));
           return together(recoveries);
         };
       return { recover: all("recover"), prior: all("prior"), close };
@@ -61,8 +61,8 @@ export function together(recoveries: readonly Recovery[]): Recovery {
   const take = (recovery: Recovery, wanted: (position: number) => boolean): void => {
     for (const [position, ids] of recovery.guesses) {
       if (!wanted(position)) continue;
-      const known = guesses.get(position) ?? [];
-      guesses.set(position, [...known, ...ids.filter((id) => !known.includes(id))]);
+      const earlier = guesses.get(position) ?? [];
+      guesses.set(position, [...earlier, ...ids.filter((id) => !earlier.includes(id))]);
     }
   };
   for (const recovery of recoveries) {

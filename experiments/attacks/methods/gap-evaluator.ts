@@ -61,8 +61,8 @@ export class GapEvaluator {
   async proposals(tokens: readonly number[]): Promise<Proposals> {
     const { forward, opening } = this.#row;
     const key = tokens.join(" ");
-    const known = this.#proposals.get(key);
-    if (known !== undefined) return known;
+    const made = this.#proposals.get(key);
+    if (made !== undefined) return made;
     const logits =
       tokens.length === 0 ? (forward.length === 0 ? opening : forward.nextLogits()) : await this.#logits(tokens);
     const proposals = { order: orderByLogits(logits), logProbabilities: logProbabilities(logits) };

@@ -62,7 +62,8 @@ export const gapMatch: Attack<GapMatchOptions> = {
     };
     return {
       recover: (view, _, budget) => matchChain(knowledge, view.rows("row", layer), view.ids(), budget.forwardPasses),
-      prior: (view, known) => priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
+      prior: (view, knowledge) =>
+        priorContinuation(knowledge.engine, opening, view.ids(), knowledge.description.promptLength),
       close: async () => {},
     };
   },

@@ -61,11 +61,11 @@ export const lp: Attack<LpOptions> = {
 
 function prepared(prior: TokenPrior, options: LpOptions, seed: number): PreparedAttack {
   return {
-    recover: (view, known) => solveClusters(view, known, prior, options, seed),
-    prior: async (view, known) => {
+    recover: (view, knowledge) => solveClusters(view, knowledge, prior, options, seed),
+    prior: async (view, knowledge) => {
       const ids = view.ids();
       const guesses = new Map([...ids].map(([t, id]) => [t, [id]]));
-      const passes = await guessHidden(guesses, ids, known, prior);
+      const passes = await guessHidden(guesses, ids, knowledge, prior);
       return { guesses, certified: new Set(), forwardPasses: passes, figures: {} };
     },
     close: async () => {},
@@ -74,21 +74,21 @@ function prepared(prior: TokenPrior, options: LpOptions, seed: number): Prepared
 
 async function solveClusters(
   view: RecordedView,
-  known: PublicKnowledge,
+  knowledge: PublicKnowledge,
   prior: TokenPrior,
   options: LpOptions,
   seed: number,
 ): Promise<Recovery> {
-  const { engine } = known;
-  const wire = known.description.wire === "float16" ? "float16" : "float32";
+  const { engine } = knowledge;
+  const wire = knowledge.description.wire === "float16" ? "float16" : "float32";
   const dictionary = new LayerZeroDictionary(engine, wire);
   const vocabulary = Array.from({ length: engine.spec.vocabulary }, (_, v) => v);
   const found = new Map(view.ids());
   const certified = new Set<number>();
   const figures = { programs: 0, solved: 0, seconds: 0, columns: 0, rows: 0 };
-  const own = await ownRows(view, known, 0);
+  const own = await ownRows(view, knowledge, 0);
   const pages = new Map(own.pages);
-  for (const cluster of clusters(observationsOf(view, known, own, options.sums, 0))) {
+  for (const cluster of clusters(observationsOf(view, knowledge, own, options.sums, 0))) {
     const unknown = [...new Set(cluster.flatMap(({ keys }) => keys))].filter((s) => !found.has(s));
     if (unknown.length === 0 || unknown.length > options.mostHidden) continue;
     const hidden = await Promise.all(
@@ -131,7 +131,7 @@ async function solveClusters(
     }
   }
   const guesses = new Map([...found].map(([t, id]) => [t, [id]]));
-  const forwardPasses = await guessHidden(guesses, found, known, prior);
+  const forwardPasses = await guessHidden(guesses, found, knowledge, prior);
   return { guesses, certified, forwardPasses, figures };
 }
 

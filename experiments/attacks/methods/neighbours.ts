@@ -52,7 +52,7 @@ export const neighbours: Attack<NeighboursOptions> = {
 /** A row, the token it is held to be of, and what is left of it after that token's mean. */
 interface ReadRow {
   readonly position: number;
-  readonly row: Float32Array;
+  readonly features: Float32Array;
   readonly own: number;
   readonly left: Float32Array;
 }
@@ -94,9 +94,9 @@ class NeighbourReading implements PreparedAttack {
       await training.goTo(layer);
       const material = await training.look();
       const { reader } = material;
-      const known = await calibrationRows(calibration, layer, reader);
-      const choices = options.probes.map((name) => () => ownTokenProbe(engine, product, name, material, known));
-      const own = (await bestProbe(product, choices, known)).probe;
+      const labelled = await calibrationRows(calibration, layer, reader);
+      const choices = options.probes.map((name) => () => ownTokenProbe(engine, product, name, material, labelled));
+      const own = (await bestProbe(product, choices, labelled)).probe;
       const ownMean = new OwnMeanRemoved(material);
       const reading = new NeighbourReading(preparation, options, product, { reader, own, ownMean });
       const read = await Promise.all(calibration.map(({ view }) => reading.#read(view)));
@@ -121,31 +121,31 @@ class NeighbourReading implements PreparedAttack {
     }
   }
 
-  async recover(view: RecordedView, known: Parameters<PreparedAttack["recover"]>[1]): Promise<Recovery> {
+  async recover(view: RecordedView, knowledge: Parameters<PreparedAttack["recover"]>[1]): Promise<Recovery> {
     const rows = await this.#read(view);
     const guesses = new Map<number, number[]>();
     const given = view.ids();
-    for (const { position, row } of rows) {
+    for (const { position, features } of rows) {
       const id = given.get(position);
-      guesses.set(position, id === undefined ? this.#own.rank(row, this.#guesses).ids : [id]);
+      guesses.set(position, id === undefined ? this.#own.rank(features, this.#guesses).ids : [id]);
     }
     const votes = new Map<number, Float64Array[]>();
     for (const row of rows)
       for (const offset of this.#probes.keys()) {
         const target = row.position + offset;
-        if (target < 0 || target >= known.description.promptLength || guesses.has(target)) continue;
-        votes.set(target, [...(votes.get(target) ?? []), await this.#vote(known.engine, offset, row, view)]);
+        if (target < 0 || target >= knowledge.description.promptLength || guesses.has(target)) continue;
+        votes.set(target, [...(votes.get(target) ?? []), await this.#vote(knowledge.engine, offset, row, view)]);
       }
     for (const [target, said] of votes) guesses.set(target, this.#together(said));
     return recovery(guesses);
   }
 
-  prior(view: RecordedView, known: Parameters<PreparedAttack["prior"]>[1]): Promise<Recovery> {
+  prior(view: RecordedView, knowledge: Parameters<PreparedAttack["prior"]>[1]): Promise<Recovery> {
     const given = view.ids();
     const guesses = new Map<number, number[]>();
     for (const [position, id] of given) guesses.set(position, [id]);
     const seen = positionsOf(view, this.#layer, "row");
-    for (let target = 0; target < known.description.promptLength; target++) {
+    for (let target = 0; target < knowledge.description.promptLength; target++) {
       if (guesses.has(target)) continue;
       const isReached = seen.includes(target) || seen.some((position) => this.#probes.has(target - position));
       if (!isReached) continue;
@@ -169,9 +169,9 @@ class NeighbourReading implements PreparedAttack {
     const rows = await rowsOf(view, this.#layer, this.#reader, positions);
     const given = view.ids();
     return positions.map((position, at) => {
-      const row = rows.subarray(at * width, (at + 1) * width);
-      const own = given.get(position) ?? this.#own.rank(row, 1).ids[0];
-      return { position, row, own, left: this.#ownMean.of(row, [own]) };
+      const features = rows.subarray(at * width, (at + 1) * width);
+      const own = given.get(position) ?? this.#own.rank(features, 1).ids[0];
+      return { position, features, own, left: this.#ownMean.of(features, [own]) };
     });
   }
 
@@ -201,7 +201,7 @@ class NeighbourReading implements PreparedAttack {
     for (const [at, row] of rows.entries()) {
       if (truth[at] < 0) continue;
       // The head's norm doesn't see a row's length, so the row's direction does as well as the row.
-      byLens += (await lens(this.#product, engine, row.row))[truth[at]];
+      byLens += (await lens(this.#product, engine, row.features))[truth[at]];
       byProbe += (await probe.logPosterior(this.#product, row.left, row.own))[truth[at]];
     }
     return byLens > byProbe;

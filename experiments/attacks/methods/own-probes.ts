@@ -84,9 +84,9 @@ export class OwnProbes {
     for (const [at, material] of materials.entries()) {
       const { reader } = material;
       report(`probes of ${reader.kind} rows at layer ${layer}`);
-      const known = await calibration(reader);
-      const choices = probes.map((name) => () => ownTokenProbe(engine, product, name, material, known));
-      const { probe, score } = await bestProbe(product, choices, known);
+      const labelled = await calibration(reader);
+      const choices = probes.map((name) => () => ownTokenProbe(engine, product, name, material, labelled));
+      const { probe, score } = await bestProbe(product, choices, labelled);
       own.push(new OwnProbes(reader, first[at], probe, score));
     }
     return { own, counts: training.counts };

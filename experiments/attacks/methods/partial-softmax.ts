@@ -45,11 +45,11 @@ export const partialSoftmax: Attack<PartialSoftmaxOptions> = {
     const { layer } = preparation;
     const reader = layer === 0 ? await dictionaryReader(preparation) : await probeReader(preparation, options);
     return {
-      async recover(view, known) {
+      async recover(view, knowledge) {
         const ids = view.ids();
         const guesses = new Map<number, readonly number[]>();
         const certified = new Set<number>();
-        const rows = seenValueRows(view, known, layer).filter(({ position }) => !ids.has(position));
+        const rows = seenValueRows(view, knowledge, layer).filter(({ position }) => !ids.has(position));
         for (const { position, values, keys } of rows) {
           if (keys === 2 && guesses.has(position)) continue;
           const tokens = (position === 0 ? reader.first : reader.rest).rank(values, 5).ids;

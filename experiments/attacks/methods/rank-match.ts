@@ -47,8 +47,8 @@ const CLEARLY = 3;
 /** Equations of a candidate aren't independent (errors of known keys are in all of them): at most so many count against the model's word. */
 const MOST_FREEDOM = 32;
 
-/** What is known before a view is seen. */
-interface RankKnowledge {
+/** What is at hand before a view is seen. */
+interface RankPreparation {
   readonly preparation: Preparation;
   readonly options: RankMatchOptions;
   readonly opening: ArrayLike<number>;
@@ -70,35 +70,36 @@ export const rankMatch: Attack<RankMatchOptions> = {
     const thresholds = await calibrateThresholds(engine, layer, calibration, scaledL1(null), opening);
     const calibrated = new Map<string, Promise<MisfitThreshold | null>>();
     return {
-      async recover(view, known, budget) {
+      async recover(view, knowledge, budget) {
         const misfit = await remembered(calibrated, view.parties.join(), () =>
-          misfitThreshold(preparation, opening, view.parties, known),
+          misfitThreshold(preparation, opening, view.parties, knowledge),
         );
-        const knowledge = { preparation, options, opening, probes, thresholds, misfit };
-        return recover(knowledge, view, known, budget.forwardPasses);
+        const prepared = { preparation, options, opening, probes, thresholds, misfit };
+        return recover(prepared, view, knowledge, budget.forwardPasses);
       },
-      prior: (view, known) => priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
+      prior: (view, knowledge) =>
+        priorContinuation(knowledge.engine, opening, view.ids(), knowledge.description.promptLength),
       close: async () => {},
     };
   },
 };
 
 async function recover(
-  knowledge: RankKnowledge,
+  prepared: RankPreparation,
   view: RecordedView,
-  known: PublicKnowledge,
+  knowledge: PublicKnowledge,
   budget: number,
 ): Promise<Recovery> {
-  const { preparation, options, opening, probes, thresholds } = knowledge;
+  const { preparation, options, opening, probes, thresholds } = prepared;
   const { layer } = preparation;
   const rows = view.rows("row", layer);
   const ids = view.ids();
   const guesses = new Map<number, readonly number[]>();
   const certified = new Set<number>();
-  const unrolling = new Unrolling(preparation.engine, layer, view, known);
+  const unrolling = new Unrolling(preparation.engine, layer, view, knowledge);
   const { forward } = unrolling;
   let [fitted, judged] = [0, 0];
-  for (let position = 0; position < known.description.promptLength; position++) {
+  for (let position = 0; position < knowledge.description.promptLength; position++) {
     const given = ids.get(position);
     const observed = rows.get(position);
     const logits = position === 0 ? opening : forward.nextLogits();
@@ -121,7 +122,7 @@ async function recover(
     } else {
       const evidence = unrolling.evidence();
       if (evidence !== null && evidence.freedom > 0) judged++;
-      const found = await searchPosition(knowledge, unrolling, evidence, logits, budget);
+      const found = await searchPosition(prepared, unrolling, evidence, logits, budget);
       guesses.set(position, found.ids);
       if (found.fits) {
         certified.add(position);
@@ -130,13 +131,13 @@ async function recover(
     }
     await unrolling.extend(guesses.get(position)![0]);
   }
-  const figures = { judged, fitted, ...knowledge.misfit };
+  const figures = { judged, fitted, ...prepared.misfit };
   return { guesses, certified, forwardPasses: forward.passes, figures };
 }
 
 /** The tokens that explain the sums best, the model's own word for a tie; in its order alone where no sum sees the position. */
 async function searchPosition(
-  { options, misfit: threshold }: RankKnowledge,
+  { options, misfit: threshold }: RankPreparation,
   unrolling: Unrolling,
   evidence: PositionEvidence | null,
   logits: ArrayLike<number>,

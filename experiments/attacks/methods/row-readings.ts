@@ -79,8 +79,8 @@ export class RowReadings {
       const read = own.find(({ reader }) => reader.kind === "row");
       let better: RowProbe | null = null;
       if (read !== undefined && network !== null) {
-        const known = await calibrationRows(calibration, layer, read.reader);
-        const { score } = await bestProbe(product, [() => network], known);
+        const labelled = await calibrationRows(calibration, layer, read.reader);
+        const { score } = await bestProbe(product, [() => network], labelled);
         if (score > read.calibrationScore) better = network;
       }
       return new RowReadings(product, own, better, frequent, layer, guesses);

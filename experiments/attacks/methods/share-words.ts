@@ -13,6 +13,7 @@
 import { z } from "zod";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
+import { CLIENT, parsePartyName, partyKind } from "../../../protocols/cascade/party-name.ts";
 import { remembered } from "../../../protocols/remembered.ts";
 import { SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
 import type { Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
@@ -34,7 +35,7 @@ export const shareWords: Attack<z.infer<typeof schema>> = {
   prepare() {
     const tables: PublicTables = { rows: new Map(), plans: new Map() };
     return Promise.resolve({
-      recover: (view, known) => recover(view, known, tables),
+      recover: (view, knowledge) => recover(view, knowledge, tables),
       prior: () => Promise.resolve(nothing()),
       close: () => Promise.resolve(),
     });
@@ -58,10 +59,10 @@ interface Readable {
   readonly distance: (row: Float64Array, dictionary: ArrayLike<number>, token: number) => number;
 }
 
-async function recover(view: RecordedView, known: PublicKnowledge, tables: PublicTables): Promise<Recovery> {
-  if (known.description.smpc === null || !known.description.smpc.layers.includes(0)) return nothing();
-  const positions = Array.from({ length: known.description.promptLength }, (_, t) => t);
-  const readable = [sharedRows(view, known, tables), ...(await openedRows(view, known, tables))].filter(
+async function recover(view: RecordedView, knowledge: PublicKnowledge, tables: PublicTables): Promise<Recovery> {
+  if (knowledge.description.smpc === null || !knowledge.description.smpc.layers.includes(0)) return nothing();
+  const positions = Array.from({ length: knowledge.description.promptLength }, (_, t) => t);
+  const readable = [sharedRows(view, knowledge, tables), ...(await openedRows(view, knowledge, tables))].filter(
     (each) => each !== null,
   );
   const guesses = new Map<number, number[]>();
@@ -69,7 +70,7 @@ async function recover(view: RecordedView, known: PublicKnowledge, tables: Publi
   for (const { rows, columns, dictionary, distance } of readable)
     for (const t of positions) {
       const row = rows.subarray(t * columns, (t + 1) * columns);
-      const ranked = nearest(row, await dictionary(t), known.model.spec.vocabulary, distance);
+      const ranked = nearest(row, await dictionary(t), knowledge.model.spec.vocabulary, distance);
       const clarity = (ranked[1].distance - ranked[0].distance) / (ranked[1].distance + Number.MIN_VALUE);
       if (clarity <= (clearest.get(t) ?? -1)) continue;
       clearest.set(t, clarity);
@@ -87,7 +88,7 @@ const nothing = (): Recovery => ({ guesses: new Map(), certified: new Set(), for
 function sharedRows(
   view: RecordedView,
   { description, model, engine }: PublicKnowledge,
-  { rows: known }: PublicTables,
+  tables: PublicTables,
 ): Readable | null {
   const { parties, formats } = description.smpc!;
   const [format] = formats;
@@ -96,9 +97,8 @@ function sharedRows(
   const sum: Words = new BigUint64Array(words);
   let held = 0;
   for (const { kind, peer, party, data } of view.tensors) {
-    if (kind !== "shares" || peer !== "client") continue;
-    const index = Number(party.split(".")[1]);
-    const share = shareFrom(data as Uint8Array, index, parties, words, format);
+    if (kind !== "shares" || peer !== CLIENT) continue;
+    const share = shareFrom(data as Uint8Array, parsePartyName(party, "smpc").party, parties, words, format);
     for (let i = 0; i < words; i++) sum[i] = BigInt.asUintN(format.inputBits, sum[i] + share[i]);
     held++;
   }
@@ -107,7 +107,7 @@ function sharedRows(
   return {
     rows,
     columns: width,
-    dictionary: () => remembered(known, "row", () => embedAll(engine, vocabulary, 0)),
+    dictionary: () => remembered(tables.rows, "row", () => embedAll(engine, vocabulary, 0)),
     distance: (row, dictionary, token) => {
       let total = 0;
       for (let i = 0; i < width; i++) total += Math.abs(row[i] - dictionary[token * width + i]);
@@ -117,8 +117,8 @@ function sharedRows(
 }
 
 /** Openings of the first SMPC segment whose words are as wide as q, k or v rows, joined from all parts that the coalition has. */
-async function openedRows(view: RecordedView, known: PublicKnowledge, tables: PublicTables): Promise<Readable[]> {
-  const { model, engine, schedule, description } = known;
+async function openedRows(view: RecordedView, knowledge: PublicKnowledge, tables: PublicTables): Promise<Readable[]> {
+  const { model, engine, schedule, description } = knowledge;
   const n = description.promptLength;
   const { heads, kvHeads, headDim, vocabulary } = model.spec;
   const parts = openedParts(view, description.smpc!.parties);
@@ -148,7 +148,7 @@ async function openedRows(view: RecordedView, known: PublicKnowledge, tables: Pu
 /** [round][part]: payloads of all SMPC parties of the session, own ones as computed; null where the coalition hasn't all of them. */
 function openedParts(view: RecordedView, parties: number): Uint8Array[][] | null {
   const byParty = new Map<string, Uint8Array[]>();
-  const [observer] = view.parties.filter((party) => party.startsWith("smpc."));
+  const [observer] = view.parties.filter((party) => partyKind(party) === "smpc");
   for (const { kind, source, peer, party, layer, step, data } of view.tensors) {
     if (party !== observer || step !== 0 || layer !== 0) continue;
     const from = kind === "masked" && source === "computed" ? party : kind === "opened" ? peer! : null;

@@ -76,10 +76,10 @@ export const vocabMatch: Attack<VocabMatchOptions> = {
     const documents = training.documents.map((text) => encode(text));
     const probes = readsRows(options) ? await OwnProbes.train({ engine, layer, documents, tokens, seed }) : null;
     return {
-      recover: (view, known: PublicKnowledge, budget) => {
+      recover: (view, knowledge: PublicKnowledge, budget) => {
         const rows = hideOrder(view.rows("row", layer), options.variant, budget.seed);
         const task = {
-          engine: known.engine,
+          engine: knowledge.engine,
           layer,
           rows,
           known: view.ids(),
@@ -90,8 +90,8 @@ export const vocabMatch: Attack<VocabMatchOptions> = {
         };
         return matchTokens(task, options);
       },
-      prior: (view: RecordedView, known: PublicKnowledge) =>
-        priorContinuation(known.engine, opening, view.ids(), known.description.promptLength),
+      prior: (view: RecordedView, knowledge: PublicKnowledge) =>
+        priorContinuation(knowledge.engine, opening, view.ids(), knowledge.description.promptLength),
       close: async () => {},
     };
   },

@@ -1,6 +1,8 @@
 /** Rows of every layer of many texts, one layer at a time, so that no more than one layer is ever in memory. */
+import { attentionOutput, throughLayer } from "../../../layers/forward-pass.ts";
+import type { Projections } from "../../../layers/program.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import type { Tensor } from "../../../layers/tensor.ts";
+import { rowRange, stackRows, type Tensor } from "../../../layers/tensor.ts";
 
 /** Rows of some whole texts at one layer. */
 export interface RowBatch {
@@ -68,10 +70,12 @@ export class LayerWalk {
     if (this.#layer === spec.layers) return this.look(visit);
     for (const { batch, texts } of this.#batches()) {
       const x: Tensor = { data: batch.rows, shape: [batch.ids.length, spec.width] };
-      const { q, k, v } = await this.#engine.pre(this.#layer, x, batch.positions);
-      const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
-      await visit({ ...batch, projections });
-      batch.rows.set((await this.#engine.post(this.#layer, x, await this.#attend(texts, { q, k, v }))).data);
+      const next = await throughLayer(this.#engine, this.#layer, x, batch.positions, async (_layer, { q, k, v }) => {
+        const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
+        await visit({ ...batch, projections });
+        return this.#attend(texts, { q, k, v });
+      });
+      batch.rows.set(next.data);
     }
     this.#layer++;
   }
@@ -93,24 +97,17 @@ export class LayerWalk {
   }
 
   /** Attention within each text. */
-  async #attend(
-    texts: readonly (readonly number[])[],
-    { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
-  ): Promise<Tensor> {
-    const { heads, headDim } = this.#engine.spec;
-    const attended = new Float32Array(q.data.length);
-    let at = 0;
-    for (const text of texts) {
-      const part = ({ data, shape: [, columns] }: Tensor): Tensor => ({
-        data: data.subarray(at * columns, (at + text.length) * columns),
-        shape: [text.length, columns],
-      });
-      const positions = Array.from(text.keys());
-      const { u, e } = await this.#engine.attend(this.#layer, part(q), positions, part(k), part(v), positions);
-      for (let i = 0; i < u.data.length; i++)
-        attended[at * heads * headDim + i] = u.data[i] / e.data[Math.floor(i / headDim)];
-      at += text.length;
+  async #attend(texts: readonly (readonly number[])[], { q, k, v }: Projections<Tensor>): Promise<Tensor> {
+    const attended: Tensor[] = [];
+    let from = 0;
+    for (const { length } of texts) {
+      const positions = Array.from({ length }, (_, position) => position);
+      const part = (rows: Tensor): Tensor => rowRange(rows, from, from + length);
+      attended.push(
+        attentionOutput(await this.#engine.attend(this.#layer, part(q), positions, part(k), part(v), positions)),
+      );
+      from += length;
     }
-    return { data: attended, shape: q.shape };
+    return stackRows(attended);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Model } from "../../../layers/model.ts";
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import type { Rope } from "../../../layers/program.ts";
+import type { Rope } from "../../../layers/model-spec.ts";
 import type { RowBatch } from "./layer-walk.ts";
 import { whitening } from "./whitening.ts";
 

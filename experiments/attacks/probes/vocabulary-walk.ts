@@ -1,4 +1,6 @@
 /** Rows of every token of the vocabulary, each as the next token after one fixed text, one layer at a time. */
+import { throughLayer } from "../../../layers/forward-pass.ts";
+import type { Projections } from "../../../layers/program.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import type { VisitRows } from "./layer-walk.ts";
@@ -58,11 +60,12 @@ export class VocabularyWalk {
     for (const { ids, positions, from } of this.#batches()) {
       const rows = this.#rows.subarray(from * spec.width, (from + ids.length) * spec.width);
       const x: Tensor = { data: rows, shape: [ids.length, spec.width] };
-      const { q, k, v } = await this.#engine.pre(layer, x, positions);
-      const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
-      await visit({ ids, positions, rows, projections, from });
-      const attended = await this.#attend(layer, positions, q, k, v, prefix);
-      rows.set((await this.#engine.post(layer, x, attended)).data);
+      const next = await throughLayer(this.#engine, layer, x, positions, async (_layer, { q, k, v }) => {
+        const projections = { q: q.data as Float32Array, k: k.data as Float32Array, v: v.data as Float32Array };
+        await visit({ ids, positions, rows, projections, from });
+        return this.#attend(layer, positions, { q, k, v }, prefix);
+      });
+      rows.set(next.data);
     }
   }
 
@@ -70,9 +73,7 @@ export class VocabularyWalk {
   async #attend(
     layer: number,
     positions: readonly number[],
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    { q, k, v }: Projections<Tensor>,
     prefix: { readonly k: Tensor; readonly v: Tensor } | null,
   ): Promise<Tensor> {
     const { heads, kvHeads, headDim } = this.#engine.spec;

@@ -22,14 +22,14 @@ export async function misfitThreshold(
   { engine, layer, calibration }: Pick<Preparation, "engine" | "layer" | "calibration">,
   opening: ArrayLike<number>,
   parties: readonly string[],
-  known: PublicKnowledge,
+  knowledge: PublicKnowledge,
 ): Promise<MisfitThreshold | null> {
   const rights: number[] = [];
   let wrong = Infinity;
   for (const { ids, view: all } of calibration) {
     const view = all.filter(({ party }) => parties.includes(party));
-    const description = { ...known.description, promptLength: ids.length };
-    const unrolling = new Unrolling(engine, layer, view, { ...known, description });
+    const description = { ...knowledge.description, promptLength: ids.length };
+    const unrolling = new Unrolling(engine, layer, view, { ...knowledge, description });
     const own = view.rows("row", layer);
     for (const [position, id] of ids.entries()) {
       const evidence = own.has(position) ? null : unrolling.evidence();

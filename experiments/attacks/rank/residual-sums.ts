@@ -23,7 +23,7 @@ interface HeadSums {
   readonly units: readonly number[];
   readonly factors: readonly number[] | null;
   /** What known keys explain, [rows][headDim + 1], in units of exp(unit); merged rows only. */
-  readonly known: readonly Float64Array[];
+  readonly explained: readonly Float64Array[];
 }
 
 export class ResidualSums implements PositionEvidence {
@@ -93,11 +93,11 @@ export class ResidualSums implements PositionEvidence {
   }
 
   /** Energy of G - w (v, 1)ᵀ outside of its n - 1 strongest directions; of merged rows as `mergedEnergy` says. */
-  #unexplained({ rows, factors, known }: HeadSums, weights: readonly number[], value: Float64Array): number {
+  #unexplained({ rows, factors, explained }: HeadSums, weights: readonly number[], value: Float64Array): number {
     if (factors === null)
       return mergedEnergy(
         rows,
-        known.map((total, r) => plus(total, value, weights[r])),
+        explained.map((total, r) => plus(total, value, weights[r])),
         this.unknown,
       );
     return tailEnergy(
@@ -118,7 +118,7 @@ function headSums(
   valueSize: number,
 ): HeadSums {
   const { headDim } = attention;
-  const explained = sums.map((row) => {
+  const ofRows = sums.map((row) => {
     const seen = row.keys.filter((key) => known.has(key));
     const logits = seen.map((key) => rowLogits(attention, row, known.get(key)!.k)[0]);
     const unit = row.top ?? logits.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -131,9 +131,9 @@ function headSums(
     });
     return { unit: Number.isFinite(unit) ? unit : 0, total };
   });
-  const units = explained.map(({ unit }) => unit);
+  const units = ofRows.map(({ unit }) => unit);
   const means = sums.map(({ mean }) => Float64Array.from([...mean, 0], (x, i) => (i === headDim ? 1 : x / valueSize)));
-  const totals = explained.map(({ total }) => total);
+  const totals = ofRows.map(({ total }) => total);
   const masses = sums.map(({ mass }) => mass);
   if (masses.every((mass) => mass !== null)) {
     const factors = masses.map((mass) => 1 / mass);
@@ -142,11 +142,11 @@ function headSums(
       sums,
       units,
       factors,
-      known: totals,
+      explained: totals,
       rows: means.map((mean, r) => plus(mean, totals[r], -factors[r])),
     };
   }
-  return { valueHead, sums, units, factors: null, known: totals, rows: means };
+  return { valueHead, sums, units, factors: null, explained: totals, rows: means };
 }
 
 /** a + factor · b */
@@ -155,14 +155,14 @@ function plus(a: Float64Array, b: Float64Array, factor: number): Float64Array {
 }
 
 /**
- * Merged rows o_i = ζ_i (known_i + Σ w v), ζ_i unknown: where n - 1 keys are still unknown after a candidate was added to `known`, some y has
- * Σ y_i (o_i - ζ_i known_i) = 0, rows - n + 1 times over: whatever the ζ are, the o_i outside of the span of all known_i have rank n - 1.
- * For n = 1 every row says it alone.
+ * Merged rows o_i = ζ_i (e_i + Σ w v), ζ_i unknown and e_i what is `explained`, the candidate's own part included: where n - 1 keys are
+ * still unknown, some y has Σ y_i (o_i - ζ_i e_i) = 0, rows - n + 1 times over: whatever the ζ are, the o_i outside of the span of all
+ * e_i have rank n - 1. For n = 1 every row says it alone.
  */
-function mergedEnergy(rows: readonly Float64Array[], known: readonly Float64Array[], unknown: number): number {
-  if (unknown === 1) return sumOf(rows.map((row, r) => lineMisfit(row, known[r])));
+function mergedEnergy(rows: readonly Float64Array[], explained: readonly Float64Array[], unknown: number): number {
+  if (unknown === 1) return sumOf(rows.map((row, r) => lineMisfit(row, explained[r])));
   const basis: Float64Array[] = [];
-  for (const total of known) {
+  for (const total of explained) {
     const size = norm(total);
     const rest = without(without(total, basis), basis);
     if (norm(rest) > LEAST_PART * size) basis.push(rest.map((x) => x / norm(rest)));

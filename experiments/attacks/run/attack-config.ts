@@ -1,6 +1,7 @@
 /** The config of an experiment: question, verdict rule and sizes are written down before it runs. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import { readJson } from "./read-json.ts";
 
 /** Shares in [0, 1] that a prompt's recovery is scored by. Hidden: tokens of positions that the coalition saw nothing of directly. */
@@ -47,7 +48,7 @@ export const attackConfig = z.strictObject({
     coalitions: z
       .array(coalition)
       .min(1)
-      .default([["comp.0"]]),
+      .default([[compName(0)]]),
   }),
   forwardPasses: z.int().min(1).default(100_000).describe("budget a prompt"),
   seed: z.int().min(0).default(0),
@@ -63,7 +64,7 @@ export const attackConfig = z.strictObject({
   controls: z.strictObject({
     positive: z.strictObject({
       setting,
-      coalition: coalition.default(["comp.0"]),
+      coalition: coalition.default([compName(0)]),
       layer: z.int().min(0).optional(),
       metric: z.enum(METRICS),
       withoutIds: z.boolean().default(true).describe("the attacker isn't told the ids that the nodes got"),

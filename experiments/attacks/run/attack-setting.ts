@@ -84,16 +84,16 @@ export async function attackSetting(
         ...gapAndCluster([...seen.positions].sort((a, b) => a - b)),
       };
       const { description, schedule } = session;
-      const known: PublicKnowledge = { model, engine, description, schedule };
+      const knowledge: PublicKnowledge = { model, engine, description, schedule };
       const budget = { forwardPasses: config.forwardPasses, seed: seed + at };
       const startedAt = performance.now();
-      const recovery = await prepared.recover(view, known, budget);
+      const recovery = await prepared.recover(view, knowledge, budget);
       result.seconds.push((performance.now() - startedAt) / 1000);
       result.recoveries.push(recovery);
       result.scores.push(score(ids, seen, recovery));
-      result.prior.push(score(ids, seen, await prepared.prior(view, known, budget)));
+      result.prior.push(score(ids, seen, await prepared.prior(view, knowledge, budget)));
       if (noise && at < CONTROL_PROMPTS)
-        result.noise.push(score(ids, seen, await prepared.recover(noiseView(view, budget.seed), known, budget)));
+        result.noise.push(score(ids, seen, await prepared.recover(noiseView(view, budget.seed), knowledge, budget)));
     }
     return { ...result, exposure };
   } finally {

@@ -10,6 +10,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { additiveDecode } from "../methods/additive-decode.ts";
@@ -19,7 +20,7 @@ import { promptIds, trainingText } from "../run/texts.ts";
 import type { RecordedSession } from "../views/recording-parties.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface AdditiveStudy {
   /** null: the default model. */
@@ -51,7 +52,7 @@ interface Found {
 }
 
 /** One row: means over prompts with their intervals, and counts. */
-export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
+export async function studyAdditive(study: AdditiveStudy): Promise<StudyResult> {
   const { setting, wire, merge, smpcLayers, layer, seed } = study;
   const model = await StudyModel.open(study.modelPath, { ...setting, wire, merge, smpcLayers });
   try {
@@ -81,16 +82,17 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
     for (const [at, line] of ids.attacked.entries()) {
       process.stderr.write(`${study.method} ${JSON.stringify({ ...setting, layer })}: prompt ${at + 1}\n`);
       const session = await model.parties.record(line);
-      const known = { model: model.model, engine, description: session.description, schedule: session.schedule };
+      const knowledge = { model: model.model, engine, description: session.description, schedule: session.schedule };
       const own = at % setting.alpha; // another CompNode each prompt
-      const view = session.view([`comp.${own}`]);
+      const view = session.view([compName(own)]);
       const budget = { forwardPasses: 0, seed: seed + at };
       const startedAt = performance.now();
-      const recovery = await prepared.recover(view, known, budget);
+      const recovery = await prepared.recover(view, knowledge, budget);
       const seconds = (performance.now() - startedAt) / 1000;
       const hidden = line.flatMap((_, t) => (session.schedule.r.owner(t) === own ? [] : [t]));
-      const prior = await prepared.prior(view, known, budget);
-      const noise = at < study.noisePrompts ? await prepared.recover(noiseView(view, seed + at), known, budget) : null;
+      const prior = await prepared.prior(view, knowledge, budget);
+      const noise =
+        at < study.noisePrompts ? await prepared.recover(noiseView(view, seed + at), knowledge, budget) : null;
       const certified = hidden.filter((t) => recovery.certified.has(t));
       const seen = hidden.filter((t) => recovery.guesses.has(t));
       const figures = {
@@ -100,7 +102,7 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
         certified: certified.length / hidden.length,
         prior: accuracy(prior, hidden, line),
         ...(noise === null ? {} : { noise: accuracy(noise, hidden, line) }),
-        ...(study.method === "partial-softmax" ? valueFigures(session, known, own, layer) : {}),
+        ...(study.method === "partial-softmax" ? valueFigures(session, knowledge, own, layer) : {}),
         seconds,
       };
       const certifiedWrong = certified.filter((t) => recovery.guesses.get(t)![0] !== line[t]).length;
@@ -126,16 +128,16 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyRow> {
 /** Value rows that came out, by the keys of their sums, and their largest error relative to the row's size. */
 function valueFigures(
   session: RecordedSession,
-  known: PublicKnowledge,
+  knowledge: PublicKnowledge,
   own: number,
   layer: number,
 ): Record<string, number> {
-  const all = session.view(Array.from({ length: known.schedule.r.parts }, (_, i) => `comp.${i}`));
+  const all = session.view(Array.from({ length: knowledge.schedule.r.parts }, (_, i) => compName(i)));
   const truth = all.rows("v", layer);
   const figures: Record<string, number> = {};
   for (const keys of [1, 2]) {
-    const rows = seenValueRows(session.view([`comp.${own}`]), known, layer).filter(
-      (row) => row.keys === keys && known.schedule.r.owner(row.position) !== own,
+    const rows = seenValueRows(session.view([compName(own)]), knowledge, layer).filter(
+      (row) => row.keys === keys && knowledge.schedule.r.owner(row.position) !== own,
     );
     const errors = rows.map(({ position, values }) => {
       const right = Float64Array.from(truth.get(position)!);
@@ -164,7 +166,7 @@ function intervals(found: readonly Found[], seed: number): Record<string, unknow
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-const settingOf = (study: AdditiveStudy, model: string): StudyRow["setting"] => ({
+const settingOf = (study: AdditiveStudy, model: string): StudyResult["setting"] => ({
   model,
   ...study.setting,
   gap: study.setting.c * (study.setting.alpha - 1) + 1,

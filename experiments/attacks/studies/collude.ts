@@ -9,6 +9,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { attnName, compName } from "../../../protocols/cascade/party-name.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Recovery } from "../attack.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
@@ -45,11 +46,11 @@ const SETTINGS: readonly Setting[] = [
 
 /** A family's coalition of a size; null where the family has no more parties. */
 const FAMILIES: Readonly<Record<string, (size: number, setting: Setting) => string[] | null>> = {
-  CompNodes: (size, { alpha }) => (size > alpha ? null : names(size, (i) => [`comp.${i}`])),
+  CompNodes: (size, { alpha }) => (size > alpha ? null : names(size, (i) => [compName(i)])),
   AttnNodes: (size, { alpha, m }) => {
     // (0, 1), (2, 3), ...: every one of them sees two shards.
     const beta = alpha * m;
-    const pairs = names(size, (i) => [`attn.${Math.min(2 * i, beta - 1)}.${Math.min(2 * i + 1, beta - 1)}`]);
+    const pairs = names(size, (i) => [attnName(Math.min(2 * i, beta - 1), Math.min(2 * i + 1, beta - 1))]);
     return 2 * (size - 1) >= beta ? null : pairs;
   },
   // In turns, each where the last one ended: a CompNode sees m S-shards, an AttnNode (j, k) two.
@@ -58,7 +59,7 @@ const FAMILIES: Readonly<Record<string, (size: number, setting: Setting) => stri
     let shard = 0;
     while (coalition.length < size && shard < alpha * m) {
       const comp = coalition.length % 2 === 0 && shard % m === 0;
-      coalition.push(comp ? `comp.${shard / m}` : `attn.${shard}.${Math.min(shard + 1, alpha * m - 1)}`);
+      coalition.push(comp ? compName(shard / m) : attnName(shard, Math.min(shard + 1, alpha * m - 1)));
       shard += comp ? m : 2;
     }
     return size < 2 || coalition.length < size ? null : coalition;
@@ -126,14 +127,14 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
         for (let size = first; ; size++) {
           const coalition = coalitionOf(size, setting);
           if (coalition === null) break;
-          const row = {
+          const result = {
             study: "collude",
             setting: { ...setting, family, size, coalition: coalition.join("+"), ...(skip > 0 ? { skip } : {}) },
             seed: SEED,
           };
-          const known = output.known(row);
-          if (known !== undefined) {
-            if (known.figures.breaks === true) break;
+          const written = output.written(result);
+          if (written !== undefined) {
+            if (written.figures.breaks === true) break;
             continue;
           }
           const startedAt = performance.now();
@@ -156,7 +157,7 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
             seen: bootstrapInterval(scored.seen, SEED),
             breaks: reached.mean >= BREAKS,
           };
-          output.write({ ...row, figures, n: sessions.length }, startedAt);
+          output.write({ ...result, figures, n: sessions.length }, startedAt);
           if (reached.mean >= BREAKS) break;
         }
       }

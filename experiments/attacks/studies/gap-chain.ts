@@ -12,7 +12,7 @@ import { calibrateGap } from "../methods/gap-calibration.ts";
 import { gapMatch, matchChain } from "../methods/gap-match.ts";
 import { priorContinuation } from "../methods/prior-continuation.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface ChainStudy {
   readonly model: StudyModel;
@@ -30,7 +30,7 @@ export interface ChainStudy {
 }
 
 /** Hidden and own tokens right up to the node's last position, gaps proven, and what the model alone says with nothing known. */
-export async function studyGapChain(study: ChainStudy): Promise<StudyRow> {
+export async function studyGapChain(study: ChainStudy): Promise<StudyResult> {
   const { model, attacked, layer, seed, budget } = study;
   const { engine } = model;
   const options = gapMatch.parseOptions({});
@@ -75,7 +75,7 @@ export async function studyGapChain(study: ChainStudy): Promise<StudyRow> {
   };
 }
 
-const settingOf = ({ model, attacked, layer, alpha, c, budget, skip }: ChainStudy): StudyRow["setting"] => ({
+const settingOf = ({ model, attacked, layer, alpha, c, budget, skip }: ChainStudy): StudyResult["setting"] => ({
   model: model.name,
   layer,
   alpha,

@@ -15,7 +15,7 @@ import { searchGap, type GapTask } from "../methods/gap-search.ts";
 import { gapMatch } from "../methods/gap-match.ts";
 import { extrapolate, recoveryCurve, type ScoredSearch } from "./recovery-curve.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface GapStudy {
   readonly model: StudyModel;
@@ -43,7 +43,7 @@ const BUDGETS = [1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 const shortPower = (passes: number): string => passes.toExponential().replace("+", "");
 
 /** Curve, extrapolation, certificates, speed; what exhaustive search says of the same gaps. */
-export async function studyGapMatch(study: GapStudy): Promise<StudyRow> {
+export async function studyGapMatch(study: GapStudy): Promise<StudyResult> {
   const { model, attacked, layer, gap, position, budget, seed } = study;
   const { engine } = model;
   const options = gapMatch.parseOptions({});
@@ -117,7 +117,7 @@ export async function studyGapMatch(study: GapStudy): Promise<StudyRow> {
   };
 }
 
-const settingOf = (study: GapStudy): StudyRow["setting"] => ({
+const settingOf = (study: GapStudy): StudyResult["setting"] => ({
   model: study.model.name,
   layer: study.layer,
   gap: study.gap,

@@ -7,6 +7,7 @@
  * node --import tsx experiments/attacks/studies/infill.ts --attack infill --settings 1x2x1,2x4x1 --prompts 40 --out records/infill.ndjson
  */
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import { bootstrapInterval } from "../metrics/bootstrap.ts";
 import { score, type Scores, type Seen } from "../metrics/score.ts";
@@ -15,7 +16,7 @@ import type { CalibrationPrompt, PublicKnowledge, Recovery, TrainingText } from 
 import { promptIds, trainingText } from "../run/texts.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface InfillSetting {
   readonly c: number;
@@ -49,16 +50,16 @@ export interface InfillStudy {
 type Metric = "hiddenAccuracy" | "hiddenRougeL" | "ownAccuracy" | "wholeRougeL";
 const METRICS: readonly Metric[] = ["hiddenAccuracy", "hiddenRougeL", "ownAccuracy", "wholeRougeL"];
 /** Which CompNode's view is attacked: another one each prompt. */
-const partyOf = (prompt: number, alpha: number): string => `comp.${prompt % alpha}`;
+const partyOf = (prompt: number, alpha: number): string => compName(prompt % alpha);
 
 /** Token accuracy and ROUGE-L with rows, without them, on noise, and the difference; each a mean over prompts with its interval. */
-export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
+export async function studyInfill(study: InfillStudy): Promise<StudyResult> {
   const { model, setting, seed, report } = study;
   const attack = attackNamed(study.attack);
   const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
   const { prompts: count, calibration, tokens, skip } = study;
   const ids = await promptIds({ prompts: { file, skip, count, calibration, tokens } }, ".", model.encode);
-  const seenIn = (line: readonly number[], at: number): Promise<Sight> => sight(study, line, at);
+  const seenIn = (line: readonly number[], at: number): Promise<SeenPrompt> => seenPrompt(study, line, at);
   const others: CalibrationPrompt[] = [];
   for (const [at, line] of ids.calibration.entries()) others.push({ ids: line, view: (await seenIn(line, at)).view });
   const prepared = await attack.prepare(
@@ -79,16 +80,16 @@ export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
   let weight: number | null = null;
   for (const [at, line] of ids.attacked.entries()) {
     report(`${study.attack} ${JSON.stringify(setting)}: prompt ${at + 1} of ${count}`);
-    const { view, seen, known } = await seenIn(line, at);
+    const { view, seen, knowledge } = await seenIn(line, at);
     const budget = { forwardPasses: Number.MAX_SAFE_INTEGER, seed: seed + at };
     const scored = (recovery: Recovery): Scores => score(line, seen, recovery);
-    const recovery = await prepared.recover(view, known, budget);
+    const recovery = await prepared.recover(view, knowledge, budget);
     passes += recovery.forwardPasses;
     weight = recovery.figures.weight ?? weight;
     found.push({
       rows: scored(recovery),
-      prior: scored(await prepared.prior(view, known, budget)),
-      noise: at < study.noise ? scored(await prepared.recover(noiseView(view, seed + at), known, budget)) : null,
+      prior: scored(await prepared.prior(view, knowledge, budget)),
+      noise: at < study.noise ? scored(await prepared.recover(noiseView(view, seed + at), knowledge, budget)) : null,
     });
   }
   await prepared.close();
@@ -105,21 +106,26 @@ export async function studyInfill(study: InfillStudy): Promise<StudyRow> {
   };
 }
 
-interface Sight {
+/** A prompt as one CompNode saw it. */
+interface SeenPrompt {
   readonly view: RecordedView;
   readonly seen: Seen;
-  readonly known: PublicKnowledge;
+  readonly knowledge: PublicKnowledge;
 }
 
 /** What one CompNode saw of a prompt. */
-async function sight({ model, setting, withoutIds }: InfillStudy, ids: readonly number[], at: number): Promise<Sight> {
+async function seenPrompt(
+  { model, setting, withoutIds }: InfillStudy,
+  ids: readonly number[],
+  at: number,
+): Promise<SeenPrompt> {
   const session = await model.parties.record(ids);
   const whole = session.view([partyOf(at, setting.alpha)]);
   const view = withoutIds ? whole.filter(({ kind }) => kind !== "ids") : whole;
   return {
     view,
     seen: { positions: new Set(whole.ids().keys()), ids: view.ids() },
-    known: {
+    knowledge: {
       model: model.model,
       engine: model.engine,
       description: session.description,
@@ -150,7 +156,7 @@ function figuresOf(
   return figures;
 }
 
-const settingOf = (study: InfillStudy): StudyRow["setting"] => ({
+const settingOf = (study: InfillStudy): StudyResult["setting"] => ({
   model: study.model.name,
   attack: study.attack,
   ...study.setting,

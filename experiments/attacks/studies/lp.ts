@@ -10,6 +10,7 @@
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
 import { parseArgs } from "node:util";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { PublicKnowledge } from "../attack.ts";
 import { noiseView } from "../controls/noise-view.ts";
 import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
@@ -26,7 +27,7 @@ import { promptIds, trainingText } from "../run/texts.ts";
 import { RecordedView, type ViewTensor } from "../views/recorded-view.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface LpStudy {
   /** With `c`, `alpha` and `wire` of the study, and the layers below `layer` under SMPC. */
@@ -67,7 +68,7 @@ const LINE_TOKENS = 100;
 const TRAINING = { characters: 600_000, tokens: 60_000 };
 
 /** What the first rows after the first gap saw. */
-interface Sight {
+interface GapRows {
   readonly ids: readonly number[];
   readonly rows: readonly SumObservation[];
   /** Own keys. */
@@ -88,7 +89,7 @@ interface Cell extends Pick<TokenSolution, "program" | "solved" | "integral"> {
 }
 
 /** Sizes and times of the programs, what they recover and what the prior alone does. */
-export async function studyLp(study: LpStudy): Promise<StudyRow> {
+export async function studyLp(study: LpStudy): Promise<StudyResult> {
   const { model, c, alpha, wire, seed } = study;
   const { engine } = model;
   const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
@@ -96,8 +97,8 @@ export async function studyLp(study: LpStudy): Promise<StudyRow> {
   const { attacked, calibration } = await promptIds({ prompts: wanted }, ".", model.encode);
   const prior = new TokenPrior(engine, calibration);
   const dictionary = study.layer === 0 ? exactDictionary(engine, wire) : await estimatedDictionary(study);
-  const see = (line: readonly number[], noisy: boolean): Promise<Sight> =>
-    sight(study, dictionary, line.slice(0, c * alpha + c), noisy);
+  const see = (line: readonly number[], noisy: boolean): Promise<GapRows> =>
+    gapRows(study, dictionary, line.slice(0, c * alpha + c), noisy);
   const accuracy = study.layer === 0 ? wire : await deviation(study, dictionary, calibration, see);
   const cells: Cell[] = [];
   for (const line of attacked) {
@@ -116,19 +117,19 @@ async function estimatedDictionary({ model, layer, seed }: LpStudy): Promise<Cla
   return ClassMeanDictionary.train({ model: model.model, engine: model.engine, layer, documents, tokens, seed });
 }
 
-async function sight(
+async function gapRows(
   { model, c, alpha, layer, sums, seed, normalNoise }: LpStudy,
   dictionary: TokenDictionary,
   ids: readonly number[],
   noisy: boolean,
-): Promise<Sight> {
+): Promise<GapRows> {
   const session = await model.parties.record(ids);
-  const real = session.view(["comp.0"]);
+  const real = session.view([compName(0)]);
   const view = noisy ? (normalNoise === true ? normalSums(real, seed) : noisySums(real, seed)) : real;
   const { description, schedule } = session;
-  const known: PublicKnowledge = { model: model.model, engine: model.engine, description, schedule };
-  const own = await ownRows(view, known, layer);
-  const rows = observationsOf(view, known, own, sums, layer)
+  const knowledge: PublicKnowledge = { model: model.model, engine: model.engine, description, schedule };
+  const own = await ownRows(view, knowledge, layer);
+  const rows = observationsOf(view, knowledge, own, sums, layer)
     .filter(({ position, keys }) => position >= c * alpha && (sums === "merged" || keys.includes(c)))
     .map((seen) => dictionary.observation(seen));
   const pages = new Map([...own.pages].map(([t, page]) => [t, dictionary.seenPage(page)]));
@@ -141,7 +142,7 @@ async function deviation(
   { model: { engine } }: LpStudy,
   dictionary: TokenDictionary,
   calibration: readonly (readonly number[])[],
-  see: (line: readonly number[], noisy: boolean) => Promise<Sight>,
+  see: (line: readonly number[], noisy: boolean) => Promise<GapRows>,
 ): Promise<Accuracy> {
   const sizes = { total: [] as number[], coordinate: [] as number[] };
   for (const line of calibration) {
@@ -158,7 +159,7 @@ async function deviation(
 
 async function solveGap(
   study: LpStudy,
-  { ids, rows, pages, hidden: positions }: Sight,
+  { ids, rows, pages, hidden: positions }: GapRows,
   dictionary: TokenDictionary,
   prior: TokenPrior,
   accuracy: Accuracy,
@@ -242,7 +243,7 @@ function noisySums(view: RecordedView, seed: number): RecordedView {
   );
 }
 
-const settingOf = (study: LpStudy): StudyRow["setting"] => ({
+const settingOf = (study: LpStudy): StudyResult["setting"] => ({
   model: study.model.name,
   c: study.c,
   alpha: study.alpha,

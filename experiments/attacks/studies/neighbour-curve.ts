@@ -22,7 +22,7 @@ import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { brief } from "./own-token-curve.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface NeighbourCurve {
   readonly texts: CurveTexts;
@@ -30,17 +30,17 @@ export interface NeighbourCurve {
   /** null: all. */
   readonly layers: readonly number[] | null;
   readonly offsets: readonly number[];
-  readonly isDone: (row: Pick<StudyRow, "study" | "setting" | "seed">) => boolean;
-  readonly write: (row: StudyRow, startedAt: number) => void;
+  readonly isDone: (result: Pick<StudyResult, "study" | "setting" | "seed">) => boolean;
+  readonly write: (result: StudyResult, startedAt: number) => void;
   readonly report: (doing: string) => void;
 }
 
-/** Walks through the layers once; a row of the study for each layer and offset. */
+/** Walks through the layers once; a result of the study for each layer and offset. */
 export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> {
   const { texts, options, offsets, isDone, report } = study;
   const { attacked, calibration, training, product, model } = texts;
   const { seed } = options;
-  const settingOf = (layer: number, offset: number): StudyRow["setting"] => ({
+  const settingOf = (layer: number, offset: number): StudyResult["setting"] => ({
     model: texts.name,
     layer,
     offset,
@@ -71,15 +71,15 @@ export async function studyNeighbourCurve(study: NeighbourCurve): Promise<void> 
     const { reader } = material;
     const read = (walk: LayerWalk): Promise<Float32Array> =>
       reader.read({ rows: walk.rows, projections: null, positions: walk.positions });
-    const known = await read(calibration);
-    const after = afterFirst(calibration, known, reader.width);
+    const calibrationRows = await read(calibration);
+    const after = afterFirst(calibration, calibrationRows, reader.width);
     const own = await ownTokenProbe(texts.engine, product, "class-means", material, after);
     // What is left of rows after the mean of the token that the probe names.
     const left = async (rows: Float32Array): Promise<Omit<NeighbourRows, "truth">> => {
       const named = (await likeliestTokens(product, own, rows, 1)).flat();
       return { left: ownMean.of(rows, named), own: named };
     };
-    const [seen, calibrated] = [await left(await read(attacked)), await left(known)];
+    const [seen, calibrated] = [await left(await read(attacked)), await left(calibrationRows)];
     for (const offset of offsets) {
       if (isDone({ study: "neighbour-curve", setting: settingOf(layer, offset), seed })) continue;
       const startedAt = performance.now();
@@ -147,8 +147,8 @@ async function main(): Promise<void> {
       options,
       layers: values.layers?.split(",").map(Number) ?? null,
       offsets: values.offsets.split(",").map(Number),
-      isDone: (row) => output.has(row),
-      write: (row, startedAt) => output.write(row, startedAt),
+      isDone: (result) => output.has(result),
+      write: (result, startedAt) => output.write(result, startedAt),
       report: (doing) => void process.stderr.write(`${doing}\n`),
     });
   } finally {

@@ -20,7 +20,7 @@ import type { RowProbe } from "../probes/row-probe.ts";
 import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 export interface OwnTokenCurve {
   readonly texts: CurveTexts;
@@ -31,19 +31,19 @@ export interface OwnTokenCurve {
   readonly probes: readonly OwnTokenProbe[];
   /** Folder of trained networks (recipe/row_mlp.py), one for the hidden rows of each of some layers; null: none. */
   readonly networks: string | null;
-  readonly isDone: (row: Pick<StudyRow, "study" | "setting" | "seed">) => boolean;
-  readonly write: (row: StudyRow, startedAt: number) => void;
+  readonly isDone: (result: Pick<StudyResult, "study" | "setting" | "seed">) => boolean;
+  readonly write: (result: StudyResult, startedAt: number) => void;
   readonly report: (doing: string) => void;
 }
 
 /** Noise rows that the best probe is shown. */
 const NOISE_ROWS = 256;
 
-/** Walks through the layers once; a row of the study for each layer and kind. */
+/** Walks through the layers once; a result of the study for each layer and kind. */
 export async function studyOwnTokenCurve(study: OwnTokenCurve): Promise<void> {
   const { texts, options, kinds, isDone, report } = study;
   const { attacked, calibration, training } = texts;
-  const settingOf = (layer: number, kind: RowKind): StudyRow["setting"] => ({
+  const settingOf = (layer: number, kind: RowKind): StudyResult["setting"] => ({
     model: texts.name,
     layer,
     kind,
@@ -197,8 +197,8 @@ async function main(): Promise<void> {
       kinds: values.kinds.split(",") as RowKind[],
       probes: values.probes.split(",") as OwnTokenProbe[],
       networks: values.networks ?? null,
-      isDone: (row) => output.has(row),
-      write: (row, startedAt) => output.write(row, startedAt),
+      isDone: (result) => output.has(result),
+      write: (result, startedAt) => output.write(result, startedAt),
       report: (doing) => void process.stderr.write(`${doing}\n`),
     });
   } finally {

@@ -1,5 +1,6 @@
 /** What the studies of matching share: a model, its engine and tokenizer, and sessions of one CompNode whose view has every row. */
 import path from "node:path";
+import { compName } from "../../../protocols/cascade/party-name.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
@@ -56,7 +57,7 @@ export class StudyModel {
       const out: CalibrationPrompt[] = [];
       for (const line of lines) {
         const session = await this.parties.record(line);
-        out.push({ ids: line, view: session.view(["comp.0"]).filter(({ kind }) => kind === "row") });
+        out.push({ ids: line, view: session.view([compName(0)]).filter(({ kind }) => kind === "row") });
       }
       return out;
     };

@@ -12,7 +12,7 @@ import { calibrateThresholds, type MatchThresholds } from "../methods/match-thre
 import { hideOrder, matchTokens, readsRows, vocabMatch, type VocabMatchOptions } from "../methods/vocab-match.ts";
 import type { CalibrationPrompt } from "../attack.ts";
 import { StudyModel } from "./study-model.ts";
-import { StudyOutput, type StudyRow } from "./study-output.ts";
+import { StudyOutput, type StudyResult } from "./study-output.ts";
 
 const VARIANTS = ["aligned", "rowsPermuted", "hiddenPermuted"] as const;
 type Variant = (typeof VARIANTS)[number];
@@ -34,7 +34,7 @@ export interface VocabMatchStudy {
 }
 
 /** Exact prompts, token accuracy, candidates a position, share of positions certified; each a mean over prompts with its interval. */
-export async function studyVocabMatch(study: VocabMatchStudy): Promise<StudyRow> {
+export async function studyVocabMatch(study: VocabMatchStudy): Promise<StudyResult> {
   const { model, attacked, layer, variant, noise, seed } = study;
   const options = vocabMatch.parseOptions({ variant, order: study.order });
   const opening = await openingLogits(model.engine);
@@ -100,7 +100,7 @@ const settingOf = ({
   noise,
   budget,
   skip,
-}: VocabMatchStudy): StudyRow["setting"] => ({
+}: VocabMatchStudy): StudyResult["setting"] => ({
   model: model.name,
   layer,
   variant,

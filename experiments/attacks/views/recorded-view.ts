@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { readSafetensorsFile, type TensorData } from "../../../layers/weights/safetensors-file.ts";
+import { parsePartyName } from "../../../protocols/cascade/party-name.ts";
 import { viewName, type ViewEntry, type ViewIndex } from "../../../protocols/fusion/record/view-recorder.ts";
 
 /** One tensor of a view, and who saw it. */
@@ -102,14 +103,14 @@ export class RecordedView {
     const found: PartialResult[] = [];
     for (const { kind, source, peer, positions, data, ...entry } of this.tensors) {
       if (kind !== "partial" || source !== "received" || entry.layer !== layer || positions === null) continue;
-      const [, j, k] = peer!.split(".");
+      const { j, k } = parsePartyName(peer!, "attn");
       const words = data as Float32Array | Float64Array;
       const [mAt, eAt] = [positions.length * heads * headDim, positions.length * heads * (headDim + 1)];
       found.push({
         layer,
         step: entry.step,
-        j: Number(j),
-        k: Number(k),
+        j,
+        k,
         positions,
         u: words.subarray(0, mAt),
         m: words.subarray(mAt, eAt),

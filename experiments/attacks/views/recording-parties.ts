@@ -2,14 +2,12 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
-import { Client } from "../../../protocols/fusion/client/client.ts";
-import { describeSession } from "../../../protocols/fusion/session/describe-session.ts";
+import { openSession } from "../../../protocols/fusion/client/open-session.ts";
 import { openDeployment, type OpenedDeployment } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
 import { parseRunConfig, type RunConfig } from "../../../protocols/fusion/config/run-config.ts";
-import { scheduleOf, type SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
-import { placementOf, rangesOf } from "../../../protocols/fusion/session/smpc-choice.ts";
+import type { SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
+import { rangesOf } from "../../../protocols/fusion/session/smpc-choice.ts";
 import type { Schedule } from "../../../protocols/cascade/schedule.ts";
 import type { ModelRanges } from "../../../protocols/smpc/lowering/ranges.ts";
 import { RecordedView } from "./recorded-view.ts";
@@ -45,9 +43,8 @@ export class RecordingParties {
     const config = parseRunConfig({ ...setting, place: "memory", views: folder });
     try {
       const opened = await openDeployment(config, report);
-      const layers = opened.smpcLayers;
-      const ranges =
-        layers.length === 0 ? null : await rangesOf(opened.model, { layers: [...layers], head: false }, report);
+      const choice = { layers: [...opened.smpcLayers], head: config.head === "smpc" };
+      const ranges = choice.layers.length === 0 ? null : await rangesOf(opened.model, choice, report);
       return new RecordingParties(opened, config, folder, ranges);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
@@ -57,18 +54,12 @@ export class RecordingParties {
 
   /** Runs one prompt as the setting says, `maxNewTokens` greedy steps after it, and reads what every party kept. */
   async record(ids: readonly number[]): Promise<RecordedSession> {
-    const { model, deployment, embedding, smpcLayers } = this.opened;
-    const plain = describeSession(this.#config, model, ids.length, {
-      output: "last",
+    const session = await openSession(this.opened, {
+      config: this.#config,
+      promptLength: ids.length,
       maxNewTokens: 1,
-      views: true,
-      mergeScales: this.#config.merge === "masked" ? await mergeScalesOf(model) : null,
+      ranges: this.#ranges,
     });
-    const { parties, dealer, smpcPrecision: precision } = this.#config;
-    const choice = { layers: [...smpcLayers], parties, dealer, precision, head: false };
-    const smpc = this.#ranges === null ? null : await placementOf(plain, model, choice, this.#ranges);
-    const description = { ...plain, smpc };
-    const session = await new Client(deployment.client, model, deployment.nodes, embedding).open(description);
     try {
       await session.step(0, ids);
     } catch (error) {
@@ -76,13 +67,13 @@ export class RecordingParties {
       throw error;
     }
     const reports = await session.close();
-    const number = session.cascade.session;
+    const number = session.number;
     const views = new Map<string, RecordedView>();
     for (const { party } of reports) views.set(party, await RecordedView.read(this.#folder, party, number));
     await this.#clear();
     return {
-      description,
-      schedule: scheduleOf(description, model.spec, model.program),
+      description: session.description,
+      schedule: session.schedule,
       reports,
       view(names) {
         const lacking = names.find((name) => !views.has(name));

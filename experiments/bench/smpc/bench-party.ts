@@ -4,8 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
-import { smpcName } from "../../../protocols/cascade/schedule.ts";
+import { CLIENT, smpcName } from "../../../protocols/cascade/party-name.ts";
 import { dealtLayout } from "../../../protocols/smpc/plan/dealt-layout.ts";
 import { packRows } from "../../../protocols/smpc/run/hand-over.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";

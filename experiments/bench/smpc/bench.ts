@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { cpus, loadavg } from "node:os";
 import { setImmediate } from "node:timers/promises";
-import { smpcName } from "../../../protocols/cascade/schedule.ts";
+import { smpcName } from "../../../protocols/cascade/party-name.ts";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import { zeroSeedCost } from "../../../protocols/fusion/node/zero-seeds.ts";
 import { dealPieces } from "../../../protocols/smpc/run/dealer-run.ts";

@@ -1,5 +1,4 @@
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
-import { smpcName } from "../../../protocols/cascade/schedule.ts";
+import { CLIENT, smpcName } from "../../../protocols/cascade/party-name.ts";
 import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import type { WireLimits } from "../../../protocols/wire/limits.ts";
 import { WebSocketTransport } from "../../../protocols/wire/websocket-transport.ts";

@@ -1,7 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
-import { smpcName } from "../../../protocols/cascade/schedule.ts";
+import { CLIENT, smpcName } from "../../../protocols/cascade/party-name.ts";
 import { memoryNetwork } from "../../../protocols/wire/memory-network.ts";
 import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { LocalBenchParty, type BenchParty } from "./bench-party.ts";

@@ -1,9 +1,9 @@
 /** The client's part in the layers under SMPC: it embeds its own ids, shares the rows, puts the last ones together, and may deal. */
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
-import { keyOf, type CascadeSession } from "../../cascade/cascade-session.ts";
+import { keyOf, type Session } from "../../cascade/session.ts";
 import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts";
-import { DEALER, smpcName } from "../../cascade/schedule.ts";
+import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
 import { SessionDealer } from "../session/session-dealer.ts";
@@ -18,13 +18,13 @@ export class ClientSmpc {
   readonly program: SmpcProgram;
   /** Rows that came to the client itself and failed a check. */
   readonly failedRows: FailedRow[] = [];
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #endpoint: Endpoint;
   readonly #embedding: Embedding | null;
   /** The client's own dealing; null where a party of its own deals. */
   readonly #dealer: SessionDealer | null;
 
-  constructor(session: CascadeSession, program: SmpcProgram, endpoint: Endpoint, embedding: Embedding | null) {
+  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, embedding: Embedding | null) {
     this.#session = session;
     this.program = program;
     this.#endpoint = endpoint;
@@ -59,7 +59,7 @@ export class ClientSmpc {
   /** Deals, or has dealt, all steps up to one. */
   async dealTo(step: number): Promise<void> {
     if (this.#dealer !== null) await this.#dealer.dealTo(step);
-    else await this.#endpoint.sendControl(DEALER, { type: "session-deal", session: this.#session.session, step });
+    else await this.#endpoint.sendControl(DEALER, { type: "session-deal", session: this.#session.number, step });
   }
 
   /** Embeds the ids of a step and gives every party its share of the rows. */

@@ -3,8 +3,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { allocate, type FloatArray, type Tensor } from "../../../layers/tensor.ts";
-import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
-import { byOwner, compName, DEALER } from "../../cascade/schedule.ts";
+import { keyOf, NO_LAYER, type Session } from "../../cascade/session.ts";
+import { compName, partyKind } from "../../cascade/party-name.ts";
+import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { SmpcProgram } from "../session/smpc-program.ts";
@@ -13,7 +14,7 @@ import { nodeNames } from "../deployment/deployment.ts";
 import type { HostedModel } from "../node/party-host.ts";
 import type { PartyReport } from "../record/party-report.ts";
 import type { SessionControl } from "../session/session-control.ts";
-import { cascadeSession, descriptionHashes, type SessionDescription } from "../session/session-description.ts";
+import { sessionFrom, descriptionHashes, type SessionDescription } from "../session/session-description.ts";
 
 /** How long nodes may take to open or close a session. */
 const CONTROL_DEADLINE_MS = 60_000;
@@ -42,29 +43,29 @@ export class Client {
    * names the session, and with it its batches of correlations: never one that was taken before.
    */
   async open(description: SessionDescription, number = randomBytes(4).readUInt32LE()): Promise<ClientSession> {
-    const cascade = cascadeSession(number, description, this.#model.spec, this.#model.program);
-    const nodes = sessionNodes(cascade, this.#nodes);
+    const session = sessionFrom(number, description, this.#model.spec, this.#model.program);
+    const nodes = sessionNodes(session, this.#nodes);
     const { smpc } = description;
-    const program = smpc === null ? null : await SmpcProgram.open(this.#model, cascade.schedule, smpc);
-    const part = program === null ? null : new ClientSmpc(cascade, program, this.#endpoint, this.#embedding);
+    const program = smpc === null ? null : await SmpcProgram.open(this.#model, session.schedule, smpc);
+    const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#embedding);
     this.#endpoint.openSession(number, { word: description.wire });
-    const session = new ClientSession(
+    const opened = new ClientSession(
       this.#endpoint,
-      cascade,
+      session,
       description,
       this.#model.spec.width,
       nodes,
       () => this.#sessions.delete(number),
       part,
     );
-    this.#sessions.set(number, session);
+    this.#sessions.set(number, opened);
     try {
-      await session.open();
+      await opened.open();
     } catch (error) {
-      await session.abort(error instanceof Error ? error.message : String(error));
+      await opened.abort(error instanceof Error ? error.message : String(error));
       throw error;
     }
-    return session;
+    return opened;
   }
 
   #control(peer: string, message: ControlMessage): void {
@@ -78,12 +79,12 @@ export class Client {
 }
 
 /** The nodes that a session needs, of those that there are. Throws Error where they aren't those that the deployment stands for. */
-function sessionNodes({ schedule, head, output }: CascadeSession, nodes: readonly string[]): string[] {
+function sessionNodes({ schedule, head, output }: Session, nodes: readonly string[]): string[] {
   const { alpha, beta, parties, dealer } = schedule;
   const cascade =
     schedule.segments.some(({ kind }) => kind === "cascade") || (head === "compnode" && output === "last");
   const wanted = cascade ? nodeNames(alpha, beta) : [];
-  const there = nodes.filter((name) => name.startsWith("comp.") || name.startsWith("attn."));
+  const there = nodes.filter((name) => ["comp", "attn"].includes(partyKind(name)));
   if (cascade && (wanted.length !== there.length || !wanted.every((name) => there.includes(name))))
     throw new Error(
       `shardings: expected those that the ${there.length} nodes stand for, got alpha ${alpha} and beta ${beta}, which need ${wanted.length}`,
@@ -102,8 +103,8 @@ export type StepResult = { readonly rows: Tensor; readonly logits: Tensor | null
 
 /** One session, from the client's side. */
 export class ClientSession {
-  readonly cascade: CascadeSession;
   readonly description: SessionDescription;
+  readonly #session: Session;
   readonly #endpoint: Endpoint;
   /** d: columns of a row. */
   readonly #width: number;
@@ -118,7 +119,7 @@ export class ClientSession {
 
   constructor(
     endpoint: Endpoint,
-    cascade: CascadeSession,
+    session: Session,
     description: SessionDescription,
     width: number,
     nodes: readonly string[],
@@ -127,11 +128,19 @@ export class ClientSession {
   ) {
     this.#endpoint = endpoint;
     this.#width = width;
-    this.cascade = cascade;
+    this.#session = session;
     this.description = description;
     this.#nodes = nodes;
     this.#ended = ended;
     this.#smpc = smpc;
+  }
+
+  get number(): number {
+    return this.#session.number;
+  }
+
+  get schedule(): Schedule {
+    return this.#session.schedule;
   }
 
   /** The plans of the layers under SMPC; null where there are none. */
@@ -151,7 +160,7 @@ export class ClientSession {
 
   /** Sends the description to every node and waits until all hold it. */
   async open(): Promise<void> {
-    const message = { type: "session-open", session: this.cascade.session, description: this.description };
+    const message = { type: "session-open", session: this.#session.number, description: this.description };
     await Promise.all(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
     await this.#wait(
       () => this.#ready.size === this.#nodes.length,
@@ -169,7 +178,7 @@ export class ClientSession {
    * [1, d] (or [N, d] in order of position with output "all"), or the token id where the LM head is at the CompNode.
    */
   async step(step: number, ids: readonly number[]): Promise<StepResult> {
-    const { schedule } = this.cascade;
+    const { schedule } = this.#session;
     const [from, to] = schedule.stepRange(step);
     if (ids.length !== to - from) throw new RangeError(`step ${step}: expected ${to - from} ids, got ${ids.length}`);
     this.#throwIfFailed();
@@ -180,10 +189,10 @@ export class ClientSession {
       // The next step's batch is dealt while the parties compute this one.
       if (step + 1 < schedule.steps) this.#smpc?.dealTo(step + 1).catch((error: Error) => this.fail(error));
       if (this.#smpc?.givesRows) return await this.#smpc.receive(step);
-      if (this.cascade.output === "all") return { rows: await this.#allRows(step, from, to, owners), logits: null };
+      if (this.#session.output === "all") return { rows: await this.#allRows(step, from, to, owners), logits: null };
       const peer = compName(schedule.lastOwner(step));
-      if (this.cascade.head === "compnode") {
-        const { data } = await this.#endpoint.receive(peer, keyOf(this.cascade, "token", NO_LAYER, step), {
+      if (this.#session.head === "compnode") {
+        const { data } = await this.#endpoint.receive(peer, keyOf(this.#session, "token", NO_LAYER, step), {
           shape: [1, 1],
           word: "int32",
           deadlineMs: this.#deadlineMs,
@@ -197,10 +206,10 @@ export class ClientSession {
   }
 
   async #sendIds(step: number, ids: readonly number[], owners: readonly [number, number[]][]): Promise<void> {
-    const [from] = this.cascade.schedule.stepRange(step);
+    const [from] = this.#session.schedule.stepRange(step);
     await Promise.all(
       owners.map(([owner, owned]) =>
-        this.#endpoint.send(compName(owner), keyOf(this.cascade, "ids", NO_LAYER, step), {
+        this.#endpoint.send(compName(owner), keyOf(this.#session, "ids", NO_LAYER, step), {
           data: Int32Array.from(owned, (position) => ids[position - from]),
           shape: [owned.length, 1],
         }),
@@ -210,19 +219,19 @@ export class ClientSession {
 
   /** How long rows may take to come back: the default, but where SMPC parties compute. */
   get #deadlineMs(): number | undefined {
-    return this.#smpc === null ? undefined : this.cascade.idleDeadlineMs;
+    return this.#smpc === null ? undefined : this.#session.idleDeadlineMs;
   }
 
   /** Ends the session on every node and collects their reports, client last. */
   async close(): Promise<PartyReport[]> {
     await this.#smpc?.dealTo(0); // what is being dealt is sent first
-    const message = { type: "session-close", session: this.cascade.session };
+    const message = { type: "session-close", session: this.#session.number };
     await Promise.all(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
     await this.#wait(
       () => this.#reports.size === this.#nodes.length,
       () => `session-report from ${missing(this.#nodes, this.#reports)}`,
     );
-    this.#endpoint.closeSession(this.cascade.session, null);
+    this.#endpoint.closeSession(this.#session.number, null);
     this.#ended();
     return this.#nodes.map((node) => this.#reports.get(node)!);
   }
@@ -230,8 +239,8 @@ export class ClientSession {
   /** Ends the session after a failure: nodes are told why, nothing is waited for. */
   async abort(reason: string): Promise<void> {
     this.#ended();
-    this.#endpoint.closeSession(this.cascade.session, new Error(reason));
-    const message = { type: "session-abort", session: this.cascade.session, party: this.#endpoint.party, reason };
+    this.#endpoint.closeSession(this.#session.number, new Error(reason));
+    const message = { type: "session-abort", session: this.#session.number, party: this.#endpoint.party, reason };
     await Promise.allSettled(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
   }
 
@@ -242,7 +251,7 @@ export class ClientSession {
   }
 
   ready(node: string, hashes: Readonly<Record<string, string>>): void {
-    const computes = node.startsWith("smpc.") || node === DEALER;
+    const computes = ["smpc", "dealer"].includes(partyKind(node));
     const mine = { ...descriptionHashes(this.description), ...(computes ? this.program?.hashes() : {}) };
     const fields = new Set([...Object.keys(mine), ...Object.keys(hashes)]);
     const differing = [...fields].filter((field) => mine[field] !== hashes[field]);
@@ -262,7 +271,7 @@ export class ClientSession {
   /** The session can't go on. The first cause is kept. */
   fail(reason: Error): void {
     this.#failure ??= reason;
-    this.#endpoint.closeSession(this.cascade.session, this.#failure);
+    this.#endpoint.closeSession(this.#session.number, this.#failure);
     this.#waiting?.reject(this.#failure);
     this.#waiting = null;
   }
@@ -279,7 +288,7 @@ export class ClientSession {
   }
 
   async #receiveRows(peer: string, step: number, rows: number): Promise<Tensor> {
-    const { data, shape } = await this.#endpoint.receive(peer, keyOf(this.cascade, "hidden", NO_LAYER, step), {
+    const { data, shape } = await this.#endpoint.receive(peer, keyOf(this.#session, "hidden", NO_LAYER, step), {
       shape: [rows, this.#width],
       word: "float",
       deadlineMs: this.#deadlineMs,

@@ -3,9 +3,6 @@ import { hostname } from "node:os";
 import type { Model } from "../../../layers/model.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
-import { mergeScalesOf } from "../../cascade/merge-scales.ts";
-import { Client } from "./client.ts";
-import { describeSession } from "../session/describe-session.ts";
 import { generate } from "./generation.ts";
 import { machineExposures } from "../record/join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "../deployment/open-deployment.ts";
@@ -13,7 +10,7 @@ import { totalCpuSeconds } from "../record/party-report.ts";
 import { samplingOf, type RunConfig } from "../config/run-config.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { sessionCosts } from "../record/session-costs.ts";
-import { chosenLayers, placementOf, rangesOf } from "../session/smpc-choice.ts";
+import { prepareSession } from "../session/prepare-session.ts";
 import { failureText, smpcRecord } from "../record/smpc-record.ts";
 import type { SessionDescription } from "../session/session-description.ts";
 
@@ -77,19 +74,8 @@ async function encodePrompt(
         addSpecial: false,
       })
     : tokenizer.encode(text, { addSpecial: true });
-  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
-  const description = describeSession(config, model, promptIds.length, { mergeScales });
-  const layers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
-  if (layers.length === 0) {
-    if (config.head === "smpc")
-      throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
-    return { tokenizer, promptIds, description };
-  }
-  const { parties, dealer, smpcPrecision: precision } = config;
-  const choice = { layers, parties, dealer, precision, head: config.head === "smpc" };
-  report("planning the layers under SMPC");
-  const smpc = await placementOf(description, model, choice, await rangesOf(model, choice, report));
-  return { tokenizer, promptIds, description: { ...description, smpc } };
+  const description = await prepareSession(model, { config, promptLength: promptIds.length, report });
+  return { tokenizer, promptIds, description };
 }
 
 async function generateOnce(
@@ -100,8 +86,7 @@ async function generateOnce(
 ): Promise<RunRecord> {
   const { model, deployment, head } = opened;
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
-  const client = new Client(deployment.client, model, deployment.nodes, opened.embedding);
-  const session = await client.open(description);
+  const session = await opened.client.open(description);
   const openedAt = performance.now();
   const generatedIds: number[] = [];
   let text = "";

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../../wire/endpoint.ts";
-import { attnName, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
+import { DEALER, attnName, compName, parsePartyName, smpcName, type PartyKind } from "../../cascade/party-name.ts";
 
 /** Parties that stand ready: the client's endpoint and the names of the nodes it can open sessions on. */
 export interface Deployment {
@@ -36,10 +36,11 @@ export function nodeNames(alpha: number, beta: number, parties = 0, dealer = fal
 export const namesOf = ({ alpha, beta, parties, dealer }: DeploymentShape): string[] =>
   nodeNames(alpha, beta, parties, dealer);
 
-const RANKS: Readonly<Record<string, number>> = { comp: 0, attn: 1, smpc: 2, [DEALER]: 3 };
+/** Of two kinds, the later one dials. */
+const DIALLING: readonly PartyKind[] = ["comp", "attn", "smpc", "dealer", "client"];
 
-/** Kinds of nodes that have no links. */
-const APART = new Set(["attn smpc", `attn ${DEALER}`, `comp ${DEALER}`]);
+/** Kinds of nodes that have no links, in that order. */
+const APART = new Set(["attn smpc", "attn dealer", "comp dealer"]);
 
 /**
  * Who dials whom: the client dials every node, AttnNodes and SMPC parties dial CompNodes, the dealer dials SMPC parties, and these dial
@@ -51,15 +52,15 @@ export function linkDirection(
   peer: string,
   { attnLinks = false }: Pick<DeploymentShape, "attnLinks"> = {},
 ): "dial" | "accept" | null {
-  const [kind, index, part] = party.split(".");
-  const [other, otherIndex, otherPart] = peer.split(".");
-  const [rank, otherRank] = [RANKS[kind] ?? 4, RANKS[other] ?? 4];
-  if (kind === "attn" && other === "attn")
-    return attnLinks && index === otherIndex && part !== otherPart ? dials(Number(part), Number(otherPart)) : null;
-  if (rank === otherRank)
-    return kind === "smpc" && index !== otherIndex ? dials(Number(index), Number(otherIndex)) : null;
-  if (APART.has(rank < otherRank ? `${kind} ${other}` : `${other} ${kind}`)) return null;
-  return dials(rank, otherRank);
+  const [mine, other] = [parsePartyName(party), parsePartyName(peer)];
+  if (mine.kind === "attn" && other.kind === "attn")
+    return attnLinks && mine.j === other.j ? direction(mine.k, other.k) : null;
+  if (mine.kind === "smpc" && other.kind === "smpc") return direction(mine.party, other.party);
+  const [rank, otherRank] = [DIALLING.indexOf(mine.kind), DIALLING.indexOf(other.kind)];
+  if (APART.has(rank < otherRank ? `${mine.kind} ${other.kind}` : `${other.kind} ${mine.kind}`)) return null;
+  return direction(rank, otherRank);
 }
 
-const dials = (mine: number, other: number): "dial" | "accept" => (mine > other ? "dial" : "accept");
+/** Of two different places the higher one dials; a place has no link with itself. */
+const direction = (mine: number, other: number): "dial" | "accept" | null =>
+  mine === other ? null : mine > other ? "dial" : "accept";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { CLIENT } from "../../cascade/comp-node.ts";
+import { CLIENT } from "../../cascade/party-name.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { loopbackNetwork } from "../../wire/loopback-network.ts";
 import { memoryNetwork } from "../../wire/memory-network.ts";

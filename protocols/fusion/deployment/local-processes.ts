@@ -1,6 +1,6 @@
 /** One process for each node, on this machine, and a client linked to them. */
 import { setTimeout } from "node:timers/promises";
-import { CLIENT } from "../../cascade/comp-node.ts";
+import { CLIENT } from "../../cascade/party-name.ts";
 import type { WireLimits } from "../../wire/limits.ts";
 import { BusyError } from "../../wire/errors.ts";
 import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts";

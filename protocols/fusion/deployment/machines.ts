@@ -1,5 +1,4 @@
-import { CLIENT } from "../../cascade/comp-node.ts";
-import { DEALER, smpcName } from "../../cascade/schedule.ts";
+import { CLIENT, DEALER, smpcName } from "../../cascade/party-name.ts";
 
 /** Which party runs where. */
 export interface PlacedParties {
@@ -30,13 +29,15 @@ export function colocations(placed: PlacedParties): string[] {
   const machines = Array.from({ length: parties }, (_, party) => machineOf(smpcName(party), placed));
   const faults: string[] = [];
   if (new Set(machines).size === 1)
-    faults.push(`smpc.0 to smpc.${parties - 1}: expected more than one machine, got ${machines[0]} for all`);
+    faults.push(
+      `${smpcName(0)} to ${smpcName(parties - 1)}: expected more than one machine, got ${machines[0]} for all`,
+    );
   const dealing = dealer ? DEALER : CLIENT;
   const dealt = machineOf(dealing, placed);
   const beside = dealt === null ? -1 : machines.indexOf(dealt);
   if (beside >= 0)
     faults.push(
-      `${dealing}, which deals: expected a machine without an SMPC party, got ${dealt}, which has smpc.${beside}`,
+      `${dealing}, which deals: expected a machine without an SMPC party, got ${dealt}, which has ${smpcName(beside)}`,
     );
   return faults;
 }

@@ -5,6 +5,7 @@ import { openModel, type Model } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { shardingFrom } from "../../cascade/sharding.ts";
+import { Client } from "../client/client.ts";
 import { inProcessDeployment } from "./in-process-deployment.ts";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { startLocalProcesses } from "./local-processes.ts";
@@ -20,13 +21,13 @@ export interface OpenedDeployment {
   /** Absolute. */
   readonly modelPath: string;
   readonly deployment: Deployment;
+  /** Opens sessions on the nodes. */
+  readonly client: Client;
   readonly shape: { readonly alpha: number; readonly beta: number };
   /** Layers under SMPC, ascending. */
   readonly smpcLayers: readonly number[];
   /** The LM head at the client; null where the CompNodes have it. */
   readonly head: StageEngine | null;
-  /** Embeds ids at the client where layer 0 is under SMPC, else null. */
-  readonly embedding: StageEngine | null;
   close(): Promise<void>;
 }
 
@@ -61,8 +62,8 @@ export async function openDeployment(
     );
     closers.push(() => deployment.close());
     const head = config.head === "compnode" || engine === null ? null : engine;
-    const embedding = smpcLayers[0] === 0 ? engine : null;
-    return { model, modelPath, deployment, shape, smpcLayers, head, embedding, close };
+    const client = new Client(deployment.client, model, deployment.nodes, smpcLayers[0] === 0 ? engine : null);
+    return { model, modelPath, deployment, client, shape, smpcLayers, head, close };
   } catch (error) {
     await close();
     throw error;

@@ -4,7 +4,7 @@ import { networkInterfaces, hostname } from "node:os";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { linkClient } from "./local-processes.ts";
 import type { RunConfig } from "../config/run-config.ts";
-import { CLIENT } from "../../cascade/comp-node.ts";
+import { CLIENT } from "../../cascade/party-name.ts";
 import { isLoopback } from "../../wire/websocket-address.ts";
 import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
 import { readTopology, type Topology } from "./topology.ts";

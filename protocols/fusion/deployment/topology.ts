@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { isLoopback } from "../../wire/websocket-address.ts";
-import { attnName, compName, smpcName } from "../../cascade/schedule.ts";
+import { attnName, compName, smpcName } from "../../cascade/party-name.ts";
 import { checkMachines } from "./machines.ts";
 import { namesOf, nodeNames } from "./deployment.ts";
 import { schemaFaults } from "../config/schema-faults.ts";

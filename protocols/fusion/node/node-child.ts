@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { partyKind } from "../../cascade/party-name.ts";
 import type { NodeAnswer, NodeOrder } from "./node-process.ts";
 
 /**
@@ -37,7 +38,7 @@ export class NodeChild {
     this.#process = fork(entry, [], {
       execArgv:
         process.env.WEIR_NODE_FLAGS?.split(" ") ??
-        (isCrowded && party.startsWith("attn.") ? CROWDED_ATTN_FLAGS : NODE_FLAGS),
+        (isCrowded && partyKind(party) === "attn" ? CROWDED_ATTN_FLAGS : NODE_FLAGS),
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#process.on("message", (answer: NodeAnswer) => {

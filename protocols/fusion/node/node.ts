@@ -2,8 +2,7 @@
 import type { Model } from "../../../layers/model.ts";
 import { attentionEngine, onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { CLIENT } from "../../cascade/comp-node.ts";
-import { DEALER } from "../../cascade/schedule.ts";
+import { CLIENT, partyKind } from "../../cascade/party-name.ts";
 import type { EndpointOptions } from "../../wire/endpoint-options.ts";
 import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts";
 import type { WireLimits } from "../../wire/limits.ts";
@@ -99,7 +98,8 @@ export class Node {
 
 /** An AttnNode needs no weights; a CompNode needs no attention; SMPC parties and the dealer have plans in its place. */
 async function nodeEngine({ party, model, threads, head }: NodeOptions): Promise<StageEngine | null> {
-  if (party.startsWith("smpc.") || party === DEALER) return null;
-  if (party.startsWith("attn.")) return attentionEngine(model, { threads });
+  const kind = partyKind(party);
+  if (kind === "smpc" || kind === "dealer") return null;
+  if (kind === "attn") return attentionEngine(model, { threads });
   return onnxEngine(model, { threads, stages: head ? ["embed", "pre", "post", "head"] : ["embed", "pre", "post"] });
 }

@@ -6,9 +6,9 @@ import { hostname } from "node:os";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { runAttnNode } from "../../cascade/attn-node.ts";
-import type { CascadeSession, ComputedKind, Witness } from "../../cascade/cascade-session.ts";
-import { CLIENT, runCompNode } from "../../cascade/comp-node.ts";
-import { DEALER } from "../../cascade/schedule.ts";
+import type { Session, ComputedKind, Witness } from "../../cascade/session.ts";
+import { CLIENT, parsePartyName, type PartyId } from "../../cascade/party-name.ts";
+import { runCompNode } from "../../cascade/comp-node.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import { FileCorrelationStore } from "../../smpc/run/file-correlation-store.ts";
@@ -20,7 +20,7 @@ import type { ControlMessage, Endpoint, MessageKey, WireTensor } from "../../wir
 import { Ledger } from "../record/ledger.ts";
 import type { PartyReport } from "../record/party-report.ts";
 import type { SessionControl } from "../session/session-control.ts";
-import { cascadeSession, descriptionHashes, type SessionDescription } from "../session/session-description.ts";
+import { sessionFrom, descriptionHashes, type SessionDescription } from "../session/session-description.ts";
 import { ViewRecorder } from "../record/view-recorder.ts";
 
 /** What a node must know of the model: its shape and its identity; weights for SMPC parties, which have no engine. */
@@ -34,7 +34,7 @@ export interface HostFolders {
 
 interface HostedSession {
   readonly description: SessionDescription;
-  readonly cascade: CascadeSession;
+  readonly session: Session;
   readonly ledger: Ledger;
   readonly views: ViewRecorder | null;
   readonly failedRows: FailedRow[];
@@ -52,6 +52,7 @@ const LINKS_BACK_MS = 15_000;
 
 export class PartyHost {
   readonly #party: string;
+  readonly #id: PartyId;
   readonly #model: HostedModel;
   readonly #engine: StageEngine | null;
   readonly #viewsFolder: string | null;
@@ -64,6 +65,7 @@ export class PartyHost {
   /**
    * `engine` null: an SMPC party or a dealer. `viewsFolder` null: sessions that ask for views are refused. `correlationsFolder`: of this
    * party alone, where an SMPC party keeps what it was dealt and remembers what it used, across restarts; null: in memory, by session.
+   * Throws PartyNameError.
    */
   constructor(
     party: string,
@@ -72,6 +74,7 @@ export class PartyHost {
     { viewsFolder, correlationsFolder }: HostFolders,
   ) {
     this.#party = party;
+    this.#id = parsePartyName(party);
     this.#model = model;
     this.#engine = engine;
     this.#viewsFolder = viewsFolder;
@@ -124,8 +127,8 @@ export class PartyHost {
     }
   }
 
-  async #open(endpoint: Endpoint, session: number, description: SessionDescription): Promise<void> {
-    if (this.#sessions.has(session)) throw new Error(`session ${session}: expected a new number, got one that is open`);
+  async #open(endpoint: Endpoint, number: number, description: SessionDescription): Promise<void> {
+    if (this.#sessions.has(number)) throw new Error(`session ${number}: expected a new number, got one that is open`);
     if (description.model !== this.#model.fingerprint)
       throw new Error(
         `model: expected fingerprint ${this.#model.fingerprint} (mine), got ${description.model}; both sides must load the same weights`,
@@ -134,25 +137,25 @@ export class PartyHost {
       throw new Error(
         "views: expected a node that was started with a views folder, got one without; start it with --views FOLDER",
       );
-    const cascade = cascadeSession(session, description, this.#model.spec, this.#model.program);
-    endpoint.openSession(session, { word: description.wire });
-    const ledger = new Ledger(cascade.schedule, this.#party);
+    const session = sessionFrom(number, description, this.#model.spec, this.#model.program);
+    endpoint.openSession(number, { word: description.wire });
+    const ledger = new Ledger(session.schedule, this.#party);
     const views =
       description.views && this.#viewsFolder !== null
-        ? new ViewRecorder(this.#viewsFolder, this.#party, cascade)
+        ? new ViewRecorder(this.#viewsFolder, this.#party, session)
         : null;
     const failedRows: FailedRow[] = [];
     const witness = witnesses(ledger, views, failedRows);
-    const program = this.#program(cascade);
+    const program = this.#program(session);
     program?.catch(() => {}); // awaited below, and by the run
     let start = (): void => {};
     const started = new Promise<void>((resolve) => (start = resolve));
     const run = started
-      .then(() => this.#run(endpoint, cascade, witness, program))
-      .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, session, error)));
+      .then(() => this.#run(endpoint, session, witness, program))
+      .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, number, error)));
     const hosted: HostedSession = {
       description,
-      cascade,
+      session,
       ledger,
       views,
       failedRows,
@@ -162,17 +165,17 @@ export class PartyHost {
       run,
       closing: false,
     };
-    this.#sessions.set(session, hosted);
+    this.#sessions.set(number, hosted);
     start();
     await views?.created();
     const hashes = { ...descriptionHashes(description), ...(await program)?.hashes() };
     await endpoint.allBack(LINKS_BACK_MS);
-    await endpoint.sendControl(CLIENT, { type: "session-ready", session, hashes });
+    await endpoint.sendControl(CLIENT, { type: "session-ready", session: number, hashes });
   }
 
   /** What an SMPC party or a dealer computes in a session. */
-  #program({ schedule, smpc }: CascadeSession): Promise<SmpcProgram> | null {
-    if (smpc === null || !(this.#party.startsWith("smpc.") || this.#party === DEALER)) return null;
+  #program({ schedule, smpc }: Session): Promise<SmpcProgram> | null {
+    if (smpc === null || !(this.#id.kind === "smpc" || this.#id.kind === "dealer")) return null;
     return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
       program.checkFormats(smpc.formats);
       return program;
@@ -180,14 +183,14 @@ export class PartyHost {
   }
 
   /** Deals up to a step; the first call gives the parties their seeds. */
-  async #deal(endpoint: Endpoint, session: number, step: number): Promise<void> {
-    const hosted = this.#sessions.get(session);
+  async #deal(endpoint: Endpoint, number: number, step: number): Promise<void> {
+    const hosted = this.#sessions.get(number);
     if (hosted === undefined || hosted.closing) return;
-    if (this.#party !== DEALER || hosted.program === null || hosted.cascade.schedule.dealer !== DEALER)
+    if (this.#id.kind !== "dealer" || hosted.program === null || hosted.session.schedule.dealer !== "dealer")
       throw new Error(`session-deal: expected at the dealer of a session that has one, got it at ${this.#party}`);
-    const { cascade, program } = hosted;
+    const { session, program } = hosted;
     hosted.dealer ??= program.then(async (made) => {
-      const dealer = new SessionDealer(cascade, made, endpoint);
+      const dealer = new SessionDealer(session, made, endpoint);
       await dealer.start();
       return dealer;
     });
@@ -196,39 +199,37 @@ export class PartyHost {
 
   async #run(
     endpoint: Endpoint,
-    cascade: CascadeSession,
+    session: Session,
     witness: Witness,
     program: Promise<SmpcProgram> | null,
   ): Promise<void> {
-    const [kind, j, k] = this.#party.split(".");
-    if (kind === "smpc") {
-      if (program === null || Number(j) >= cascade.schedule.parties) return;
+    const id = this.#id;
+    if (id.kind === "smpc") {
+      if (program === null || id.party >= session.schedule.parties) return;
       const folder = this.#correlationsFolder;
       const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
-      await runSmpcParty(Number(j), cascade, await program, endpoint, store, witness);
-      return;
-    }
-    if (this.#engine === null) return; // a dealer follows the client's orders
-    if (kind === "comp") await runCompNode(Number(j), cascade, endpoint, this.#engine, witness);
-    else await runAttnNode(Number(j), Number(k), cascade, endpoint, this.#engine);
+      await runSmpcParty(id.party, session, await program, endpoint, store, witness);
+    } else if (id.kind === "comp") await runCompNode(id.i, session, endpoint, this.#engine!, witness);
+    else if (id.kind === "attn") await runAttnNode(id.j, id.k, session, endpoint, this.#engine!);
+    // A dealer follows the client's orders.
   }
 
-  async #close(endpoint: Endpoint, session: number): Promise<void> {
-    const hosted = this.#sessions.get(session);
+  async #close(endpoint: Endpoint, number: number): Promise<void> {
+    const hosted = this.#sessions.get(number);
     if (hosted === undefined) return;
     const dealer = await hosted.dealer;
     await dealer?.dealTo(0); // what was ordered is sent, so that it is counted
     hosted.closing = true;
-    endpoint.closeSession(session, null);
+    endpoint.closeSession(number, null);
     await hosted.run;
     try {
       await hosted.views?.write();
     } finally {
-      this.#sessions.delete(session);
+      this.#sessions.delete(number);
     }
     await endpoint.sendControl(CLIENT, {
       type: "session-report",
-      session,
+      session: number,
       report: this.#report(endpoint, hosted, dealer),
     });
   }
@@ -242,7 +243,7 @@ export class PartyHost {
       host: hostname(),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       residentBytes: process.memoryUsage.rss(),
-      counters: { ...counters, tensors: counters.tensors.filter(({ session }) => session === hosted.cascade.session) },
+      counters: { ...counters, tensors: counters.tensors.filter(({ session }) => session === hosted.session.number) },
       exposure: hosted.ledger.exposure(),
       failedRows: hosted.failedRows,
       dealerSeconds: dealer?.seconds ?? 0,
@@ -250,23 +251,23 @@ export class PartyHost {
   }
 
   /** This party can't go on: everyone learns why. A run that ends because its session closed is no failure. */
-  async #fail(endpoint: Endpoint, session: number, error: unknown): Promise<void> {
-    if (this.#sessions.get(session)?.closing === true) return;
+  async #fail(endpoint: Endpoint, number: number, error: unknown): Promise<void> {
+    if (this.#sessions.get(number)?.closing === true) return;
     const reason = error instanceof Error ? error.message : String(error);
-    this.#abort(endpoint, session, reason);
+    this.#abort(endpoint, number, reason);
     try {
-      await endpoint.sendControl(CLIENT, { type: "session-abort", session, party: this.#party, reason });
+      await endpoint.sendControl(CLIENT, { type: "session-abort", session: number, party: this.#party, reason });
     } catch {
       // The client is gone: there is nobody left to tell, and the session is closed here already.
     }
   }
 
-  #abort(endpoint: Endpoint, session: number, reason: string): void {
-    const hosted = this.#sessions.get(session);
+  #abort(endpoint: Endpoint, number: number, reason: string): void {
+    const hosted = this.#sessions.get(number);
     if (hosted === undefined || hosted.closing) return;
     this.#giveUp(hosted);
-    endpoint.closeSession(session, new Error(reason));
-    this.#sessions.delete(session);
+    endpoint.closeSession(number, new Error(reason));
+    this.#sessions.delete(number);
   }
 
   /** The session's run ends without a failure of its own, and what it recorded so far is kept. */

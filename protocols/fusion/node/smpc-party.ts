@@ -7,9 +7,9 @@
  *   wires), and the positions that a step computes. Assumes: semi-honest; fewer than all parties collude; nobody colludes with the dealer.
  * Cost: plan-cost.ts, share-rows.ts, hand-over.ts. Reference: smpc.md. Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
-import { CLIENT } from "../../cascade/comp-node.ts";
-import { keyOf, NO_LAYER, type CascadeSession, type Witness } from "../../cascade/cascade-session.ts";
-import { byOwner, compName, DEALER, smpcName } from "../../cascade/schedule.ts";
+import { CLIENT, compName, DEALER, smpcName } from "../../cascade/party-name.ts";
+import { keyOf, NO_LAYER, type Session, type Witness } from "../../cascade/session.ts";
+import { byOwner } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
@@ -32,7 +32,7 @@ const ROUND_DEADLINE_MS = 120_000;
 /** Runs party `party` until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runSmpcParty(
   party: number,
-  session: CascadeSession,
+  session: Session,
   program: SmpcProgram,
   endpoint: Endpoint,
   store: CorrelationStore,
@@ -44,7 +44,7 @@ export async function runSmpcParty(
 class SmpcParty {
   readonly #party: number;
   readonly #parties: number;
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #program: SmpcProgram;
   readonly #endpoint: Endpoint;
   readonly #store: CorrelationStore;
@@ -53,7 +53,7 @@ class SmpcParty {
 
   constructor(
     party: number,
-    session: CascadeSession,
+    session: Session,
     program: SmpcProgram,
     endpoint: Endpoint,
     store: CorrelationStore,
@@ -97,7 +97,7 @@ class SmpcParty {
     const format = this.#session.smpc!.formats[index];
     const explicit = await this.#batch(index, segment, step, dealtLayout(plan).totalBytes);
     const rows = await this.#input(segment, step, format);
-    const name = batchName(this.#session.session, index, step);
+    const name = batchName(this.#session.number, index, step);
     const pairs = new Map([...pairBooks].map(([peer, pairBook]) => [peer, pairBook.batch(name)]));
     const batch: PartyBatch = { batch: name, streams: book.batch(name), explicit, pairs };
     const opened = new OpenedTags();
@@ -121,7 +121,7 @@ class SmpcParty {
       words.set(await this.#receive(this.#dealer, "dealt", from, step, size, part), at);
       at += size;
     }
-    const batch = batchName(this.#session.session, index, step);
+    const batch = batchName(this.#session.number, index, step);
     const label = { batch, plan: this.#program.planHash, party: this.#party };
     await this.#store.put(label, words);
     const taken = await this.#store.take(label);
@@ -218,7 +218,7 @@ class SmpcParty {
 
 /** Who gets which positions of a step's rows after the SMPC segment that ends before layer `to`. */
 export function receivers(
-  { schedule, output, head }: Pick<CascadeSession, "schedule" | "output" | "head">,
+  { schedule, output, head }: Pick<Session, "schedule" | "output" | "head">,
   to: number,
   step: number,
 ): readonly (readonly [receiver: string, positions: readonly number[]])[] {

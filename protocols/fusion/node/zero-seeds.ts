@@ -9,7 +9,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { StreamBook } from "../../../shares/stream-book.ts";
-import { smpcName } from "../../cascade/schedule.ts";
+import { smpcName } from "../../cascade/party-name.ts";
 import type { CostExpressions } from "../../cost.ts";
 import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
 import type { Endpoint, MessageKey } from "../../wire/endpoint.ts";

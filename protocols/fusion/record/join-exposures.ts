@@ -1,5 +1,5 @@
 /** What roles that share a machine see together: who has the machine has all their views. */
-import { DEALER, smpcName } from "../../cascade/schedule.ts";
+import { DEALER, partyKind, smpcName } from "../../cascade/party-name.ts";
 import { DIRECT, gapAndCluster, type Exposure, type ExposureKind } from "./ledger.ts";
 
 /** What one party saw. */
@@ -27,7 +27,7 @@ export function joinExposures(parties: readonly PartyExposure[], smpcParties: nu
   for (const { party, exposure } of parties)
     for (const [kind, { layers, positions }] of Object.entries(exposure.kinds)) {
       add(kind as ExposureKind, layers, positions);
-      if (opens && kind === "share" && party.startsWith("smpc.")) add("row", layers, positions);
+      if (opens && kind === "share" && partyKind(party) === "smpc") add("row", layers, positions);
     }
   const union = (wanted: (kind: ExposureKind) => boolean): number[] =>
     ascending([...kinds].flatMap(([kind, { positions }]) => (wanted(kind) ? [...positions] : [])));

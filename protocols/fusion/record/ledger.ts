@@ -3,8 +3,9 @@
  * really received and computed, not by what the schedule says that it should.
  */
 import type { Tensor } from "../../../layers/tensor.ts";
-import type { ComputedKind, Witness } from "../../cascade/cascade-session.ts";
-import { attnPart, messagePositions, partialExposure, type PartialExposure } from "../../cascade/exposure.ts";
+import type { ComputedKind, Witness } from "../../cascade/session.ts";
+import { messagePositions, partialExposure, type PartialExposure } from "../../cascade/exposure.ts";
+import { parsePartyName } from "../../cascade/party-name.ts";
 import type { Schedule } from "../../cascade/schedule.ts";
 import type { MessageKey, WireTensor } from "../../wire/endpoint.ts";
 
@@ -78,7 +79,7 @@ export class Ledger implements Witness {
         return this.#note("v", key.layer, positions);
       case "partial": {
         this.#note("partial", key.layer, positions);
-        const { summed, revealed } = this.#partialExposure(attnPart(peer), key, positions);
+        const { summed, revealed } = this.#partialExposure(keyShard(peer), key, positions);
         this.#note("summed", key.layer, summed);
         return this.#note("revealed", key.layer, revealed);
       }
@@ -90,7 +91,7 @@ export class Ledger implements Witness {
       }
       case "scale": {
         this.#note("scale", key.layer, positions);
-        const { summed, revealed } = this.#partialExposure(attnPart(peer), key, positions);
+        const { summed, revealed } = this.#partialExposure(keyShard(peer), key, positions);
         this.#note("weighed", key.layer, summed);
         return this.#note("logit", key.layer, revealed);
       }
@@ -190,6 +191,9 @@ export function gapAndCluster(positions: readonly number[]): { minGap: number | 
   }
   return { minGap, maxCluster };
 }
+
+/** k of AttnNode (j, k). */
+const keyShard = (party: string): number => parsePartyName(party, "attn").k;
 
 function ascending(numbers: Iterable<number>): number[] {
   return [...numbers].sort((a, b) => a - b);

@@ -29,13 +29,13 @@ export async function sessionCosts(
   steps: number,
 ): Promise<SessionCosts> {
   const { expectedCost } = await import("./expected-cost.ts"); // mathjs takes a third of a second to load
-  const number = session.cascade.session;
+  const number = session.number;
   const totals = networkTotals(
     [...reports.map(({ counters }) => counters), deployment.client.counters.snapshot()],
     number,
   );
   const expected = expectedCost(session.description, model, steps, session.program);
-  const ofCascade = CASCADE_PHASES.filter((phase) => phase !== "scale" || session.cascade.schedule.isMasked);
+  const ofCascade = CASCADE_PHASES.filter((phase) => phase !== "scale" || session.schedule.isMasked);
   const phases = (session.program === null ? ofCascade : ([...SMPC_PHASES, ...ofCascade] as const)).map((phase) => ({
     phase,
     payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,

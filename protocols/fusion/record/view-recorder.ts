@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { createSafetensorsWriter, type SafetensorsWriter } from "../../../layers/weights/safetensors-writer.ts";
-import type { CascadeSession, ComputedKind, Witness } from "../../cascade/cascade-session.ts";
+import type { Session, ComputedKind, Witness } from "../../cascade/session.ts";
 import { messagePositions } from "../../cascade/exposure.ts";
 import type { MessageKey, WireTensor } from "../../wire/endpoint.ts";
 
@@ -39,12 +39,12 @@ export interface ViewIndex {
 export class ViewRecorder implements Witness {
   readonly #folder: string;
   readonly #party: string;
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #entries: ViewEntry[] = [];
   /** Tensors are written one after the other, in the order in which they came. */
   #written: Promise<SafetensorsWriter>;
 
-  constructor(folder: string, party: string, session: CascadeSession) {
+  constructor(folder: string, party: string, session: Session) {
     this.#folder = folder;
     this.#party = party;
     this.#session = session;
@@ -83,12 +83,12 @@ export class ViewRecorder implements Witness {
   /** Completes both files. */
   async write(): Promise<void> {
     await (await this.#written).close();
-    const index: ViewIndex = { party: this.#party, session: this.#session.session, entries: this.#entries };
+    const index: ViewIndex = { party: this.#party, session: this.#session.number, entries: this.#entries };
     await writeFile(`${this.#base}.json`, JSON.stringify(index));
   }
 
   get #base(): string {
-    return path.join(this.#folder, viewName(this.#party, this.#session.session));
+    return path.join(this.#folder, viewName(this.#party, this.#session.number));
   }
 
   async #create(): Promise<SafetensorsWriter> {
@@ -98,7 +98,7 @@ export class ViewRecorder implements Witness {
 
   #keep(entry: Omit<ViewEntry, "tensor" | "session" | "shape">, tensor: Tensor | WireTensor): void {
     const name = String(this.#entries.length);
-    this.#entries.push({ tensor: name, session: this.#session.session, shape: tensor.shape, ...entry });
+    this.#entries.push({ tensor: name, session: this.#session.number, shape: tensor.shape, ...entry });
     const data = tensor.data.slice(); // the party goes on working in the original
     this.#written = this.#written.then(async (writer) => {
       await writer.append({ name, shape: tensor.shape, data });

@@ -7,8 +7,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { keyOf, NO_LAYER, type CascadeSession } from "../../cascade/cascade-session.ts";
-import { smpcName } from "../../cascade/schedule.ts";
+import { keyOf, NO_LAYER, type Session } from "../../cascade/session.ts";
+import { smpcName } from "../../cascade/party-name.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
 import type { CostExpressions } from "../../cost.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
@@ -22,7 +22,7 @@ import type { SmpcProgram } from "./smpc-program.ts";
 export const seedCost: CostExpressions = { payloadBytes: "32 * n", messages: "n", rounds: "0", multiplyAdds: "0" };
 
 export class SessionDealer {
-  readonly #session: CascadeSession;
+  readonly #session: Session;
   readonly #program: SmpcProgram;
   readonly #endpoint: Endpoint;
   readonly #seeds: readonly Uint8Array[];
@@ -33,7 +33,7 @@ export class SessionDealer {
   #dealing: Promise<void> = Promise.resolve();
   #seconds = 0;
 
-  constructor(session: CascadeSession, program: SmpcProgram, endpoint: Endpoint) {
+  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint) {
     this.#session = session;
     this.#program = program;
     this.#endpoint = endpoint;
@@ -78,7 +78,7 @@ export class SessionDealer {
       let startedAt = performance.now();
       const plan = this.#program.plan(index, step);
       const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
-      const batch = batchName(this.#session.session, index, step);
+      const batch = batchName(this.#session.number, index, step);
       const streams = this.#books.map((book) => book.batch(batch));
       for (const bytes of dealPieces(plan, { streams, kept: this.#kept })) {
         const full = messages.add(bytes);

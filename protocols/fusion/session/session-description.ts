@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { BlockProgram } from "../../../layers/program.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
-import type { CascadeSession } from "../../cascade/cascade-session.ts";
+import type { Session } from "../../cascade/session.ts";
 import { checkMaskable, mergeScales } from "../../cascade/merge-scales.ts";
 import { Schedule, type ScheduleInput } from "../../cascade/schedule.ts";
 import { shardingRule } from "../../cascade/sharding.ts";
@@ -61,12 +61,12 @@ export function descriptionHashes(description: SessionDescription): Record<strin
  * What the parties of a session work from. Throws Error where the session is longer than the model's context, or where layers that are
  * under SMPC don't fit it.
  */
-export function cascadeSession(
-  session: number,
+export function sessionFrom(
+  number: number,
   description: SessionDescription,
   spec: ModelSpec,
   program: BlockProgram,
-): CascadeSession {
+): Session {
   const schedule = scheduleOf(description, spec, program);
   if (schedule.length > spec.maxPositions)
     throw new Error(
@@ -75,7 +75,7 @@ export function cascadeSession(
   checkPlacement(description, schedule);
   checkScales(description, schedule, spec);
   return {
-    session,
+    number,
     schedule,
     wire: description.wire,
     head: description.head,

@@ -1,5 +1,6 @@
 import type { RightSide } from "../../../layers/onnx/float64-product.ts";
-import type { Activation, Algebra, Rope } from "../../../layers/program.ts";
+import type { Activation, Rope } from "../../../layers/model-spec.ts";
+import type { Algebra } from "../../../layers/program.ts";
 import { ACTIVATE } from "../../../layers/reference/algebra.ts";
 import type { SiteNames } from "../lowering/ranges.ts";
 import type { PartParameters } from "./readable-model.ts";

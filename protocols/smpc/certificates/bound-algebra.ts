@@ -1,4 +1,5 @@
-import type { Activation, Algebra } from "../../../layers/program.ts";
+import type { Activation } from "../../../layers/model-spec.ts";
+import type { Algebra } from "../../../layers/program.ts";
 import { ACTIVATE } from "../../../layers/reference/algebra.ts";
 import type { PartParameters } from "../calibration/readable-model.ts";
 import type { SiteNames, SiteRange } from "../lowering/ranges.ts";

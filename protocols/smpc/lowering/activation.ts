@@ -1,5 +1,5 @@
 /** GELU, SiLU, soft caps and elementwise products: one opening each (smpc.md, gates 3 and 4). */
-import type { Activation } from "../../../layers/program.ts";
+import type { Activation } from "../../../layers/model-spec.ts";
 import { activationSeries } from "../fit/activation-series.ts";
 import { tanhSeries } from "../fit/tanh-series.ts";
 import type { Series, ValueId } from "../plan/instruction.ts";

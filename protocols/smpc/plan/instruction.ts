@@ -11,7 +11,7 @@
  * All values are flat arrays of `rows * columns` words, row-major; attention entries are ragged (see AttentionLayout) and have
  * columns = 1, rows = number of visible entries.
  */
-import type { Activation } from "../../../layers/program.ts";
+import type { Activation } from "../../../layers/model-spec.ts";
 
 /** Index of a value in `Plan.values`. */
 export type ValueId = number;

@@ -16,7 +16,7 @@ import { truthRanks } from "../../../experiments/attacks/probes/truth-ranks.ts";
 import { exportRows } from "../../../experiments/attacks/recipe/row-export.ts";
 import { CURVE_FILES, CurveTexts } from "../../../experiments/attacks/studies/curve-texts.ts";
 import { studyOwnTokenCurve } from "../../../experiments/attacks/studies/own-token-curve.ts";
-import type { StudyRow } from "../../../experiments/attacks/studies/study-output.ts";
+import type { StudyResult } from "../../../experiments/attacks/studies/study-output.ts";
 import { openMatchingModel } from "./matching-model.ts";
 import { ProbeScene } from "./probe-scene.ts";
 
@@ -176,7 +176,7 @@ describe("own-token curve", () => {
   });
 
   it("finds all tokens at the embedding and nearly all a layer on, with every kind of row and by noise none", async () => {
-    const rows: StudyRow[] = [];
+    const rows: StudyResult[] = [];
     const reports: string[] = [];
     await writeNetwork(folder, "default", 1, [texts.model.spec.width, texts.model.spec.vocabulary]);
     await studyOwnTokenCurve({

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { GREEDY } from "../../../layers/sampling.ts";
 import { generate } from "../../../protocols/fusion/client/generation.ts";
-import { Client } from "../../../protocols/fusion/client/client.ts";
-import { describeSession } from "../../../protocols/fusion/session/describe-session.ts";
+import { openSession } from "../../../protocols/fusion/client/open-session.ts";
 import type { LocalProcesses } from "../../../protocols/fusion/deployment/local-processes.ts";
 import { openDeployment } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { runConfig } from "../../../protocols/fusion/config/run-config.ts";
@@ -14,8 +13,7 @@ describe("a node process that is killed in the middle of a generation", () => {
       const config = runConfig.parse({ alpha: 2, c: 1, maxTokens: 300 });
       const opened = await openDeployment(config, () => {});
       const { pids } = opened.deployment as LocalProcesses;
-      const client = new Client(opened.deployment.client, opened.model, opened.deployment.nodes);
-      const session = await client.open(describeSession(config, opened.model, 3));
+      const session = await openSession(opened, { config, promptLength: 3 });
       let killedAt = 0;
       let tokens = 0;
       const generation = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { openModel } from "../../../layers/model.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
 import type { Deployment } from "../../../protocols/fusion/deployment/deployment.ts";
@@ -62,7 +62,7 @@ describe("a node refuses", () => {
   it("the number of a session that is open, and of one that was", async () => {
     const { client, deployment, close } = await started();
     const session = await client.open(GOOD);
-    const number = session.cascade.session;
+    const number = session.number;
     const again = { type: "session-open", session: number, description: GOOD };
     await deployment.client.sendControl("comp.1", again);
     await assert.rejects(session.step(0, IDS), {
@@ -186,7 +186,7 @@ async function works(client: Client, description: SessionDescription = GOOD): Pr
   const session = await client.open(description);
   const result = await session.step(0, IDS);
   assert.ok("rows" in result && result.rows.data.every(Number.isFinite));
-  assert.equal((await session.close()).length, session.cascade.schedule.alpha + session.cascade.schedule.beta ** 2);
+  assert.equal((await session.close()).length, session.schedule.alpha + session.schedule.beta ** 2);
 }
 
 /** "PARTY: REASON" of the next abort of this session. */

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { sessionCosts } from "../../../protocols/fusion/record/session-costs.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../../protocols/smpc/plan/placement.ts";

@@ -12,7 +12,7 @@ import { HEADER_BYTES } from "../../../protocols/wire/frame.ts";
 import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { deferred } from "./deferred.ts";
 import { endpointPair, floats, key, row } from "./endpoint-pair.ts";
-import type { TransportSetup } from "./transport-compliance.ts";
+import type { TransportSetup } from "./transport-setup.ts";
 
 /** What every pair of endpoints does on every transport, once it is linked. */
 export function endpointCompliance(setup: TransportSetup): void {

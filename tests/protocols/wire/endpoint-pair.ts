@@ -2,7 +2,7 @@ import { afterEach } from "node:test";
 import type { MessageKey, WireTensor } from "../../../protocols/wire/endpoint.ts";
 import type { EndpointOptions } from "../../../protocols/wire/endpoint-options.ts";
 import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
-import type { TransportSetup } from "./transport-compliance.ts";
+import type { TransportSetup } from "./transport-setup.ts";
 
 /** A message key: q of layer 0, step 0, session 1, but for the changes. */
 export const key = (changes: Partial<MessageKey> = {}): MessageKey => ({

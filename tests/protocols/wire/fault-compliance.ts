@@ -20,7 +20,7 @@ import { wireLimits, type WireLimits } from "../../../protocols/wire/limits.ts";
 import { createEndpoint, type PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import type { Link } from "../../../protocols/wire/transport.ts";
 import { RawPeer } from "./raw-peer.ts";
-import type { TransportSetup } from "./transport-compliance.ts";
+import type { TransportSetup } from "./transport-setup.ts";
 
 const LIMITS: Partial<WireLimits> = {
   chunkBytes: 256,

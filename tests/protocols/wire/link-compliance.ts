@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError, ListenError } from "../../../protocols/wire/errors.ts";
 import type { Link, Listener, Transport } from "../../../protocols/wire/transport.ts";
 import { deferred } from "./deferred.ts";
-import type { TransportSetup } from "./transport-compliance.ts";
+import type { TransportSetup } from "./transport-setup.ts";
 
 /** What every transport's links do, whatever the frames say. */
 export function linkCompliance(setup: TransportSetup): void {

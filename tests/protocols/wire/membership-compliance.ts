@@ -10,7 +10,7 @@ import {
 } from "../../../protocols/wire/errors.ts";
 import { deferred } from "./deferred.ts";
 import { endpointPair, floats, key, row } from "./endpoint-pair.ts";
-import type { TransportSetup } from "./transport-compliance.ts";
+import type { TransportSetup } from "./transport-setup.ts";
 
 /** Whom an endpoint lets in, who leaves and how, on every transport. */
 export function membershipCompliance(setup: TransportSetup): void {

@@ -6,9 +6,10 @@ import type { SmpcPlacement } from "../smpc/plan/placement.ts";
 import type { MergeScales } from "./merge-scales.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** What every party of a Cascade session knows: public. */
-export interface CascadeSession {
-  readonly session: number;
+/** What every party of a session knows, whatever its layers run under: public. */
+export interface Session {
+  /** Its messages and its batches of correlations bear it. */
+  readonly number: number;
   readonly schedule: Schedule;
   /** How float tensors travel. */
   readonly wire: WireWord;
@@ -43,8 +44,8 @@ export interface Witness {
 }
 
 /** The key of a message of this session. */
-export function keyOf(session: CascadeSession, role: Role, layer: number, step: number, part = 0): MessageKey {
-  return { session: session.session, layer, step, role, part };
+export function keyOf(session: Session, role: Role, layer: number, step: number, part = 0): MessageKey {
+  return { session: session.number, layer, step, role, part };
 }
 
 /** The layer number of messages outside the layers. */

@@ -1,0 +1,42 @@
+import type { Model } from "../../../layers/model.ts";
+import { mergeScalesOf } from "../../cascade/merge-scales.ts";
+import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
+import type { RunConfig } from "../config/run-config.ts";
+import { describeSession } from "./describe-session.ts";
+import type { SessionDescription } from "./session-description.ts";
+import { chosenLayers, placementOf, rangesOf } from "./smpc-choice.ts";
+
+/** What a session is to do: what a run config says, and where this session departs from it. */
+export interface SessionRequest extends Partial<Pick<SessionDescription, "output" | "maxNewTokens" | "views">> {
+  readonly config: RunConfig;
+  /** Tokens of the prompt. */
+  readonly promptLength: number;
+  /** Ranges of at least the layers under SMPC; null or absent: those of the model, which are observed where there are none. */
+  readonly ranges?: ModelRanges | null;
+  /** Told what takes long. */
+  readonly report?: (doing: string) => void;
+}
+
+/**
+ * The whole public description of a session, with what follows from the model's weights: the scales of a masked merge, the ranges and
+ * formats of layers under SMPC. No party is needed for it, so that what can't be run is refused before any starts.
+ * Throws Error naming what does not fit: the context, the layers, a merge over one shard, values without a bound, a site without a range.
+ */
+export async function prepareSession(
+  model: Model,
+  { config, promptLength, ranges = null, report = () => {}, ...more }: SessionRequest,
+): Promise<SessionDescription> {
+  const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
+  const description = describeSession(config, model, promptLength, { ...more, mergeScales });
+  const layers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
+  const head = config.head === "smpc";
+  if (layers.length === 0) {
+    if (head) throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
+    return description;
+  }
+  const { parties, dealer, smpcPrecision: precision } = config;
+  const choice = { layers, parties, dealer, precision, head };
+  report("planning the layers under SMPC");
+  const smpc = await placementOf(description, model, choice, ranges ?? (await rangesOf(model, choice, report)));
+  return { ...description, smpc };
+}

@@ -75,7 +75,7 @@ export class DrawLog {
   /** A generator's key is the hash of its seed, a zero and its purpose. */
   #noteHash(hash: crypto.Hash): crypto.Hash {
     const parts: (string | Uint8Array)[] = [];
-    const update = hash.update.bind(hash) as (data: string | Uint8Array) => crypto.Hash;
+    const update = hash.update.bind(hash);
     const digest = hash.digest.bind(hash) as () => Buffer;
     return Object.assign(hash, {
       update: (data: string | Uint8Array) => {

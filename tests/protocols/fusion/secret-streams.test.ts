@@ -84,15 +84,14 @@ describe("secret streams of whole sessions", async () => {
     return logs;
   }
 
-  // One after the other: what is noted is the process's.
-  const runs: [name: string, choice: Choice, logs: readonly SessionLog[]][] = [];
-  for (const [name, choice] of CHOICES) runs.push([name, choice, await sessions(choice)]);
-
-  for (const [name, choice, logs] of runs)
+  for (const [name, choice] of CHOICES)
     describe(name, () => {
-      const draws = logs.flatMap((log) => log.draws);
+      // Tests follow one another, and so do the sessions: what is noted is the process's.
+      let made: Promise<SessionLog[]> | null = null;
+      const noted = (): Promise<SessionLog[]> => (made ??= sessions(choice));
 
-      it("no party draws a stream twice, in a session or in the next", () => {
+      it("no party draws a stream twice, in a session or in the next", async () => {
+        const draws = (await noted()).flatMap((log) => log.draws);
         const seen = new Set<string>();
         for (const { party, stream, purpose } of draws) {
           const id = `${party} ${stream}`;
@@ -101,8 +100,8 @@ describe("secret streams of whole sessions", async () => {
         }
       });
 
-      it("every stream is drawn by two parties, as many bytes", () => {
-        for (const { draws: all } of logs)
+      it("every stream is drawn by two parties, as many bytes", async () => {
+        for (const { draws: all } of await noted())
           for (const [, ends] of grouped(all, ({ stream }) => stream)) {
             const [{ purpose, bytes }] = ends;
             assert.equal(
@@ -115,9 +114,9 @@ describe("secret streams of whole sessions", async () => {
           }
       });
 
-      it("every seed is fresh from the system, at one of its two ends, and is theirs in one session", () => {
+      it("every seed is fresh from the system, at one of its two ends, and is theirs in one session", async () => {
         const owners = new Map<string, string>();
-        for (const { draws: all, fresh, session } of logs) {
+        for (const { draws: all, fresh, session } of await noted()) {
           const drawnBy = grouped(fresh, ({ bytes }) => bytes);
           for (const [seed, uses] of grouped(all, (draw) => draw.seed!)) {
             const ends = [...new Set(uses.map(({ party }) => party))].sort();
@@ -134,7 +133,8 @@ describe("secret streams of whole sessions", async () => {
         }
       });
 
-      it("no seed has few different bytes, and no two agree in a stretch of them", () => {
+      it("no seed has few different bytes, and no two agree in a stretch of them", async () => {
+        const draws = (await noted()).flatMap((log) => log.draws);
         const seeds = [...new Set(draws.map(({ seed }) => seed!))];
         const stretches = new Map<string, string>();
         for (const seed of seeds) {
@@ -149,9 +149,9 @@ describe("secret streams of whole sessions", async () => {
         }
       });
 
-      it("there are as many seeds as the parties sent", () => {
+      it("there are as many seeds as the parties sent", async () => {
         const last = `smpc.${choice.parties - 1}`;
-        for (const { draws: all, counters, session } of logs) {
+        for (const { draws: all, counters, session } of await noted()) {
           const sent = (role: Role, isCounted = (_peer: string): boolean => true): number =>
             counters
               .flatMap(({ tensors }) => tensors)

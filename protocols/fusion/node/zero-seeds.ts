@@ -5,7 +5,7 @@
  *   shares of zero (zero-share.ts) and keys of tags (opened-tags.ts).
  * Parties: the SMPC parties, over links of their own. Leaks: nothing (random words). Assumes: private links.
  * Cost: `zeroSeedCost`, once a session; no round of its own: they depend on nothing, as what is dealt.
- * Reference: pairwise seeds of secure aggregation, Bonawitz et al., CCS 2017, section 4. Test: tests/protocols/fusion/smpc-sessions.test.ts
+ * Reference: pairwise seeds of secure aggregation, Bonawitz et al., CCS 2017, section 4. Test: tests/protocols/fusion/secret-streams.test.ts
  */
 import { randomBytes } from "node:crypto";
 import { StreamBook } from "../../../shares/stream-book.ts";

@@ -8,6 +8,8 @@ import type { PartyWire, PublicFactors } from "../plan/gate.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
 import { runParty, type Exchange, type PartySetting } from "./party-run.ts";
 
+type Streams = Pick<StreamBook, "batch">;
+
 /** What a simulated session counted. */
 export interface SimulationCounts {
   /** Bytes of all openings, all parties summed. */
@@ -26,8 +28,8 @@ export class Simulation {
   readonly #insecureMask: PartySetting["insecureMask"];
   /** A party's streams, once as the party draws them and once as the dealer does, and those that it shares with each peer. */
   readonly #books: readonly {
-    readonly party: StreamBook;
-    readonly dealer: StreamBook;
+    readonly party: Streams;
+    readonly dealer: Streams;
     readonly pairs: Map<number, StreamBook>;
   }[];
   readonly #kept: readonly Map<string, PartyWire | ShareWords>[];
@@ -36,13 +38,21 @@ export class Simulation {
   readonly opened: Uint8Array[][] = [];
   #steps = 0;
 
-  /** `insecureMask`: see PartySetting; it alters the masks of all parties. */
-  constructor(parties: number, factors: PublicFactors, insecureMask?: PartySetting["insecureMask"]) {
+  /**
+   * `insecureMask`: see PartySetting; it alters the masks of all parties. `insecureStreams`, in place of a book of streams: only for
+   * tests, which must see that a stream that is used twice is found.
+   */
+  constructor(
+    parties: number,
+    factors: PublicFactors,
+    insecureMask?: PartySetting["insecureMask"],
+    insecureStreams: (seed: Uint8Array) => Streams = (seed) => new StreamBook(seed),
+  ) {
     this.#insecureMask = insecureMask;
     this.#factors = factors;
     this.#books = Array.from({ length: parties }, () => {
       const seed = randomBytes(32);
-      return { party: new StreamBook(seed), dealer: new StreamBook(seed), pairs: new Map() };
+      return { party: insecureStreams(seed), dealer: insecureStreams(seed), pairs: new Map() };
     });
     for (let party = 0; party < parties; party++)
       for (let peer = 0; peer < party; peer++) {

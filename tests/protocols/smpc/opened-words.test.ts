@@ -4,17 +4,17 @@
  *
  * Verdict rule: a chi-square above LIMIT (15 degrees of freedom: one in 10^7 uniform samples) fails; there are about 40 wires and two
  * counts. Positive controls: masks one bit short, masks of zeros in one wire of the plan (a value opened in the clear), must be found.
- * Power: with 1500 words a wire, a class that is 1.4 times as likely as it should be is found nearly always. Limits: joint distributions
- * of several words are not looked at; proofs/secrecy does that exhaustively for the primitives.
+ * Power: with 1500 words a wire, a class that is 1.4 times as likely as it should be is found nearly always. Pairs of words are
+ * looked at in opened-pairs.test.ts, all words together by proofs/secrecy for the primitives, exhaustively.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { sumMasked } from "../../../protocols/smpc/gates/open.ts";
-import type { InstructionOf, Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
 import { DEFAULT_PRECISION, FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
+import { openedWires } from "./opened-wires.ts";
 import { tinyLayer } from "./tiny-plan.ts";
 
 const CLASSES = 16;
@@ -22,30 +22,6 @@ const LIMIT = 65;
 const ENOUGH_WORDS = 1500;
 /** A wire of few words is counted over at most so many runs. */
 const MOST_RUNS = 120;
-
-/** The opened words of every `open` of a plan from one run's payloads, by instruction index. */
-function openedWords(plan: Plan, payloads: readonly Uint8Array[][]): Map<number, Words> {
-  const opened = new Map<number, Words>();
-  const rounds = [
-    ...new Set(plan.instructions.flatMap(({ gate }, i) => (gate === "open" ? [plan.levels[i]] : []))),
-  ].sort((a, b) => a - b);
-  rounds.forEach((level, round) => {
-    let at = 0;
-    plan.instructions.forEach((instruction, index) => {
-      if (instruction.gate !== "open" || plan.levels[index] !== level) return;
-      const { rows, columns, bits } = plan.values[instruction.out] as WireInfo;
-      const length = Math.ceil((rows * columns * bits) / 8);
-      const parts = payloads[round].map((payload) => {
-        const words: Words = new BigUint64Array(rows * columns);
-        ring.unpack(words, payload.subarray(at, at + length), bits, 0);
-        return words;
-      });
-      opened.set(index, sumMasked(parts, bits));
-      at += length;
-    });
-  });
-  return opened;
-}
 
 /** Chi-square of the top and of the low four bits of some words. */
 function chiSquares(words: readonly bigint[], bits: number): number[] {
@@ -71,7 +47,7 @@ async function suspects(
     if (words.size > 0 && [...words.values()].every(({ length }) => length >= ENOUGH_WORDS)) break;
     const simulation = new Simulation(2, layer.factors, insecureMask);
     await simulation.run(plan, { x });
-    for (const [index, opened] of openedWords(plan, simulation.opened)) {
+    for (const [index, opened] of openedWires(plan, simulation.opened)) {
       const list = words.get(index) ?? [];
       if (list.length < ENOUGH_WORDS) list.push(...opened);
       words.set(index, list);

@@ -1,0 +1,220 @@
+/** Changes that destroy secrecy, each with the test that must fail of it. */
+
+/** Text of a file that stands there once, and what takes its place. */
+export interface Edit {
+  readonly file: string;
+  readonly text: string;
+  readonly replacement: string;
+}
+
+export interface Mutation {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  /** `name`: of a test in it, without its suites. */
+  readonly test: { readonly file: string; readonly name: string };
+}
+
+const STREAMS = "tests/protocols/fusion/secret-streams.test.ts";
+const ONE_DRAW = "no party draws a stream twice, in a session or in the next";
+const FRESH = "every seed is fresh from the system, at one of its two ends, and is theirs in one session";
+
+const one = (name: string, file: string, text: string, replacement: string, test: Mutation["test"]): Mutation => ({
+  name,
+  edits: [{ file, text, replacement }],
+  test,
+});
+
+export const MUTATIONS: readonly Mutation[] = [
+  one(
+    "a party's masks of a step are drawn from one stream",
+    "protocols/smpc/plan/dealt-layout.ts",
+    "(instruction: number, name: string): string => `${instruction}/${name}`",
+    "(_instruction: number, name: string): string => name",
+    { file: STREAMS, name: ONE_DRAW },
+  ),
+  {
+    name: "the same, where the book allows it",
+    edits: [
+      {
+        file: "protocols/smpc/plan/dealt-layout.ts",
+        text: "(instruction: number, name: string): string => `${instruction}/${name}`",
+        replacement: "(_instruction: number, name: string): string => name",
+      },
+      {
+        file: "shares/stream-book.ts",
+        text: "if (purposes.has(purpose))",
+        replacement: "if (purposes.has(seed.join()))",
+      },
+    ],
+    test: { file: STREAMS, name: ONE_DRAW },
+  },
+  one(
+    "streams have no batch in their name",
+    "shares/stream-book.ts",
+    "JSON.stringify([name, purpose])",
+    "JSON.stringify([purpose])",
+    { file: STREAMS, name: ONE_DRAW },
+  ),
+  one(
+    "streams are named by the last part of their purpose",
+    "shares/stream-book.ts",
+    "JSON.stringify([name, purpose])",
+    'JSON.stringify([purpose.split("/").at(-1)])',
+    { file: STREAMS, name: ONE_DRAW },
+  ),
+  one("a stream can be drawn twice", "shares/stream-book.ts", "purposes.add(purpose);", "", {
+    file: "tests/shares/stream-book.test.ts",
+    name: "refuses a second draw of a batch, and of a purpose in a batch",
+  }),
+  one("a batch can be drawn twice", "shares/stream-book.ts", "this.#batches.add(name);", "", {
+    file: "tests/shares/stream-book.test.ts",
+    name: "refuses a second draw of a batch, and of a purpose in a batch",
+  }),
+  one(
+    "batches have no step in their name",
+    "protocols/smpc/run/batch-pieces.ts",
+    "`${session}/${segment}/${step}`",
+    "`${session}/${segment}`",
+    { file: STREAMS, name: ONE_DRAW },
+  ),
+  one(
+    "session seeds are zero",
+    "protocols/fusion/session/session-dealer.ts",
+    "() => randomBytes(SEED_BYTES));",
+    "() => new Uint8Array(SEED_BYTES));",
+    { file: STREAMS, name: FRESH },
+  ),
+  one(
+    "all parties have one session seed",
+    "protocols/fusion/session/session-dealer.ts",
+    "() => randomBytes(SEED_BYTES));",
+    "() => new Uint8Array(SEED_BYTES)).fill(randomBytes(SEED_BYTES));",
+    { file: STREAMS, name: ONE_DRAW },
+  ),
+  one(
+    "seeds of input shares are zero",
+    "protocols/smpc/run/share-rows.ts",
+    "const seed = randomBytes(SEED_BYTES);",
+    "const seed = new Uint8Array(SEED_BYTES);",
+    { file: "tests/protocols/smpc/hand-over.test.ts", name: "are split afresh each time" },
+  ),
+  one(
+    "seeds of the masked merge are zero",
+    "protocols/cascade/mask-seeds.ts",
+    "new Uint8Array(randomBytes(SEED_BYTES))",
+    "new Uint8Array(SEED_BYTES)",
+    { file: STREAMS, name: FRESH },
+  ),
+  one(
+    "masks of the merge have no step in their name",
+    "protocols/cascade/mask-seeds.ts",
+    "`merge/${session}/${step}`",
+    "`merge/${session}`",
+    {
+      file: "tests/protocols/cascade/masked-merge.test.ts",
+      name: "has fresh masks in every session, layer and step, for every pair",
+    },
+  ),
+  {
+    name: "words are dealt in the clear",
+    edits: [
+      {
+        file: "protocols/smpc/run/dealer-run.ts",
+        text: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares, bits);",
+        replacement: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares.slice(1), bits);",
+      },
+      {
+        file: "protocols/smpc/run/party-run.ts",
+        text: "    if (this.#setting.party < this.#setting.parties - 1) {",
+        replacement: `    if (this.#setting.party === 0) {
+      const zeros = (count: number) => ({ bytes: new Uint8Array(Math.ceil((count * bits) / 8) + 8), bitOffset: 0 });
+      return { next: (out) => void out.fill(0n), nextPacked: zeros };
+    }
+    if (this.#setting.party < this.#setting.parties - 1) {`,
+      },
+    ],
+    test: {
+      file: "tests/protocols/smpc/dealt-words.test.ts",
+      name: "gpt2: the words that the last party is dealt are uniform",
+    },
+  },
+  {
+    name: "masks are four bits short, at party and dealer",
+    edits: [
+      {
+        file: "protocols/smpc/run/party-run.ts",
+        text: "streams.stream(streamName(index, MASK)).fillWords(mask, bits);",
+        replacement: "streams.stream(streamName(index, MASK)).fillWords(mask, bits - 4);",
+      },
+      {
+        file: "protocols/smpc/run/dealer-run.ts",
+        text: "streams.stream(streamName(index, MASK)).fillWords(share, bits);",
+        replacement: "streams.stream(streamName(index, MASK)).fillWords(share, bits - 4);",
+      },
+    ],
+    test: {
+      file: "tests/protocols/smpc/opened-words.test.ts",
+      name: "gpt2: every opened wire is uniform, whatever the prompt is",
+    },
+  },
+  {
+    name: "the first word of every mask of a step is the same",
+    edits: [
+      {
+        file: "protocols/smpc/run/party-run.ts",
+        text: "      this.#setting.insecureMask?.(mask, bits);",
+        replacement: "      mask[0] = 5n; // at every party",
+      },
+      {
+        file: "protocols/smpc/run/dealer-run.ts",
+        text: "      ring.add(sum, sum, share);",
+        replacement: "      share[0] = 5n;\n      ring.add(sum, sum, share);",
+      },
+    ],
+    test: {
+      file: "tests/protocols/smpc/opened-pairs.test.ts",
+      name: "gpt2: pairs of opened words have uniform differences and sums",
+    },
+  },
+  one(
+    "output shares leave as they are",
+    "protocols/smpc/run/party-run.ts",
+    "addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));",
+    "ring.reduce(words, words, bits);",
+    {
+      file: "tests/protocols/smpc/zero-share.test.ts",
+      name: "keeps a receiver with the dealer from the inputs, n = 2",
+    },
+  ),
+  one(
+    "seeds between parties are zero",
+    "protocols/fusion/node/zero-seeds.ts",
+    "new Uint8Array(randomBytes(SEED_BYTES))",
+    "new Uint8Array(SEED_BYTES)",
+    { file: STREAMS, name: FRESH },
+  ),
+  one("tags don't depend on the words", "protocols/smpc/run/opened-tags.ts", ".update(payload)", "", {
+    file: "tests/protocols/smpc/opened-tags.test.ts",
+    name: "differ between a party that saw one other bit anywhere and all others",
+  }),
+  one(
+    "tags have no key",
+    "protocols/smpc/run/opened-tags.ts",
+    'createHmac("sha256", bytes)',
+    'createHmac("sha256", bytes.subarray(0, 0))',
+    {
+      file: "tests/protocols/smpc/opened-tags.test.ts",
+      name: "tell a receiver nothing of the words: other pairs and other batches have other tags of the same",
+    },
+  ),
+  one(
+    "receivers don't compare tags",
+    "protocols/cascade/hand-over-rows.ts",
+    "if (differing.length === 0) return;",
+    "if (differing.length >= 0) return;",
+    {
+      file: "tests/protocols/fusion/unequal-openings.test.ts",
+      name: "are found by the CompNode that takes the rows",
+    },
+  ),
+];

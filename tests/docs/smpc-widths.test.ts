@@ -19,7 +19,15 @@ it("docs/smpc.md has the widths of a BERT-base layer", async () => {
     ["fine", 3],
   ] as const) {
     const { instructions, values } = lowerLayers({
-      ...{ spec, program, statistics, ranges: rangeOf, from: 0, to: 1, head: false, rows: ROWS, past: 0 },
+      spec,
+      program,
+      statistics,
+      ranges: rangeOf,
+      from: 0,
+      to: 1,
+      head: false,
+      rows: ROWS,
+      past: 0,
       sequenceLimit: ROWS,
       precision: PRECISIONS[precision],
     });

@@ -119,7 +119,7 @@ export function missingPaths(sources: Sources): string[] {
 /** Words like a name of the code that aren't one, and names of the platform that no code here uses. */
 const NO_NAMES = new Set(["arXiv", "ePrint", "withResolvers"]);
 
-/** Names in the code's spelling (fromThis) that comments, or pages between backquotes, give and that no code, key or flag has. */
+/** Names in the spelling of code (small letters first, then a capital) that comments, or pages between backquotes, give and that no code, key or flag has. */
 export function missingNames(sources: Sources): string[] {
   const names = new Set<string>(NO_NAMES);
   for (const [file, text] of sources) {

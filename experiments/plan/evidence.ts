@@ -1,5 +1,6 @@
 /** What is known of how a candidate stands up to attacks: the lab's records, and one finding that is stated and has no record. */
 import path from "node:path";
+import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
 import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
 import { committedRecords } from "../attacks/report/committed-records.ts";
@@ -28,7 +29,7 @@ export const JOINT_DECODING =
 /** Of all layers under SMPC. */
 const NO_CLEAR_ROW =
   "no node holds a clear row: SMPC parties see shares and words under uniform masks (docs/security.md)";
-const TOLD_IDS = "broken without an attack: comp.0 is told the ids of all positions";
+const TOLD_IDS = `broken without an attack: ${compName(0)} is told the ids of all positions`;
 export const NO_RECORD = "no record of this setting: unknown, not safe";
 
 /** A cell of the lab, with what it says. */
@@ -91,12 +92,12 @@ export class RecordedEvidence {
       return false;
     const recorded = chosenLayers(config.smpcLayers ?? "none", this.#layers);
     // What SMPC parties see is all there is only where no layer is in Cascade.
-    const ofSmpc = cell.coalition.every((party) => party.startsWith("smpc."));
+    const ofSmpc = cell.coalition.every((party) => partyKind(party) === "smpc");
     if (cascade === null) return ofSmpc && smpc !== null && smpc.parties === config.parties;
     if (ofSmpc) return false;
     const { alpha, c, m, merge } = cascade;
     // A single CompNode has every row, however they are clustered, cut for AttnNodes and merged.
-    const isOne = alpha === 1 && config.alpha === 1 && cell.coalition.join() === "comp.0";
+    const isOne = alpha === 1 && config.alpha === 1 && cell.coalition.join() === compName(0);
     const isSame = alpha === config.alpha && c === config.c && m === config.m && merge === config.merge;
     if (!isOne && !isSame) return false;
     const clear = cascadeLayers(candidate, this.#layers);

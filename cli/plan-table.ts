@@ -1,3 +1,4 @@
+import { JOINT_DECODING } from "../experiments/plan/evidence.ts";
 import { partyKind } from "../protocols/cascade/party-name.ts";
 import type { PlannedPoint, PlanRecord } from "../experiments/plan/plan-record.ts";
 import { textTable } from "./text-table.ts";
@@ -18,28 +19,32 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
     `seconds: ${record.time}`,
     ...record.leftOut.map(({ placement, reason }) => `left out: ${placement} under SMPC: ${reason}`),
     `${record.candidates} candidates, ${record.feasible} within the limits, ${front.length} on the front`,
+    `every point with a layer in Cascade: ${JOINT_DECODING}`,
+    ...(record.whyClearRows === null ? [] : [record.whyClearRows]),
     "",
     "steps: from the cheapest point, each the cheapest that shows strictly less than the one before, and what it costs more",
     ...textTable(
-      [...HEAD, "+ s", "+ online MB", "+ dealt MB", "+ rounds"],
+      [...HEAD, "+ s", "+ online MB", "+ dealt MB", "+ rounds", RECORDS],
       steps.map(({ point, moreSeconds, moreOnlineBytes, moreDealtBytes, moreRounds }) => [
         ...cells(front[point - 1]),
         moreSeconds.toFixed(3),
         megabytes(moreOnlineBytes),
         megabytes(moreDealtBytes),
         String(moreRounds),
+        worst(front[point - 1]),
       ]),
     ),
     "",
     ...(all || front.length <= FEW
-      ? ["the front", ...textTable(HEAD, front.map(cells))]
+      ? ["the front", ...textTable([...HEAD, RECORDS], front.map(withRecords))]
       : [
           `the front has ${front.length} points (--all prints them, --json too); the cheapest for each choice of layers under SMPC`,
-          ...textTable(HEAD, cheapestByPlacement(front).map(cells)),
+          ...textTable([...HEAD, RECORDS], cheapestByPlacement(front).map(withRecords)),
         ]),
     "",
     `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}; who will have seen what, at which layers`,
     ...textTable(["nodes", "as what (layers)"], rolesOf(chosen.parties)),
+    ...front[chosen.point - 1].evidence.says.map((line) => `  ${line}`),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -59,6 +64,10 @@ const HEAD = [
   "gap comp/attn",
   "cluster comp/attn",
 ];
+
+const RECORDS = "records";
+const worst = ({ evidence }: PlannedPoint): string => evidence.says[0];
+const withRecords = (point: PlannedPoint): string[] => [...cells(point), worst(point)];
 
 function cells(point: PlannedPoint): string[] {
   const { cascade, smpc, rowsSeen, compNodes, attnNodes } = point;

@@ -1,10 +1,8 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { committedRecords } from "../experiments/attacks/report/committed-records.ts";
 import { readRecords } from "../experiments/attacks/report/read-records.ts";
-
-const RECORDS = fileURLToPath(new URL("../experiments/attacks/records", import.meta.url));
 
 /** `weir report`: tables and plots of the attack lab's records. */
 export function addReport(program: Command): void {
@@ -23,9 +21,4 @@ export function addReport(program: Command): void {
         `${out}: ${records.cells.length} cells and ${records.studies.length} rows of studies from ${files.length} files\n`,
       );
     });
-}
-
-async function committedRecords(): Promise<string[]> {
-  const names = (await readdir(RECORDS)).filter((name) => name.endsWith(".ndjson")).sort();
-  return names.map((name) => path.join(RECORDS, name));
 }

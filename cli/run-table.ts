@@ -32,14 +32,14 @@ export function runTable(record: RunRecord): string {
         maxCluster,
       ]),
     ),
-    ...(Object.values(record.parties).some(({ kinds }) => kinds.summed !== undefined) ? [WARNING] : []),
+    ...(Object.values(record.parties).some(({ kinds }) => kinds.row !== undefined) ? [WARNING] : []),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-/** Measured by rank matching (experiments/FINDINGS.md). */
+/** Measured on plain partial results at any gap, and on own rows under masked merges: experiments/FINDINGS.md, sections 4 and 11. */
 const WARNING =
-  "warning: sums over single shards tell a CompNode the tokens in them, at any gap and layer; --merge masked with many shards does not (docs/security.md)";
+  "warning: a CompNode with clear rows of any layer can read every token before its last row, merged under masks or not; --smpc-layers all leaves no clear row (docs/security.md)";
 
 /** The layers under SMPC: what they cost, and which rows went wrong. */
 function smpcLines({ smpc }: RunRecord): string[] {

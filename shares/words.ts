@@ -1,7 +1,7 @@
 /**
  * Ring words: elements of Z_{2^K}, K <= 64, kept in 64-bit words.
  *
- * A word stands for its residue mod 2^K; bits above K are garbage that only `shiftRight`, `reduce` and `packWords` clear, so sums and
+ * A word stands for its residue mod 2^K; bits above K are garbage that only `shiftRight`, `reduce` and `pack` clear, so sums and
  * products need no masking. What a word *means* to who holds it is its brand: the four kinds must not be mixed.
  */
 export type Words = BigUint64Array;

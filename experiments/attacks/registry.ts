@@ -30,10 +30,12 @@ const ATTACKS: readonly Attack<unknown>[] = [
   vocabMatch,
 ];
 
+/** The names of all attacks. */
+export const attackNames = (): string[] => ATTACKS.map(({ name }) => name);
+
 /** The attack of that name. Throws Error naming those that there are. */
 export function attackNamed(name: string): Attack<unknown> {
   const found = ATTACKS.find((attack) => attack.name === name);
-  if (found === undefined)
-    throw new Error(`attack: expected one of ${ATTACKS.map((attack) => attack.name).join(", ")}, got ${name}`);
+  if (found === undefined) throw new Error(`attack: expected one of ${attackNames().join(", ")}, got ${name}`);
   return found;
 }

@@ -67,15 +67,19 @@ export const feasible = (candidates: readonly Evaluated[], constraints: readonly
   candidates.filter((one) => constraints.every((constraint) => keeps(constraint, one)));
 
 /** Why nothing is feasible: each limit that alone stands in the way, with the nearest value that leaves something. */
-export function whyInfeasible(candidates: readonly Evaluated[], constraints: readonly Constraint[]): string {
+export const whyInfeasible = (candidates: readonly Evaluated[], constraints: readonly Constraint[]): string =>
+  `plan: expected something feasible, got nothing${whatBinds(candidates, constraints)}`;
+
+/** Which limits keep all of some candidates out, as the end of a sentence: ": --max-mb 2 binds, 4 MB is the nearest feasible". */
+export function whatBinds(candidates: readonly Evaluated[], constraints: readonly Constraint[]): string {
   const reasons = constraints.flatMap((constraint) => {
     const others = constraints.filter((other) => other !== constraint);
     const left = feasible(candidates, others);
     return left.length === 0 ? [] : [nearest(constraint, left)];
   });
-  if (reasons.length > 0) return `plan: expected something feasible, got nothing: ${reasons.join("; or ")}`;
+  if (reasons.length > 0) return `: ${reasons.join("; or ")}`;
   const alone = constraints.map((constraint) => nearest(constraint, candidates));
-  return `plan: expected something feasible, got nothing, whichever limit is dropped; each alone: ${alone.join("; ")}`;
+  return `, whichever limit is dropped; each alone: ${alone.join("; ")}`;
 }
 
 function nearest({ flag, limit, bound, unit, measure }: Constraint, left: readonly Evaluated[]): string {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { runConfig } from "../../protocols/fusion/config/run-config.ts";
 import { runRecord } from "../../protocols/fusion/record/run-record.ts";
+import { STANDINGS } from "./evidence.ts";
 
 const bytes = z.int().min(0);
 const count = z.int().min(0);
@@ -41,6 +42,14 @@ export const plannedPoint = z.strictObject({
   compNodes: nodes,
   attnNodes: nodes,
   colluders: count.nullable().describe("SMPC parties that must collude; null: there are none"),
+  evidence: z
+    .strictObject({
+      standing: z.enum(STANDINGS).describe("no clear row: all layers are under SMPC; the others: a CompNode reads on"),
+      says: z
+        .array(z.string())
+        .describe("what records of this setting and model say, the worst first, and what is known of any"),
+    })
+    .describe("what is known of attacks on it; unknown is not safe"),
 });
 
 export type PlannedPoint = z.infer<typeof plannedPoint>;
@@ -72,8 +81,12 @@ export const planRecord = z.strictObject({
     .describe(
       "from the cheapest point, each the cheapest that shows strictly less than the one before; more than that one",
     ),
+  whyClearRows: z
+    .string()
+    .nullable()
+    .describe("why no point has all layers under SMPC, without which nodes hold clear rows; null: one has"),
   chosen: z.strictObject({
-    point: z.int(),
+    point: z.int().describe("as asked; else of the points against which least is known the one of least seconds"),
     config: z.record(z.string(), z.unknown()).nullable().describe("for weir run; null for an encoder"),
     parties: runRecord.shape.parties.describe("the ledger ahead of the run"),
   }),

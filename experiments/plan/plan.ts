@@ -8,9 +8,10 @@ import { scheduleOf } from "../../protocols/fusion/session/session-description.t
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SyntheticShape } from "../bench/synthetic-layer.ts";
 import { configOf, machinesOf, type Candidate } from "./candidate.ts";
-import { constraintsOf, feasible, whyInfeasible, type Limits } from "./constraints.ts";
+import { constraintsOf, feasible, whatBinds, whyInfeasible, type Constraint, type Limits } from "./constraints.ts";
 import { candidatesOf } from "./enumerate.ts";
 import { Evaluator, type Evaluated } from "./evaluate.ts";
+import { RecordedEvidence, STANDINGS } from "./evidence.ts";
 import { ladder, paretoFront } from "./front.ts";
 import { COSTS, EXPOSURES } from "./objectives.ts";
 import type { PlannedPoint, PlanRecord } from "./plan-record.ts";
@@ -30,7 +31,7 @@ export interface PlanRequest extends Link, Limits {
   readonly precision: PrecisionName;
   /** How partial results become a row in Cascade. */
   readonly merge: RunConfig["merge"];
-  /** The point of the front that is chosen, from 1; absent: the one of least estimated seconds. */
+  /** The point of the front that is chosen, from 1; absent: of those against which least is known the one of least estimated seconds. */
   readonly point?: number;
 }
 
@@ -41,18 +42,18 @@ const PARTIES = [2, 3, 4];
 export async function plan(request: PlanRequest, report: (doing: string) => void): Promise<PlanRecord> {
   report("opening the model");
   const { promptLength, shape } = request;
-  if (shape !== undefined) return planOf(await shapeToPlan(shape, promptLength), request, report);
+  if (shape !== undefined) return await planOf(await shapeToPlan(shape, promptLength), request, report);
   const model = await openModel(request.model ?? DEFAULT_MODEL);
   try {
     // As a run will: refuses a model whose values have no bound.
     if (request.merge === "masked") await mergeScalesOf(model);
-    return planOf(await modelToPlan(model, report), request, report);
+    return await planOf(await modelToPlan(model, report), request, report);
   } finally {
     await model.close();
   }
 }
 
-function planOf(model: PlannedModel, request: PlanRequest, report: (doing: string) => void): PlanRecord {
+async function planOf(model: PlannedModel, request: PlanRequest, report: (doing: string) => void): Promise<PlanRecord> {
   const { promptLength, precision, merge } = request;
   const { spec, name, fingerprint } = model;
   const newTokens = model.isDecoder ? request.newTokens : 0;
@@ -79,7 +80,9 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
     throw new Error(whyInfeasible([...evaluated, ...beyond], constraints));
   }
   const front = paretoFront(kept, [...COSTS, ...EXPOSURES], ({ seconds }) => seconds);
-  const point = request.point ?? 1;
+  const recorded = await RecordedEvidence.of(name, spec.layers);
+  const points = front.map((one, at) => pointOf(one, at, recorded));
+  const point = request.point ?? leastKnownAgainst(points);
   if (point > front.length) throw new Error(`point: expected at most ${front.length} (the front), got ${point}`);
   const { candidate } = front[point - 1];
   // Absolute, so that the config runs from any folder.
@@ -94,8 +97,9 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
     candidates: evaluated.length,
     feasible: kept.length,
     leftOut: [...evaluator.leftOut].map(([placement, reason]) => ({ placement, reason })),
-    front: front.map(pointOf),
+    front: points,
     steps: stepsOf(front),
+    whyClearRows: whyClearRows(evaluated, kept, constraints, evaluator),
     chosen: {
       point,
       config: model.isDecoder ? { ...configOf(candidate, { model: modelPath, newTokens, precision }) } : null,
@@ -104,8 +108,33 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
   };
 }
 
-function pointOf({ candidate, machines, cost, seconds, exposure }: Evaluated, at: number): PlannedPoint {
+/** The point, from 1, of the least standing (STANDINGS), of equal ones the first: points are by seconds. */
+function leastKnownAgainst(points: readonly PlannedPoint[]): number {
+  const rank = ({ evidence }: PlannedPoint): number => STANDINGS.indexOf(evidence.standing);
+  return points.reduce((best, one) => (rank(one) < rank(best) ? one : best)).point;
+}
+
+/** Why nothing that keeps to the limits has all layers under SMPC, which alone leaves no clear row; null where something has. */
+function whyClearRows(
+  evaluated: readonly Evaluated[],
+  kept: readonly Evaluated[],
+  constraints: readonly Constraint[],
+  { leftOut }: Evaluator,
+): string | null {
+  const isClear = ({ candidate }: Evaluated): boolean => candidate.cascade === null;
+  if (kept.some(isClear)) return null;
+  const left = leftOut.get("all");
+  if (left !== undefined) return `all layers under SMPC fit into no 64-bit ring: ${left}`;
+  return `nothing within the limits has all layers under SMPC${whatBinds(evaluated.filter(isClear), constraints)}`;
+}
+
+function pointOf(
+  { candidate, machines, cost, seconds, exposure }: Evaluated,
+  at: number,
+  recorded: RecordedEvidence,
+): PlannedPoint {
   const { cascade, smpc } = candidate;
+  const { standing, says } = recorded.about(candidate);
   return {
     point: at + 1,
     cascade: cascade === null ? null : { ...cascade },
@@ -114,6 +143,7 @@ function pointOf({ candidate, machines, cost, seconds, exposure }: Evaluated, at
     ...cost,
     seconds,
     ...exposure,
+    evidence: { standing, says: [...says] },
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The exposure ledger ahead of a run: the schedule is public, so what every party will receive and compute is known before any does.
- * A real ledger is fed with what the parties' code (comp-node.ts, attn-node.ts, smpc-party.ts) will give it.
+ * A real ledger is fed with what the parties' code (protocols/cascade/comp-node.ts, attn-node.ts, protocols/fusion/node/smpc-party.ts) will give it.
  */
 import type { ComputedKind } from "../../protocols/cascade/session.ts";
 import { NO_LAYER } from "../../protocols/cascade/session.ts";

@@ -26,7 +26,7 @@ export interface ExternalRange {
 /** ONNX opset 21 (ONNX 1.16), ir_version 10: what the standard operators below come from. */
 const OPSET = 21;
 const IR_VERSION = 10n;
-/** Operators of ONNX Runtime itself (docs/ContribOperators.md). */
+/** Operators of ONNX Runtime itself (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
 export const MICROSOFT = "com.microsoft";
 
 /** Collects nodes and serialises them as an ONNX model. Values are names. */

@@ -5,7 +5,8 @@
  *   With a masked merge it agrees with the other AttnNodes (j, ·) on scales first, and sends masked words (masked-merge.ts).
  * Parties: this node, CompNodes, AttnNodes (j, ·). Leaks: q rows of S_j, k and v rows of S_k, at every layer; with a masked merge, the
  *   other shards' log-sum-exp for its query rows. It needs no weights and gets no ids.
- * Assumes: semi-honest. Cost: attention-pass.ts. Reference: arXiv 2507.05228. Test: tests/protocols/cascade/equivalence.test.ts
+ * Assumes: semi-honest. Cost: attention-pass.ts. Error bound: attention-pass.ts, masked-merge.ts. Reference: arXiv 2507.05228.
+ * Test: tests/protocols/cascade/equivalence.test.ts
  */
 import type { StageEngine } from "../../layers/stage-engine.ts";
 import type { Endpoint } from "../wire/endpoint.ts";

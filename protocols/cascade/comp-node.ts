@@ -7,7 +7,7 @@
  * Parties: client, this node, all AttnNodes, the SMPC parties. Leaks: its own rows at every Cascade layer, the partial results of its
  *   rows, and its own token ids where layer 0 is not under SMPC.
  * Assumes: semi-honest. Cost: the passes' (pre-pass.ts, attention-pass.ts, post-pass.ts) plus the input and output messages (edges.ts).
- * Reference: arXiv 2507.05228. Test: tests/protocols/cascade/equivalence.test.ts
+ * Error bound: the passes'. Reference: arXiv 2507.05228. Test: tests/protocols/cascade/equivalence.test.ts
  */
 import { forwardPass, type Attend } from "../../layers/forward-pass.ts";
 import { sampleToken } from "../../layers/sampling.ts";

@@ -4,7 +4,8 @@
  * Functionality: the client sends each CompNode the ids of its own new rows; the owner of a step's last position returns that row after
  *   the last layer (or the token, where the LM head is there); with output "all" every CompNode returns all its rows.
  * Parties: client, CompNodes. Leaks: to each CompNode the ids of its own positions and of no others.
- * Assumes: semi-honest. Cost: `inputCost`, `outputCost`. Reference: arXiv 2507.05228. Test: tests/protocols/cascade/cost.test.ts
+ * Assumes: semi-honest. Cost: `inputCost`, `outputCost`. Error bound: none, but for a float16 wire's
+ *   rounding of rows. Reference: arXiv 2507.05228. Test: tests/protocols/cascade/cost.test.ts
  */
 import type { CostExpressions } from "../cost.ts";
 

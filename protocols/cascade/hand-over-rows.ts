@@ -1,3 +1,11 @@
+/**
+ * Rows after layers under SMPC, at who gets them.
+ *
+ * Functionality: a CompNode (or the client) adds up the shares of its own rows that the SMPC parties send it (protocols/smpc/run/hand-over.ts).
+ * Parties: the SMPC parties (their shares of these rows), the receiver (its rows). Leaks: to the receiver its own rows and check words.
+ * Assumes: semi-honest. Cost: `handOverCost`. Error bound: none (decoding is exact).
+ * Reference: smpc.md, "Hand-over to Cascade". Test: tests/protocols/fusion/smpc-sessions.test.ts
+ */
 import { allocate, type Tensor, type Word } from "../../layers/tensor.ts";
 import { handOverBytes, joinRows, type JoinedRows } from "../smpc/run/hand-over.ts";
 import { differingPairs, tagsBytes } from "../smpc/run/opened-tags.ts";

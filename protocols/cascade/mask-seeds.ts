@@ -8,7 +8,7 @@
  * Leaks: nothing (random words). A CompNode with t of the b AttnNodes learns the sum over the other b - t, for any t: every pair shares
  *   a seed (with seeds between neighbours alone, the colluders would cut the circle into arcs and learn the sum over each).
  * Assumes: AES-128-CTR is a pseudorandom generator; private links.
- * Cost: `maskSeedCost`, once a session; no round of its own, a seed goes with the first scale.
+ * Cost: `maskSeedCost`, once a session; no round of its own, a seed goes with the first scale. Error bound: none (masks cancel exactly).
  * Reference: pairwise masks of secure aggregation, Bonawitz et al., CCS 2017, section 4. Proof: none (the sum telescopes).
  * Test: tests/protocols/cascade/masked-merge.test.ts
  */

@@ -15,7 +15,7 @@ const count = z.int().min(1).max(4096);
 
 /** The named constructors, as JSON. */
 const plainRule = z.discriminatedUnion("rule", [
-  /** (c, delta)-sharding with delta = c · parts: clusters of c consecutive tokens go to the parts in turn (seed, section on sharding). */
+  /** (c, delta)-sharding with delta = c · parts: clusters of c consecutive tokens go to the parts in turn (arXiv 2507.05228). */
   z.strictObject({ rule: z.literal("clusters"), parts: count, c: count }),
   /** One token each in turn: clusters with c = 1. */
   z.strictObject({ rule: z.literal("round-robin"), parts: count }),
@@ -39,6 +39,11 @@ const pairsFirstRule = z.strictObject({
 
 export const shardingRule = z.discriminatedUnion("rule", [plainRule, splitRule, pairsFirstRule]);
 export type ShardingRule = z.infer<typeof shardingRule>;
+
+/** The names of all rules, those that others may be made of first. */
+export const SHARDING_RULES: readonly ShardingRule["rule"][] = [...plainRule.options, splitRule, pairsFirstRule].map(
+  ({ shape }) => shape.rule.value,
+);
 
 /** The sharding that a rule describes. Throws RangeError where an explicit list names a part that does not exist. */
 export function shardingFrom(rule: ShardingRule): Sharding {

@@ -1,4 +1,4 @@
-// AssemblyScript. Kernels over 64-bit words at byte addresses, `count` words each; `out` may be an operand. Meaning: ring-reference.ts.
+// AssemblyScript. Kernels over 64-bit words at byte addresses, `count` words each; `out` may be an operand. Meaning: shares/ring-reference.ts.
 
 /** out = a + b */
 export function add(out: usize, a: usize, b: usize, count: i32): void {

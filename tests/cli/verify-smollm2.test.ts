@@ -6,7 +6,7 @@ import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { SMOLLM2_FOLDER, SMOLLM2_MISSING } from "../layers/smollm2-folder.ts";
 import { weir } from "./weir-command.ts";
 
-/** As in onnx-smollm2.test.ts. */
+/** As in tests/layers/onnx-smollm2.test.ts. */
 const LOGIT_TOLERANCE = 5e-3;
 
 it("weir verify accepts SmolLM2-135M, unsharded and with alpha = beta = 8", { skip: SMOLLM2_MISSING }, async (t) => {

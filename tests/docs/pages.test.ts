@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { proofRecord } from "../../cli/prove-record.ts";
+import { attackNames } from "../../experiments/attacks/registry.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
 import { smpcBenchRecord } from "../../experiments/bench/smpc/record.ts";
 import { planRecord } from "../../experiments/plan/plan-record.ts";
@@ -11,6 +12,7 @@ import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
 import { architectureOf, ARCHITECTURES } from "../../layers/architectures/registry.ts";
 import { BLOCK_FORMATS } from "../../layers/weights/ggml-blocks.ts";
+import { shardingFrom, shardingRule, SHARDING_RULES } from "../../protocols/cascade/sharding.ts";
 import { runRecord } from "../../protocols/fusion/record/run-record.ts";
 import { MODELS_FOLDER } from "../layers/golden-models.ts";
 import { recordFields } from "./record-fields.ts";
@@ -69,6 +71,38 @@ describe("docs/models.md", () => {
     });
 
   it("has examples of refused keys", () => assert.ok(refused.length >= 10));
+});
+
+describe("docs/protocol.md", () => {
+  it("lists the sharding rules, with an example of each", () => {
+    const rows = rowsOf("protocol.md", "Shardings").slice(1);
+    assert.deepEqual(rows.map(([name]) => uncode(name)).sort(), [...SHARDING_RULES].sort());
+    for (const [name, , example] of rows) {
+      const rule = shardingRule.parse(JSON.parse(uncode(example)));
+      assert.equal(rule.rule, uncode(name));
+      const sharding = shardingFrom(rule);
+      for (let t = 0; t < 100; t++)
+        assert.ok(sharding.owner(t) >= 0 && sharding.owner(t) < sharding.parts, `${name} ${t}`);
+    }
+  });
+});
+
+describe("docs/attacks.md", () => {
+  it("lists the attacks", () => {
+    const rows = rowsOf("attacks.md", "Attacks").slice(1);
+    assert.deepEqual(rows.map(([name]) => name).sort(), attackNames().sort());
+  });
+
+  it("lists the configs, with their questions", () => {
+    const rows = rowsOf("attacks.md", "Configs").slice(1);
+    const folder = path.join(CHECKOUT, "experiments/attacks/configs");
+    const configs = readdirSync(folder).filter((name) => name !== "smoke.json");
+    assert.deepEqual(rows.map(([name]) => `${name}.json`).sort(), configs.sort());
+    for (const [name, question] of rows) {
+      const config = JSON.parse(readFileSync(path.join(folder, `${name}.json`), "utf8")) as { question: string };
+      assert.equal(question, config.question, name);
+    }
+  });
 });
 
 describe("docs/json.md", () => {
@@ -138,4 +172,22 @@ describe("docs/README.md", () => {
     const pages = readdirSync(DOCS).filter((name) => name.endsWith(".md") && name !== "README.md");
     assert.deepEqual(named.sort(), pages.sort());
   });
+});
+
+describe("docs/decisions", () => {
+  const folder = path.join(DOCS, "decisions");
+  const pages = readdirSync(folder).filter((name) => name !== "README.md");
+
+  it("lists every decision", () => {
+    const index = readFileSync(path.join(folder, "README.md"), "utf8");
+    assert.deepEqual([...index.matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, name]) => name).sort(), pages.sort());
+  });
+
+  for (const page of pages)
+    it(`${page} has context, decision and consequence`, () => {
+      const headings = [...readFileSync(path.join(folder, page), "utf8").matchAll(/^## (.+)$/gm)].map(
+        ([, title]) => title,
+      );
+      assert.deepEqual(headings, ["Context", "Decision", "Consequence"]);
+    });
 });

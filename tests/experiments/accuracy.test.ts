@@ -57,7 +57,7 @@ describe("differences of distributions", () => {
   });
 });
 
-/** Hidden states of all golden models lie within this with all layers under SMPC; issue 5, section 5. */
+/** Hidden states of all golden models lie within this with all layers under SMPC; docs/figures.md, "Accuracy of the hybrid". */
 const GOLDEN_BOUND = 2e-2;
 
 describe("golden models with layers under SMPC", () => {

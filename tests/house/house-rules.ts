@@ -1,8 +1,6 @@
 /** The rules of the house as functions from source files to faults, so that a test can show each of them a violation. */
 import path from "node:path";
-
-/** Path relative to the checkout, with forward slashes -> text. */
-export type Sources = ReadonlyMap<string, string>;
+import type { Sources } from "./sources.ts";
 
 /** Rooms in the order in which they may look at one another: each at itself and at those before it. */
 const ROOMS = ["shares", "layers", "protocols", "experiments", "cli"] as const;
@@ -40,7 +38,7 @@ function mayImport(from: readonly string[], to: readonly string[]): boolean {
   if (a < 0 || b < 0) return false;
   if (a !== b) return b < a;
   if (from[0] !== "protocols") return true;
-  // A file beside the folders (cost.ts) is below them all; a folder that is not in the table may look at nothing, nor be looked at.
+  // A file beside the folders (protocols/cost.ts) is below them all; a folder that is not in the table may look at nothing, nor be looked at.
   const isFile = (path: readonly string[]): boolean => path.length === 2;
   if (isFile(to)) return true;
   return !isFile(from) && (from[1] === to[1] ? from[1] in PROTOCOLS : (PROTOCOLS[from[1]] ?? []).includes(to[1]));
@@ -70,16 +68,52 @@ export function emptyNames(sources: Sources): string[] {
   );
 }
 
-const HEADER = ["Functionality", "Parties", "Leaks", "Assumes", "Cost", "Reference", "Test"] as const;
+const HEADER = ["Functionality", "Parties", "Leaks", "Assumes", "Cost", "Error bound", "Reference", "Test"] as const;
 
-/** Protocol files whose opening comment lacks a part; files of `rounding` state an error bound as well. */
-export function missingHeaders(sources: Sources, files: readonly string[], rounding: ReadonlySet<string>): string[] {
-  return files.flatMap((file) => {
-    const header = /^\/\*\*[\s\S]*?\*\//.exec(sources.get(file) ?? "")?.[0] ?? "";
-    const wanted = rounding.has(file) ? [...HEADER, "Error bound"] : HEADER;
-    const missing = wanted.filter((part) => !new RegExp(`\\b${part}: *\\S`).test(header));
+/** Names of files of the rooms where parties talk that say: a step of a protocol, or one party's part in it. */
+const STEP =
+  /^protocols\/(?:cascade|smpc\/run)\/(?:[\w-]*-)?(?:pass|node|party|dealer|merge|exchange|(?:party|dealer)-run)\.ts$/;
+const GATE = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
+/** Calls that move a tensor between parties or draw what is secret, and the declared cost of a step. */
+const TALKS = /endpoint\.(?:send|receive)\(|\.stream\(|^export const \w+Cost\b/m;
+
+/**
+ * The files that are a step of a protocol: gates, what its place and name say is one, and what sends or receives tensors, draws
+ * secret words or declares a cost, wherever it lies above the wire. There is no list: a new file is among them.
+ */
+export function protocolSteps(sources: Sources): string[] {
+  return [...code(sources)].flatMap(([file, text]) => {
+    const isAbove = file.startsWith("protocols/") && !file.startsWith("protocols/wire/") && file.split("/").length > 2;
+    return isAbove && (STEP.test(file) || GATE.test(file) || TALKS.test(text)) ? [file] : [];
+  });
+}
+
+/** Steps of protocols whose opening comment lacks a part. */
+export function missingHeaders(sources: Sources): string[] {
+  return protocolSteps(sources).flatMap((file) => {
+    const header = /^\/\*\*[\s\S]*?\*\//.exec(sources.get(file)!)?.[0] ?? "";
+    const missing = HEADER.filter((part) => !new RegExp(`\\b${part}: *\\S`).test(header));
     return missing.length === 0 ? [] : [`${file}: expected ${missing.join(", ")} in its opening comment`];
   });
+}
+
+/** Kinds of which each is a file of a folder and a line of its registry: what such a file exports. */
+const REGISTRIES = [
+  { folder: "layers/architectures", registry: "layers/architectures/registry.ts", type: "Architecture\\b" },
+  { folder: "experiments/attacks/methods", registry: "experiments/attacks/registry.ts", type: "Attack<" },
+  { folder: "protocols/smpc/gates", registry: "protocols/smpc/gates/registry.ts", type: "Gate<" },
+] as const;
+
+/** Files of such a folder that export one of its kind which the registry doesn't import: nobody would run it. */
+export function unregistered(sources: Sources): string[] {
+  return REGISTRIES.flatMap(({ folder, registry, type }) =>
+    [...code(sources)].flatMap(([file, text]) => {
+      const name = new RegExp(`^export (?:const|function) (\\w+)(?:\\([^)]*\\))?: ${type}`, "m").exec(text)?.[1];
+      if (path.posix.dirname(file) !== folder || file === registry || name === undefined) return [];
+      const imported = new RegExp(`import \\{[^}]*\\b${name}\\b[^}]*\\} from "[^"]*/${path.posix.basename(file)}"`);
+      return imported.test(sources.get(registry) ?? "") ? [] : [`${file}: expected ${name} in ${registry}`];
+    }),
+  );
 }
 
 /** Test files that a header names and that don't exist. */

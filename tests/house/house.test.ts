@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { describe, it } from "node:test";
 import {
   drawsPastTheBook,
@@ -10,53 +7,15 @@ import {
   machinePlaces,
   missingHeaders,
   missingTests,
+  protocolSteps,
+  unregistered,
   wrongImports,
-  type Sources,
 } from "./house-rules.ts";
 import { importCircles } from "./import-circles.ts";
 import { foreignPartyNames } from "./party-names.ts";
+import { SOURCES } from "./sources.ts";
 
-const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const MOST_LINES = 400;
-
-const PASSES = [
-  "pre-pass",
-  "attention-pass",
-  "post-pass",
-  "comp-node",
-  "attn-node",
-  "merge",
-  "edges",
-  "mask-seeds",
-  "scale-exchange",
-  "masked-merge",
-].map((name) => `protocols/cascade/${name}.ts`);
-/** What SMPC parties and the dealer do; each gate is a file. */
-const SECRET_PASSES = [
-  ...["party-run", "dealer-run", "share-rows", "zero-share", "opened-tags", "hand-over"].map(
-    (name) => `protocols/smpc/run/${name}.ts`,
-  ),
-  "protocols/fusion/session/session-dealer.ts",
-  "protocols/fusion/node/smpc-party.ts",
-  "protocols/fusion/node/zero-seeds.ts",
-];
-const GATES = /^protocols\/smpc\/gates\/(?!registry\.ts$)[\w-]+\.ts$/;
-/** Those that round numbers. */
-const ROUNDING = new Set([
-  ...["pre-pass", "attention-pass", "post-pass", "merge", "scale-exchange", "masked-merge"].map(
-    (name) => `protocols/cascade/${name}.ts`,
-  ),
-  ...["party-run", "dealer-run", "share-rows", "hand-over"].map((name) => `protocols/smpc/run/${name}.ts`),
-]);
-
-const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: CHECKOUT, encoding: "utf8" })
-  .split("\0")
-  .filter((file) => file !== "" && existsSync(path.join(CHECKOUT, file)));
-const isText = (file: string): boolean =>
-  !/\.(safetensors|gguf|onnx|wasm|png|pem|key)$/.test(file) && !file.endsWith("tokenizer.json");
-const SOURCES: Sources = new Map(
-  tracked.map((file) => [file, isText(file) ? readFileSync(path.join(CHECKOUT, file), "utf8") : ""]),
-);
 
 describe("the house", () => {
   it("looks one way: shares <- layers <- protocols (wire, smpc <- cascade <- fusion) <- experiments <- cli", () => {
@@ -158,27 +117,67 @@ describe("the house", () => {
     assert.deepEqual(emptyNames(new Map([["layers/commonality-index.ts", ""]])), []);
   });
 
-  it("opens each protocol file with what it does, for whom, what leaks and what it costs", () => {
-    const gates = [...SOURCES.keys()].filter((file) => GATES.test(file));
-    assert.ok(gates.length >= 20, `gates: expected the files of protocols/smpc/gates, got ${gates.length}`);
-    assert.deepEqual(missingHeaders(SOURCES, [...PASSES, ...SECRET_PASSES], ROUNDING), []);
-    assert.deepEqual(missingHeaders(SOURCES, gates, new Set(gates)), []);
-    const [file] = PASSES;
-    const header = SOURCES.get(file)!;
-    for (const part of ["Leaks", "Cost", "Error bound", "Test"]) {
-      const without = new Map([[file, header.replace(`${part}:`, "")]]);
-      assert.match(missingHeaders(without, [file], ROUNDING)[0], new RegExp(`expected ${part} in`));
-    }
-    assert.equal(missingHeaders(new Map([[file, ""]]), [file], ROUNDING).length, 1);
-    for (const gate of gates)
+  it("opens each step of a protocol with what it does, for whom, what leaks and what it costs", () => {
+    const steps = protocolSteps(SOURCES);
+    assert.ok(steps.filter((file) => file.startsWith("protocols/smpc/gates/")).length >= 20, "gates");
+    for (const room of ["cascade", "smpc/run", "fusion"])
+      assert.ok(steps.filter((file) => file.startsWith(`protocols/${room}/`)).length >= 3, room);
+    assert.deepEqual(missingHeaders(SOURCES), []);
+    for (const step of steps)
       for (const part of ["Functionality", "Parties", "Leaks", "Assumes", "Cost", "Error bound", "Reference", "Test"]) {
-        const without = new Map([[gate, SOURCES.get(gate)!.replaceAll(`${part}:`, "")]]);
-        assert.match(
-          missingHeaders(without, [gate], new Set([gate]))[0] ?? "",
-          new RegExp(`expected ${part} in`),
-          gate,
-        );
+        const without = SOURCES.get(step)!.replace(/^\/\*\*[^]*?\*\//, (header) => header.replaceAll(`${part}:`, ""));
+        assert.match(missingHeaders(new Map([[step, without]]))[0] ?? "", new RegExp(`expected ${part} in`), step);
       }
+  });
+
+  it("knows a step of a protocol by its place, its name or what it does", () => {
+    const send = "await this.#endpoint.send(peer, key, tensor);";
+    const cost = 'export const gossipCost: CostExpressions = { payloadBytes: "0" };';
+    for (const [file, text] of [
+      ["protocols/smpc/gates/cube.ts", ""],
+      ["protocols/cascade/gossip-pass.ts", ""],
+      ["protocols/cascade/merge.ts", ""],
+      ["protocols/smpc/run/thin-party-run.ts", ""],
+      ["protocols/cascade/gossip.ts", send],
+      ["protocols/fusion/node/gossip.ts", send.replace("send", "receive")],
+      ["protocols/fusion/gossip/rounds.ts", cost],
+      ["protocols/smpc/run/thin-share.ts", "streams.stream(purpose).fillWords(term, bits);"],
+    ]) {
+      assert.deepEqual(protocolSteps(new Map([[file, text]])), [file]);
+      assert.equal(missingHeaders(new Map([[file, text]])).length, 1, file);
+    }
+    for (const [file, text] of [
+      ["protocols/smpc/gates/registry.ts", ""],
+      ["protocols/wire/mailbox.ts", send],
+      ["protocols/cascade/sharding.ts", ""],
+      ["protocols/cost.ts", cost],
+      ["experiments/bench/smpc/bench-party.ts", send],
+    ])
+      assert.deepEqual(protocolSteps(new Map([[file, text]])), [], file);
+  });
+
+  it("registers each architecture, attack and gate", () => {
+    assert.deepEqual(unregistered(SOURCES), []);
+    for (const [file, text, registry] of [
+      ["layers/architectures/opt.ts", "export const opt: Architecture = {", "layers/architectures/registry.ts"],
+      [
+        "experiments/attacks/methods/guess.ts",
+        "export const guess: Attack<Options> = {",
+        "experiments/attacks/registry.ts",
+      ],
+      [
+        "experiments/attacks/methods/any-of.ts",
+        "export function anyOf(n: Named): Attack<unknown> {",
+        "experiments/attacks/registry.ts",
+      ],
+      ["protocols/smpc/gates/cube.ts", 'export const cube: Gate<"cube"> = {', "protocols/smpc/gates/registry.ts"],
+    ]) {
+      const forgotten = new Map([...SOURCES, [file, `${text}\n};`]]);
+      const name = /(\w+)[:(]/.exec(text)![1];
+      assert.deepEqual(unregistered(forgotten), [`${file}: expected ${name} in ${registry}`]);
+      const line = `import { ${name} } from "./${file.split("/").slice(-1)[0]}";\n`;
+      assert.deepEqual(unregistered(new Map([...forgotten, [registry, line + SOURCES.get(registry)!]])), []);
+    }
   });
 
   it("names tests that exist", () => {

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { IMPORT, type Sources } from "./house-rules.ts";
+import { IMPORT } from "./house-rules.ts";
+import type { Sources } from "./sources.ts";
 
 /** Files that import one another in a circle, imports of types included: a line for each circle, its files in the order of their names. */
 export function importCircles(sources: Sources): string[] {

@@ -1,4 +1,4 @@
-import type { Sources } from "./house-rules.ts";
+import type { Sources } from "./sources.ts";
 
 /** Where the names of parties are made and parsed. */
 const HOME = "protocols/cascade/party-name.ts";

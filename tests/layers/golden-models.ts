@@ -5,7 +5,7 @@ import { openModel, type Model } from "../../layers/model.ts";
 import type { Tensor } from "../../layers/tensor.ts";
 import { float32Of, integersOf, readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 
-/** Folder of the tiny models that make.py beside them makes with transformers. */
+/** Folder of the tiny models that tests/fixtures/models/make.py makes with transformers. */
 export const MODELS_FOLDER = path.resolve(import.meta.dirname, "../fixtures/models");
 
 export const MODEL_NAMES: readonly string[] = readdirSync(MODELS_FOLDER, { withFileTypes: true })
@@ -18,7 +18,7 @@ export const GOLDEN_TOLERANCE = 1e-4;
 /** What transformers computed for one prompt. */
 export interface Golden {
   readonly ids: readonly number[];
-  /** hidden[I] as make.py describes it, each [T, d] */
+  /** hidden[I] as tests/fixtures/models/make.py describes it, each [T, d] */
   readonly hidden: readonly Float32Array[];
   /** [T, vocabulary]; null for an encoder */
   readonly logits: Float32Array | null;

@@ -6,7 +6,7 @@
  *   and the one that the filling gives. No training: it is the infiller for models that no network was trained for.
  * Needs: `row` of one layer; `ids` of those positions, or training text, for a probe to read them off the rows.
  * Cost: `width` passes a position; in front of a visible row, 2·`ahead` more through the layers below that row alone.
- * Reference: the seed's learned reconstruction, with the model's own knowledge of language in place of training.
+ * Reference: the learning-based reconstruction of arXiv 2507.05228, with the model's own knowledge of language in place of training.
  * Controls: the same search without rows (prior); noise in place of rows; the unsharded view.
  * Test: tests/experiments/attacks/infill.test.ts
  */

@@ -3,7 +3,7 @@
  *
  * Functionality: each attack runs with an equal part of the budget; a position takes the guesses that an attack holds proven, else those
  *   of the first attack in the list that has any, then those of the others.
- * Needs: what its attacks need. Cost: the sum of theirs. Reference: attacks.md, "every verdict is the best of several attackers".
+ * Needs: what its attacks need. Cost: the sum of theirs. Reference: docs/attacks.md, "Verdicts".
  * Controls: those of its attacks, run together. Test: tests/experiments/attacks/best-of.test.ts
  */
 import { z } from "zod";

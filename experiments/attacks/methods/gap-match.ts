@@ -5,7 +5,7 @@
  *   token become part of the prefix, and the next gap is searched after it. A gap that isn't solved within its part of the budget is passed with the best guess.
  * Needs: rows of one layer at some positions; own ids are used where the party was given them.
  * Cost: each candidate token is one pass through the layers below; each gap may spend half of what is left of the budget.
- * Reference: seed, generalised vocabulary matching (cost Σ V^gap, rho = 3); arXiv 2505.18332 for gap 1. The search is gap-search.ts.
+ * Reference: arXiv 2507.05228, generalised vocabulary matching (cost Σ V^gap, rho = 3); arXiv 2505.18332 for gap 1. The search is gap-search.ts.
  * Controls: rows replaced by noise certify nothing; prior: the model's own text between the known tokens; exhaustive search (gap-exhaustive.ts).
  * Test: tests/experiments/attacks/gap-match.test.ts
  */

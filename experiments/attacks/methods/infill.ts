@@ -7,7 +7,7 @@
  *   guesses of a round become known to the next one (mask-predict, arXiv 1904.09324), and the differences are taken anew.
  * Needs: `row`; `ids` where the party got any. One network serves every sharding; it is made for one model.
  * Cost: rounds + 1 passes of the network and of the model over the prompt: a second or so.
- * Reference: the seed's learned reconstruction (ROUGE-L below 0.25 where shards are chosen well, above 0.5 where not).
+ * Reference: arXiv 2507.05228, learning-based reconstruction (ROUGE-L below 0.25 where shards are chosen well, above 0.5 where not).
  * Controls: the same network without rows (prior); noise in place of rows; the unsharded view.
  * Test: tests/experiments/attacks/infill.test.ts
  */

@@ -1,9 +1,9 @@
 /** Plots of records as SVG text. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { METRICS, type Metric } from "../run/attack-config.ts";
 import type { CellRecord } from "../run/cell-record.ts";
 import type { StudyRecord } from "./read-records.ts";
+import { verdictMetric } from "./verdict-metric.ts";
 
 const { document } = parseHTML("<html><body></body></html>");
 const WIDTH = 760;
@@ -31,16 +31,6 @@ export function cellPlot(cells: readonly CellRecord[]): string {
       Plot.dot(points, { y: "cell", x: "mean", fill: "who", r: 4 }),
     ],
   });
-}
-
-/** The metric that the leak is a difference of in every cell: records name it by that alone. */
-function verdictMetric(cells: readonly CellRecord[]): Metric {
-  const isIt = (metric: Metric): boolean =>
-    cells.every(({ scores, prior, leak }) => {
-      const [attack, control] = [scores[metric], prior[metric]];
-      return attack !== undefined && control !== undefined && Math.abs(attack.mean - control.mean - leak.mean) < 1e-9;
-    });
-  return METRICS.find(isIt) ?? "wholeAccuracy";
 }
 
 /** Which figures of a study's rows are drawn. A name may be a path: "best.top1". */

@@ -1,5 +1,5 @@
 /**
- * One SMPC party of the bench: the walk, the wire and the hand-over of a session's party (protocols/smpc/smpc-party.ts), in phases that
+ * One SMPC party of the bench: the walk, the wire and the hand-over of a session's party (protocols/fusion/node/smpc-party.ts), in phases that
  * can be timed apart. It opens the layers for itself and never sees a row.
  */
 import { createHash } from "node:crypto";

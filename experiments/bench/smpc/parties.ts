@@ -17,7 +17,7 @@ export interface BenchParties {
 /** Puts something between two parties: from a party's address to the one at which `dialler` finds it. */
 export type Between = (address: string, listener: number, dialler: number) => Promise<string>;
 
-/** Flags of node processes (node-child.ts): helper threads of the collector would compete with the other parties. */
+/** Flags of node processes (protocols/fusion/node/node-child.ts): helper threads of the collector would compete with the other parties. */
 const FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32", "--min-semi-space-size=32"];
 const ENTRY = fileURLToPath(new URL("./party-process.ts", import.meta.url));
 

@@ -1,4 +1,4 @@
-/** The process of one bench party, started by smpc-parties.ts: it takes calls over its channel to its parent, and ends with it. */
+/** The process of one bench party, started by parties.ts: it takes calls over its channel to its parent, and ends with it. */
 import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { LocalBenchParty, type BenchParty } from "./bench-party.ts";
 import { partyEndpoint } from "./endpoints.ts";

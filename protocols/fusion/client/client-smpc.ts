@@ -1,4 +1,12 @@
-/** The client's part in the layers under SMPC: it embeds its own ids, shares the rows, puts the last ones together, and may deal. */
+/**
+ * The client's part in the layers under SMPC.
+ *
+ * Functionality: it embeds its own ids and shares the rows, puts the last ones together, and may deal, a step ahead.
+ * Parties: the client, the SMPC parties, the dealer where it is a party of its own. Leaks: to each SMPC party uniform words; to the dealer
+ *   when a step begins. Assumes: fewer than all parties collude, nobody with who deals.
+ * Cost: `inputShareCost`, `handOverCost`, `seedCost`, and what the plan deals. Error bound: half a unit of the input's fixed point.
+ * Reference: smpc.md, "Setting". Test: tests/protocols/fusion/smpc-sessions.test.ts
+ */
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { keyOf, type Session } from "../../cascade/session.ts";

@@ -1,5 +1,12 @@
 /**
  * The client: it owns the prompt, opens sessions, sends every id to its owner only, and turns the last row into the next token.
+ *
+ * Functionality: for each step: ids of the new positions out, to their CompNodes or (layer 0 under SMPC) as shares of embedded rows; the
+ *   row of the last position, all rows, or a token back.
+ * Parties: the client, every node of the session. Leaks: to a CompNode the ids of its own positions where layer 0 is in Cascade; to all
+ *   nodes the public description: lengths, shardings, which layers are under SMPC.
+ * Assumes: semi-honest nodes, private links. Cost: `inputCost`, `outputCost` (protocols/cascade/edges.ts), and client-smpc.ts. Error bound: none.
+ * Reference: arXiv 2507.05228. Test: tests/protocols/cascade/equivalence.test.ts, tests/protocols/fusion/client-returns.test.ts
  */
 import { randomBytes } from "node:crypto";
 import { allocate, type FloatArray, type Tensor } from "../../../layers/tensor.ts";

@@ -5,7 +5,8 @@
  *   plan runs with the other parties, shares of each row go out to who is next: its CompNode, or the client after the last layer.
  * Parties: client, CompNodes, the other SMPC parties, who deals. Leaks: to this party uniform words (shares, opened words of masked
  *   wires), and the positions that a step computes. Assumes: semi-honest; fewer than all parties collude; nobody colludes with the dealer.
- * Cost: plan-cost.ts, share-rows.ts, hand-over.ts. Reference: smpc.md. Test: tests/protocols/fusion/smpc-sessions.test.ts
+ * Cost: protocols/smpc/plan/plan-cost.ts, share-rows.ts, hand-over.ts. Error bound: the gates'. Reference: smpc.md, "Setting".
+ * Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
 import { CLIENT, compName, DEALER, smpcName } from "../../cascade/party-name.ts";
 import { keyOf, NO_LAYER, type Session, type Witness } from "../../cascade/session.ts";

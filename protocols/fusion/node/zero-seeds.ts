@@ -2,10 +2,11 @@
  * Zero seeds: every two SMPC parties share a seed that nobody else knows, least of all who deals.
  *
  * Functionality: when a session begins, party p draws 32 random bytes for each party q > p and sends them. From them the two draw
- *   shares of zero (zero-share.ts) and keys of tags (opened-tags.ts).
+ *   shares of zero (protocols/smpc/run/zero-share.ts) and keys of tags (opened-tags.ts).
  * Parties: the SMPC parties, over links of their own. Leaks: nothing (random words). Assumes: private links.
  * Cost: `zeroSeedCost`, once a session; no round of its own: they depend on nothing, as what is dealt.
- * Reference: pairwise seeds of secure aggregation, Bonawitz et al., CCS 2017, section 4. Test: tests/protocols/fusion/secret-streams.test.ts
+ * Error bound: none. Reference: pairwise seeds of secure aggregation, Bonawitz et al., CCS 2017, section 4.
+ * Test: tests/protocols/fusion/secret-streams.test.ts
  */
 import { randomBytes } from "node:crypto";
 import { StreamBook } from "../../../shares/stream-book.ts";

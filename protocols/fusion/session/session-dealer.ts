@@ -3,7 +3,8 @@
  *
  * Functionality: see dealer-run.ts. Parties: the client or the party "dealer", and the SMPC parties.
  * Leaks: nothing to the dealer: it receives nothing. Assumes: the dealer colludes with no party.
- * Cost: `seedCost`; the batches' are in plan-cost.ts. Reference: smpc.md, "Setting". Test: tests/protocols/fusion/smpc-sessions.test.ts
+ * Cost: `seedCost`; the batches' are in protocols/smpc/plan/plan-cost.ts. Error bound: none. Reference: smpc.md, "Setting".
+ * Test: tests/protocols/fusion/smpc-sessions.test.ts
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";

@@ -2,7 +2,7 @@
  * Did all parties get the same words? Each tells the receivers of a segment's rows, in tags that only equality can be read from.
  *
  * Functionality: for each peer a party makes a tag of all words that were opened in a batch (every party's part of every round): the
- *   first 16 bytes of HMAC-SHA-256 under a key that the two draw from their pair's seed (zero-seeds.ts) for this batch. The tags travel
+ *   first 16 bytes of HMAC-SHA-256 under a key that the two draw from their pair's seed (protocols/fusion/node/zero-seeds.ts) for this batch. The tags travel
  *   in front of the rows that are handed over; who receives them compares, for every two parties, the tag that each made for the other.
  *   If they differ, a party sent its peers different words (or a link changed them, or it computed with others than it sent), the rows
  *   are wrong, and the session ends before they are used. No message and no round of its own: the parties themselves don't wait.

@@ -4,7 +4,7 @@
  * Functionality: from this party's shares of the inputs to its shares of the outputs, to which a share of zero is added.
  * Parties: this one and its n - 1 peers. Leaks: opened words X = x + r mod 2^k, r uniform mod 2^k and used once; nothing else.
  * Assumes: semi-honest parties; a batch that is used once (correlation-store.ts) from a dealer that no party is; ranges as in the plan.
- * Cost: plan-cost.ts. Error bound: the gates'. Reference: smpc.md. Test: tests/protocols/smpc/plan.test.ts
+ * Cost: plan-cost.ts. Error bound: the gates'. Reference: smpc.md, "Setting". Test: tests/protocols/smpc/plan.test.ts
  */
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams } from "../../../shares/stream-book.ts";

@@ -1,3 +1,10 @@
+/**
+ * A session's SMPC parties and its dealer in one process, without a network: for tests, error measurements and attacks on views.
+ *
+ * Functionality: steps follow one another with kept rows, as in a session; the same code as the real parties, fresh masks in every run.
+ * Parties: all of them, here. Leaks: everything, to this process. Assumes: nothing that is secret is given to it.
+ * Cost: counted (SimulationCounts). Error bound: the gates'. Reference: smpc.md, "Setting". Test: tests/protocols/smpc/plan.test.ts
+ */
 import { randomBytes } from "node:crypto";
 import { ring } from "../../../shares/ring.ts";
 import { splitWords } from "../../../shares/sharing.ts";
@@ -19,10 +26,7 @@ export interface SimulationCounts {
   readonly rounds: number;
 }
 
-/**
- * All parties and the dealer of a session in one process, without a network: for tests, for error measurements and for attacks on
- * views. Steps follow one another with kept rows, as in a session. Same code as the real parties, fresh masks in every run.
- */
+/** All parties and the dealer, and what each sent. */
 export class Simulation {
   readonly #factors: PublicFactors;
   readonly #insecureMask: PartySetting["insecureMask"];

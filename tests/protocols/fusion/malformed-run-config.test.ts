@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { SHARDING_RULES } from "../../../protocols/cascade/sharding.ts";
 import { parseRunConfig, shardingsOf, type RunConfig } from "../../../protocols/fusion/config/run-config.ts";
 
+/** Rules that others may be made of. */
+const PLAIN_RULES = SHARDING_RULES.filter((rule) => rule !== "split" && rule !== "pairs-first");
 const CLUSTERS = { rule: "clusters", parts: 2, c: 1 };
 
 /** name, config, the whole error */
@@ -28,7 +31,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   [
     "r of an unknown rule",
     { r: { rule: "hash", parts: 2 } },
-    'r.rule: expected one of clusters, round-robin, contiguous, list, split, pairs-first, got "hash"',
+    `r.rule: expected one of ${SHARDING_RULES.join(", ")}, got "hash"`,
   ],
   ["r without parts", { r: { rule: "round-robin" } }, "r.parts: expected a number, got none"],
   ["r with a key too many", { r: { ...CLUSTERS, m: 2 } }, 'r: expected known keys only, got "m"'],
@@ -37,7 +40,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   [
     "a split of a split",
     { s: { rule: "split", m: 2, of: { rule: "split", m: 2, of: CLUSTERS } } },
-    's.of.rule: expected one of clusters, round-robin, contiguous, list, got "split"',
+    `s.of.rule: expected one of ${PLAIN_RULES.join(", ")}, got "split"`,
   ],
   ["a split into none", { s: { rule: "split", m: 0, of: CLUSTERS } }, "s.m: expected at least 1, got 0"],
   ["another word", { wire: "float64" }, 'wire: expected one of float32, float16, got "float64"'],

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { GREEDY } from "../../../layers/sampling.ts";
-import { CLIENT } from "../../../protocols/cascade/comp-node.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
 import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
@@ -69,7 +69,7 @@ describe("secret streams of whole sessions", async () => {
           const client = new Client(deployment.client, MODEL, deployment.nodes, engine);
           const opened = await client.open({ ...plain, smpc });
           for await (const token of generate(opened, engine, IDS, GREEDY, new Set())) assert.ok(token >= 0);
-          return { reports: await opened.close(), session: opened.cascade.session };
+          return { reports: await opened.close(), session: opened.number };
         });
         logs.push({
           draws: log.draws.slice(drawn).filter(({ seed }) => seed !== null),

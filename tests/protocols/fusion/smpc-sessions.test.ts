@@ -253,7 +253,7 @@ describe("a session with layers under SMPC", async () => {
 });
 
 describe("models that transformers ran, with layers under SMPC", () => {
-  /** What the fixed point of all layers may be off by; issue 5, section 5. */
+  /** What the fixed point of all layers may be off by; docs/figures.md, "Accuracy of the hybrid". */
   const GOLDEN_BOUND = 2e-2;
   for (const name of ["bert", "gpt2"])
     it(`${name}: one layer and all layers`, async () => {

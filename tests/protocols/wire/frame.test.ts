@@ -230,6 +230,11 @@ describe("frame parser", () => {
     });
   }
 
+  it("gives every message a code of its own", () => {
+    for (const role of Object.keys(MESSAGES) as Role[])
+      assert.equal(decodeHeader(frameWith({ role }), "a", limits).role, role);
+  });
+
   it("throws its own errors alone on any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => onlyWireErrors(bytes)),

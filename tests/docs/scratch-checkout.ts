@@ -1,0 +1,101 @@
+/** A copy of the checkout that a test may change, compile and run tests in: what a reader of docs/ADDING.md would do. */
+import { execFile, execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { CHECKOUT } from "./page-commands.ts";
+
+/** A block of a page that goes into a file. */
+export interface Step {
+  readonly file: string;
+  /** Text of the line that the block goes below. */
+  readonly below: string;
+  readonly block: string;
+}
+
+/** The steps that a section of docs/ADDING.md gives, in order. */
+export function stepsOf(section: string): Step[] {
+  const pattern = /^In `([^`]+)`, below the line that has `(.+)`:\n\n```\w+\n([^]*?)^```$/gm;
+  return [...section.matchAll(pattern)].map(([, file, below, block]) => ({ file, below, block }));
+}
+
+export interface Outcome {
+  readonly failed: boolean;
+  readonly output: string;
+}
+
+/** Files that no rule or example of a room reads, and that take long to copy. */
+const LARGE =
+  /^(models\/default\/.*\.safetensors|tests\/fixtures\/models\/.*\.safetensors|experiments\/attacks\/infill\/)/;
+// With node:test's own variable, tests inside this test would run nothing and pass.
+const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
+
+export class ScratchCheckout {
+  readonly #folder = mkdtempSync(path.join(tmpdir(), "weir-adding-"));
+  readonly #kept = new Map<string, string>();
+
+  /** Copies what git tracks, or would; packages and large files are those of the checkout. */
+  constructor() {
+    const listed = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    for (const file of execFileSync("git", listed, { cwd: CHECKOUT, encoding: "utf8" }).split("\0")) {
+      const from = path.join(CHECKOUT, file);
+      if (file === "" || !existsSync(from)) continue;
+      const to = path.join(this.#folder, file);
+      mkdirSync(path.dirname(to), { recursive: true });
+      if (LARGE.test(file)) symlinkSync(from, to);
+      else copyFileSync(from, to);
+    }
+    symlinkSync(path.join(CHECKOUT, "node_modules"), path.join(this.#folder, "node_modules"));
+  }
+
+  /** Puts every file back as it was, then takes the steps. Throws Error where a step's line isn't there, or is twice. */
+  take(steps: readonly Step[]): void {
+    for (const [file, text] of this.#kept) writeFileSync(file, text);
+    for (const { file: name, below, block } of steps) {
+      const file = path.join(this.#folder, name);
+      const text = readFileSync(file, "utf8");
+      if (!this.#kept.has(file)) this.#kept.set(file, text);
+      const lines = text.split("\n");
+      const at = lines.flatMap((line, index) => (line.includes(below) ? [index] : []));
+      if (at.length !== 1) throw new Error(`${name}: expected one line that has ${below}, got ${at.length}`);
+      lines.splice(at[0] + 1, 0, ...block.replace(/\n$/, "").split("\n"));
+      writeFileSync(file, lines.join("\n"));
+    }
+  }
+
+  /** What the compiler says of the files of `include`, and of all that they import; of the whole checkout where none are named. */
+  compile(include?: readonly string[]): Promise<Outcome> {
+    const config = path.join(this.#folder, "tsconfig.scratch.json");
+    writeFileSync(
+      config,
+      JSON.stringify({ extends: "./tsconfig.json", ...(include === undefined ? {} : { include }) }),
+    );
+    return this.#run(["node_modules/typescript/bin/tsc", "--noEmit", "-p", config]);
+  }
+
+  /** Runs a test file. */
+  test(file: string): Promise<Outcome> {
+    return this.#run(["--import", "tsx", "--test", file]);
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  #run(args: readonly string[]): Promise<Outcome> {
+    return new Promise((resolve) =>
+      execFile(process.execPath, args, { cwd: this.#folder, timeout: 120_000, env }, (error, stdout, stderr) =>
+        resolve({ failed: error !== null, output: stdout + stderr }),
+      ),
+    );
+  }
+}

@@ -1,7 +1,7 @@
-import { Command } from "commander";
 import { reportFailure } from "./failure.ts";
 import { addAttack } from "./attack.ts";
 import { addBench } from "./bench.ts";
+import { addCommonFlags, commandLine } from "./command-line.ts";
 import { addCalibrate } from "./calibrate.ts";
 import { addPlan } from "./plan.ts";
 import { addNode } from "./node.ts";
@@ -13,11 +13,7 @@ import { addUp } from "./up.ts";
 import { addVerify } from "./verify.ts";
 import { addTopology } from "./topology.ts";
 
-const program = new Command("weir")
-  .description("Private language-model inference: a prompt runs through a model that other people's machines compute.")
-  .version("0.1.0")
-  .showHelpAfterError("(weir --help lists the commands)")
-  .enablePositionalOptions();
+const program = commandLine();
 
 addRun(program);
 addVerify(program);
@@ -31,6 +27,7 @@ addAttack(program);
 addReport(program);
 addProve(program);
 addSchema(program);
+addCommonFlags(program);
 
 try {
   await program.parseAsync();

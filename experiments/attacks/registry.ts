@@ -1,3 +1,4 @@
+import { didYouMean } from "../../protocols/fusion/config/did-you-mean.ts";
 import type { Attack } from "./attack.ts";
 import { additiveDecode } from "./methods/additive-decode.ts";
 import { beamInfill } from "./methods/beam-infill.ts";
@@ -30,10 +31,10 @@ const ATTACKS: readonly Attack<unknown>[] = [
   vocabMatch,
 ];
 
-/** The attack of that name. Throws Error naming those that there are. */
+/** The attack of that name. Throws Error naming those that there are, and the nearest. */
 export function attackNamed(name: string): Attack<unknown> {
   const found = ATTACKS.find((attack) => attack.name === name);
-  if (found === undefined)
-    throw new Error(`attack: expected one of ${ATTACKS.map((attack) => attack.name).join(", ")}, got ${name}`);
-  return found;
+  if (found !== undefined) return found;
+  const names = ATTACKS.map((attack) => attack.name);
+  throw new Error(`attack: expected one of ${names.join(", ")}, got ${name}${didYouMean(name, names)}`);
 }

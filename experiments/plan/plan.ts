@@ -59,7 +59,7 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
   const positions = promptLength + Math.max(0, newTokens - 1);
   if (positions > spec.maxPositions)
     throw new Error(
-      `n and new-tokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${positions}`,
+      `--n and --new-tokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${positions}`,
     );
   const time = sumOfParts(request);
   const evaluator = new Evaluator(model, { promptLength, newTokens, precision, parties: PARTIES }, time);
@@ -80,7 +80,7 @@ function planOf(model: PlannedModel, request: PlanRequest, report: (doing: strin
   }
   const front = paretoFront(kept, [...COSTS, ...EXPOSURES], ({ seconds }) => seconds);
   const point = request.point ?? 1;
-  if (point > front.length) throw new Error(`point: expected at most ${front.length} (the front), got ${point}`);
+  if (point > front.length) throw new Error(`--point: expected at most ${front.length} (the front), got ${point}`);
   const { candidate } = front[point - 1];
   // Absolute, so that the config runs from any folder.
   const modelPath = request.model === undefined ? undefined : path.resolve(request.model);

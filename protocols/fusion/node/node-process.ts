@@ -3,6 +3,7 @@
  * ends with it.
  */
 import { openModel } from "../../../layers/model.ts";
+import type { Certificates } from "../../wire/websocket-transport.ts";
 import { Node } from "./node.ts";
 
 /** Parent -> node. */
@@ -19,6 +20,8 @@ export type NodeOrder =
       readonly listen: string;
       readonly viewsFolder: string | null;
       readonly head: boolean;
+      readonly certificates?: Certificates;
+      readonly insecurePlaintext?: boolean;
     }
   | { readonly order: "join"; readonly addresses: Readonly<Record<string, string>> };
 
@@ -37,6 +40,8 @@ process.on("message", (message: NodeOrder) => {
     process.disconnect();
   });
 });
+// Ctrl-C reaches every process of the terminal; this one ends with its parent, in good order.
+process.on("SIGINT", () => {});
 process.on("disconnect", () => {
   void (node?.close() ?? Promise.resolve()).finally(() => process.exit());
 });
@@ -44,6 +49,7 @@ process.on("disconnect", () => {
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {
     const { order: _order, model: file, ...options } = message;
+    process.title = `weir ${message.party}`; // what ps shows
     node = await Node.start({ ...options, model: await openModel(file), threads: 1 });
     tell({ answer: "listening", address: node.endpoint.address! });
   } else {

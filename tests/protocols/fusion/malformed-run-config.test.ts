@@ -13,7 +13,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   ["a list", [1], "content: expected an object, got [1]"],
   ["a text", "alpha", 'content: expected an object, got "alpha"'],
   ["an unknown key", { gamma: 3 }, 'content: expected known keys only, got "gamma"'],
-  ["a key in kebab-case", { "max-tokens": 3 }, 'content: expected known keys only, got "max-tokens"'],
+  ["a key in kebab-case", { "max-tokens": 3 }, 'content: expected known keys only, got "max-tokens"; did you mean maxTokens?'],
   ["alpha a text", { alpha: "many" }, 'alpha: expected a number, got "many"'],
   ["alpha 0", { alpha: 0 }, "alpha: expected at least 1, got 0"],
   ["alpha a fraction", { alpha: 1.5 }, "alpha: expected an integer, got 1.5"],

@@ -40,7 +40,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
     's.of.rule: expected one of clusters, round-robin, contiguous, list, got "split"',
   ],
   ["a split into none", { s: { rule: "split", m: 0, of: CLUSTERS } }, "s.m: expected at least 1, got 0"],
-  ["another word", { wire: "float64" }, 'wire: expected one of float32, float16, got "float64"'],
+  ["another word", { wire: "float64" }, 'wire: expected one of float32, float16, got "float64"; did you mean float32?'],
   ["another head", { head: "server" }, 'head: expected one of client, compnode, smpc, got "server"'],
   ["another place", { place: "cloud" }, 'place: expected one of processes, sockets, memory, got "cloud"'],
   ["no tokens", { maxTokens: 0 }, "maxTokens: expected at least 1, got 0"],

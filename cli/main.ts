@@ -3,6 +3,7 @@ import { addAttack } from "./attack.ts";
 import { addBench } from "./bench.ts";
 import { addCommonFlags, commandLine } from "./command-line.ts";
 import { addCalibrate } from "./calibrate.ts";
+import { addCompletion } from "./completion.ts";
 import { addPlan } from "./plan.ts";
 import { addNode } from "./node.ts";
 import { addProve } from "./prove.ts";
@@ -27,6 +28,7 @@ addAttack(program);
 addReport(program);
 addProve(program);
 addSchema(program);
+addCompletion(program);
 addCommonFlags(program);
 
 try {

@@ -24,13 +24,16 @@ export function addUp(program: Command): void {
     );
   addFlags(command, flags).action(async (given: Record<string, unknown>) => {
     const { topology: file, model, views, ...network } = readFlags(flags, given);
-    const [{ DEFAULT_MODEL }, { startNodeProcesses }, { readCertificates }, { readTopology }] = await Promise.all([
-      import("../protocols/fusion/deployment/open-deployment.ts"),
-      import("../protocols/fusion/node/node-processes.ts"),
-      import("../protocols/fusion/deployment/remote-deployment.ts"),
-      import("../protocols/fusion/deployment/topology.ts"),
-    ]);
+    const [{ checkPorts }, { DEFAULT_MODEL }, { startNodeProcesses }, { readCertificates }, { readTopology }] =
+      await Promise.all([
+        import("../protocols/fusion/deployment/check-ports.ts"),
+        import("../protocols/fusion/deployment/open-deployment.ts"),
+        import("../protocols/fusion/node/node-processes.ts"),
+        import("../protocols/fusion/deployment/remote-deployment.ts"),
+        import("../protocols/fusion/deployment/topology.ts"),
+      ]);
     const topology = await readTopology(file);
+    await checkPorts(topology.nodes, network.insecurePlaintext, `--topology ${file}`);
     const report = progress(false);
     report.step(`starting ${Object.keys(topology.nodes).length} node processes`);
     const processes = await startNodeProcesses({

@@ -37,7 +37,7 @@ process.on("message", (message: NodeOrder) => {
   follow(message).catch((error: unknown) => {
     tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
     process.exitCode = 1;
-    process.disconnect();
+    if (process.connected) process.disconnect();
   });
 });
 // Ctrl-C reaches every process of the terminal; this one ends with its parent, in good order.
@@ -58,6 +58,7 @@ async function follow(message: NodeOrder): Promise<void> {
   }
 }
 
+/** A parent that is gone, or has given up on its nodes, hears nothing more; this process ends by itself then. */
 function tell(answer: NodeAnswer): void {
-  process.send!(answer);
+  if (process.connected) process.send!(answer, undefined, undefined, () => {});
 }

@@ -52,7 +52,7 @@ export function addVerify(program: Command): void {
     const { verify } = await import("../experiments/verify/verify.ts");
     const report = progress(json);
     try {
-      const record = await verify(config, path.resolve(golden), tolerance ?? 1e-4, report.step);
+      const record = await verify(config, path.resolve(golden), tolerance ?? null, report.step);
       report.clear();
       process.stdout.write(`${JSON.stringify(record)}\n`);
       if (!record.ok) process.exitCode = 1;

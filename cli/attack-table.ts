@@ -1,10 +1,10 @@
 import type { Interval } from "../experiments/attacks/metrics/bootstrap.ts";
 import type { Metric } from "../experiments/attacks/run/attack-config.ts";
 import type { CellRecord } from "../experiments/attacks/run/cell-record.ts";
-import { textTable } from "./text-table.ts";
+import { textTable, wrap } from "./text-table.ts";
 
-/** Records of an experiment for a person: a line a cell, attack beside prior-only on the verdict's metric, and what the intervals are. */
-export function attackTable(records: readonly CellRecord[], metric: Metric): string {
+/** Records of an experiment for a person, in lines of at most `width` characters: a line a cell, attack beside prior-only on the verdict's metric, and what the intervals are. */
+export function attackTable(records: readonly CellRecord[], metric: Metric, width: number): string {
   const head = ["setting", "layer", "who", "gap", metric, "prior", "leak", "whole", "proven", "passes", "verdict"];
   const lines = textTable(
     head,
@@ -23,12 +23,16 @@ export function attackTable(records: readonly CellRecord[], metric: Metric): str
       record.forwardPasses.toFixed(0),
       record.verdict,
     ]),
+    width,
   );
   const [first] = records;
   return [
     ...lines,
     "",
-    `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results; leak: attack less prior, prompt by prompt; whole: share of all tokens; proven: share that the attack itself calls so`,
+    ...wrap(
+      `${first.attack} on ${first.model}, ${first.prompts} prompts of ${first.tokens} tokens; in brackets 95 % intervals over prompts; prior: the same attacker without rows and partial results; leak: attack less prior, prompt by prompt; whole: share of all tokens; proven: share that the attack itself calls so`,
+      width,
+    ),
   ].join("\n");
 }
 

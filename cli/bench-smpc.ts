@@ -1,82 +1,62 @@
-import { Option, type Command } from "commander";
-import { benchSmpc } from "../experiments/bench/smpc/bench.ts";
+import type { Command } from "commander";
+import { z } from "zod";
 import type { SmpcBenchRecord } from "../experiments/bench/smpc/record.ts";
 import type { LayersToRun } from "../experiments/bench/smpc/workload.ts";
-import type { Widths } from "../experiments/bench/smpc/reference.ts";
-import type { SyntheticShape } from "../experiments/bench/synthetic-layer.ts";
-import { PRECISIONS, type PrecisionName } from "../protocols/smpc/lowering/precision.ts";
-import { nonNegativeInteger, positiveInteger } from "./positive-integer.ts";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
+import { runConfig } from "../protocols/fusion/config/run-config.ts";
+import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
 
-interface Flags {
-  readonly shape: SyntheticShape;
-  readonly layers: number;
-  readonly model?: string;
-  readonly layer?: number;
-  readonly text?: string;
-  readonly n: number;
-  readonly parties: number;
-  readonly precision: PrecisionName;
-  readonly widths: Widths;
-  readonly place: "processes" | "memory";
-  readonly rounds: number;
-  readonly warmups: number;
-  readonly json?: boolean;
-}
+const whole = z.int().min(1);
+
+const flags = z.object({
+  shape: z.enum(["bert-base", "smollm2"]).default("bert-base").describe("layers of this shape with made-up weights"),
+  layers: whole.default(1).describe("how many of them"),
+  model: pathText("path")
+    .optional()
+    .describe("a layer of this model instead: folder with config.json, or a .gguf file"),
+  layer: z.int().min(0).optional().describe("which layer of the model"),
+  text: pathText("file")
+    .optional()
+    .describe("the model's prompt, whose first --n tokens run; not one that its ranges were calibrated on"),
+  n: whole.default(128).describe("rows"),
+  parties: runConfig.shape.parties.describe("SMPC parties"),
+  precision: runConfig.shape.smpcPrecision.removeDefault().default("default").describe("how finely wires are cut"),
+  widths: z
+    .enum(["trained", "observed"])
+    .default("trained")
+    .describe("of made-up layers: as trained models need, or as observed"),
+  place: z.enum(["processes", "memory"]).default("processes").describe("parties in processes, or all in this one"),
+  rounds: whole.default(3).describe("measured runs"),
+  warmups: z.int().min(0).default(2).describe("runs before them, in which processes compile their hot code"),
+  json: z.boolean().default(false).describe("print one JSON object (weir schema bench-smpc) and nothing else"),
+});
 
 /** `weir bench smpc`: what layers cost under SMPC, and how far their rows are from float64. */
 export function addBenchSmpc(bench: Command): void {
-  bench
+  const command = bench
     .command("smpc")
     .description(
       "Run layers under SMPC between processes over WebSockets on loopback: bytes, rounds, seconds, memory, and the error against float64.",
-    )
-    .addOption(
-      new Option("--shape <shape>", "layers of this shape with made-up weights")
-        .choices(["bert-base", "smollm2"])
-        .default("bert-base"),
-    )
-    .option("--layers <n>", "how many of them", positiveInteger, 1)
-    .option("--model <path>", "a layer of this model instead: folder with config.json, or a .gguf file")
-    .option("--layer <n>", "which layer of the model, 0-based", nonNegativeInteger)
-    .option(
-      "--text <file>",
-      "the model's prompt, whose first --n tokens run; not one that its ranges were calibrated on",
-    )
-    .option("--n <n>", "rows", positiveInteger, 128)
-    .option("--parties <n>", "SMPC parties, from 2", positiveInteger, 2)
-    .addOption(
-      new Option("--precision <name>", "how finely wires are cut").choices(Object.keys(PRECISIONS)).default("default"),
-    )
-    .addOption(
-      new Option("--widths <which>", "of made-up layers: as trained models need, or as observed")
-        .choices(["trained", "observed"])
-        .default("trained"),
-    )
-    .addOption(
-      new Option("--place <place>", "parties in processes, or all in this one")
-        .choices(["processes", "memory"])
-        .default("processes"),
-    )
-    .option("--rounds <n>", "measured runs", positiveInteger, 3)
-    .option("--warmups <n>", "runs before them, in which processes compile their hot code", nonNegativeInteger, 2)
-    .option("--json", "print one JSON object (weir schema bench-smpc) and nothing else")
-    .action(async (flags: Flags) => {
-      const report = progress(flags.json === true);
-      const record = await benchSmpc({ ...flags, run: layersOf(flags) }, report.step);
-      report.clear();
-      process.stdout.write(flags.json === true ? `${JSON.stringify(record)}\n` : `${lines(record).join("\n")}\n`);
-    });
+    );
+  addFlags(command, flags).action(async (given: Record<string, unknown>) => {
+    const read = readFlags(flags, given);
+    const run = layersOf(read);
+    const { benchSmpc } = await import("../experiments/bench/smpc/bench.ts");
+    const report = progress(read.json);
+    const record = await benchSmpc({ ...read, run }, report.step).finally(report.clear);
+    process.stdout.write(read.json ? `${JSON.stringify(record)}\n` : `${lines(record).join("\n")}\n`);
+  });
 }
 
-function layersOf({ shape, layers, model, layer, text }: Flags): LayersToRun {
+function layersOf({ shape, layers, model, layer, text }: z.infer<typeof flags>): LayersToRun {
   if (model === undefined) {
     if (layer !== undefined || text !== undefined)
-      throw new Error("layer and text: expected with --model, got them without one");
+      throw new Error("--layer and --text: expected with --model, got them without one");
     return { kind: "synthetic", shape, layers };
   }
   if (layer === undefined || text === undefined)
-    throw new Error("model: expected --layer and --text with it, got it without them");
+    throw new Error("--model: expected --layer and --text with it, got it without them");
   return { kind: "model", path: model, layer };
 }
 

@@ -1,59 +1,42 @@
 import type { Command } from "commander";
-import { bench, type BenchPart } from "../experiments/bench/bench.ts";
+import { z } from "zod";
 import type { BenchRecord } from "../experiments/bench/bench-record.ts";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { addBenchSmpc } from "./bench-smpc.ts";
-import { positiveInteger } from "./positive-integer.ts";
+import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
 
-const PARTS: readonly BenchPart[] = ["prefill", "decode", "memory", "bytes"];
+const PARTS = ["prefill", "decode", "memory", "bytes"] as const;
 
-interface BenchFlags {
-  readonly model?: string;
-  readonly n: number;
-  readonly rounds: number;
-  readonly warmups: number;
-  readonly decodeTokens: number;
-  readonly only?: string;
-  readonly json?: boolean;
-}
+const whole = z.int().min(1);
+
+const flags = z.object({
+  model: pathText("path")
+    .optional()
+    .describe("folder with config.json, or a .gguf file (default: the model in models/default)"),
+  n: whole.default(128).describe("tokens of the prompt"),
+  rounds: whole.default(5).describe("measured rounds"),
+  warmups: whole.default(10).describe("rounds before them: the first ones compile the hot code of every process"),
+  decodeTokens: whole.default(32).describe("tokens of a decoding round"),
+  only: z.array(z.enum(PARTS)).optional().describe("some of the parts (default: all)"),
+  json: z.boolean().default(false).describe("print one JSON object (weir schema bench) and nothing else"),
+});
 
 /** `weir bench`: what sharding costs beside the same model unsharded. */
 export function addBench(program: Command): void {
   const command = program.command("bench").enablePositionalOptions();
   addBenchSmpc(command);
-  command
-    .description(
-      "Measure the sharded model beside one unsharded ONNX Runtime session, interleaved in one run: CPU, tokens a second, memory, bytes.",
-    )
-    .option("--model <path>", "folder with config.json, or a .gguf file (default: the model in models/default)")
-    .option("--n <n>", "tokens of the prompt", positiveInteger, 128)
-    .option("--rounds <n>", "measured rounds", positiveInteger, 5)
-    .option(
-      "--warmups <n>",
-      "rounds before them: the first ones compile the hot code of every process",
-      positiveInteger,
-      10,
-    )
-    .option("--decode-tokens <n>", "tokens of a decoding round", positiveInteger, 32)
-    .option("--only <parts>", `some of ${PARTS.join(",")}`)
-    .option("--json", "print one JSON object (weir schema bench) and nothing else")
-    .action(async (flags: BenchFlags) => {
-      const report = progress(flags.json === true);
-      const record = await bench(
-        { ...flags, tokens: flags.n, model: flags.model, parts: partsOf(flags.only) },
-        report.step,
-      );
-      report.clear();
-      process.stdout.write(flags.json === true ? `${JSON.stringify(record)}\n` : `${lines(record).join("\n")}\n`);
-    });
-}
-
-function partsOf(only: string | undefined): readonly BenchPart[] {
-  if (only === undefined) return PARTS;
-  const names = only.split(",");
-  const unknown = names.find((name) => !PARTS.some((part) => part === name));
-  if (unknown !== undefined) throw new Error(`only: expected some of ${PARTS.join(", ")}, got ${unknown}`);
-  return PARTS.filter((part) => names.includes(part));
+  command.description(
+    "Measure the sharded model beside one unsharded ONNX Runtime session, interleaved in one run: CPU, tokens a second, memory, bytes.",
+  );
+  addFlags(command, flags).action(async (given: Record<string, unknown>) => {
+    const { n: tokens, only, json, model, ...rest } = readFlags(flags, given);
+    const { bench } = await import("../experiments/bench/bench.ts");
+    const report = progress(json);
+    const parts = PARTS.filter((part) => only === undefined || only.includes(part));
+    const record = await bench({ ...rest, tokens, model, parts }, report.step).finally(report.clear);
+    process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${lines(record).join("\n")}\n`);
+  });
 }
 
 function lines({ model, tokens, machine, prefill, decode, memory, bytes }: BenchRecord): string[] {

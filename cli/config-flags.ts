@@ -1,42 +1,64 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/config/run-config.ts";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
+import { z } from "zod";
+import { addFlags, flagName, flagValues } from "./flags.ts";
+import { readText } from "../protocols/fusion/config/read-text.ts";
 
-/** Adds a flag for every key of the run config, with its description and default, and --config. */
-export function addConfigFlags(
-  command: Command,
-  keys: readonly (keyof RunConfig)[] = Object.keys(runConfig.shape) as (keyof RunConfig)[],
-): Command {
-  for (const key of keys) {
-    const field = runConfig.shape[key];
-    const byDefault = field.safeParse(undefined).data;
-    const note = byDefault === undefined || byDefault === false ? "" : ` (default: ${JSON.stringify(byDefault)})`;
-    const value = typeof byDefault === "boolean" ? "" : ` <${placeholder(key)}>`;
-    command.option(`--${kebab(key)}${value}`, `${field.description ?? describeRule(key)}${note}`);
-  }
-  return command.option("--config <file>", "JSON file with any of these keys in camelCase; flags go before it");
+const configFile = z.object({
+  config: pathText("file").optional().describe("JSON file with any of these keys in camelCase; flags go before it"),
+});
+
+/** Adds a flag for every key of the run config, or for those of `keys`, and --config. */
+export function addConfigFlags(command: Command, keys?: readonly (keyof RunConfig)[]): Command {
+  return addFlags(addFlags(command, runConfig, keys), configFile);
 }
 
-/** The run config that the flags and the config file give together. Throws Error naming the file, the key and the fault. */
-export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<RunConfig> {
-  const given = typeof flags.config === "string" ? await readConfigFile(flags.config) : {};
-  for (const key of Object.keys(runConfig.shape)) {
-    const value = flags[key];
-    if (value !== undefined) given[key] = typeof value === "string" ? fromFlag(key as keyof RunConfig, value) : value;
-  }
-  return parseRunConfig(given);
+/** A run config and where its keys came from. */
+export interface GivenConfig {
+  readonly config: RunConfig;
+  /** An error about keys of the config, such as `beta and m: expected one of them, ...`, with their names as they were given. */
+  named(this: void, error: unknown): unknown;
+}
+
+/**
+ * The run config that the flags, the config file and the topology give together: a flag goes before the file, and what neither says of the
+ * nodes the topology does. Throws Error naming the flag, or the file and the key, and the fault.
+ */
+export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<GivenConfig> {
+  const typed = flagValues(runConfig, flags);
+  const { config: file } = flagValues(configFile, flags) as { readonly config?: string };
+  const filed = file === undefined ? {} : await readConfigFile(file);
+  const given = { ...filed, ...typed };
+  const { topology } = given;
+  const implied = typeof topology === "string" ? await impliedBy(topology, given) : {};
+  const origin = (key: string): string => {
+    if (!Object.hasOwn(typed, key)) {
+      if (Object.hasOwn(filed, key)) return `${key} (${file})`;
+      if (Object.hasOwn(implied, key)) return `${key} (${topology as string})`;
+    }
+    return flagName(key);
+  };
+  return {
+    config: parseRunConfig({ ...implied, ...given }, "", origin),
+    named(error) {
+      if (error instanceof Error) error.message = withNames(error.message, origin);
+      return error;
+    },
+  };
+}
+
+/** `beta and m: expected ...` as `--beta and --m: expected ...`, where all that is before the colon are keys. */
+function withNames(message: string, origin: (key: string) => string): string {
+  const what = /^[A-Za-z]+(?:(?:, | and )[A-Za-z]+)*(?=: expected )/.exec(message)?.[0];
+  const words = what?.split(/(, | and )/);
+  const isKey = (word: string): boolean => Object.hasOwn(runConfig.shape, word);
+  if (what === undefined || words?.some(isKey) !== true) return message;
+  return words.map((word) => (isKey(word) ? origin(word) : word)).join("") + message.slice(what.length);
 }
 
 async function readConfigFile(file: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(
-      `config ${file}: expected a readable file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
-      { cause: error },
-    );
-  }
+  const text = await readText("config", file);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -47,34 +69,10 @@ async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   return value as Record<string, unknown>;
 }
 
-/** A flag's text as the key's kind of value; a number that is none stays text, for the error to show. */
-function fromFlag(key: keyof RunConfig, text: string): unknown {
-  const kind = placeholder(key);
-  if (kind === "n") return /^-?\d+(\.\d+)?(e-?\d+)?$/.test(text) ? Number(text) : text;
-  if (kind !== "json") return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new Error(`${key}: expected JSON, got ${text}`, { cause: error });
-  }
+async function impliedBy(file: string, given: Readonly<Record<string, unknown>>): Promise<Partial<RunConfig>> {
+  const [{ readTopology }, { topologyConfig }] = await Promise.all([
+    import("../protocols/fusion/deployment/topology.ts"),
+    import("../protocols/fusion/deployment/topology-config.ts"),
+  ]);
+  return topologyConfig(await readTopology(file), given);
 }
-
-const kebab = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const placeholder = (key: string): string =>
-  ({
-    model: "path",
-    r: "json",
-    s: "json",
-    wire: "word",
-    head: "where",
-    smpcLayers: "layers",
-    smpcPrecision: "name",
-    dealer: "where",
-    place: "where",
-    topology: "file",
-    views: "folder",
-    cert: "file",
-    key: "file",
-    ca: "file",
-  })[key] ?? "n";
-const describeRule = (key: string): string => `sharding rule "${key}" as JSON`;

@@ -1,8 +1,9 @@
-import { Command } from "commander";
 import { reportFailure } from "./failure.ts";
 import { addAttack } from "./attack.ts";
 import { addBench } from "./bench.ts";
+import { addCommonFlags, commandLine } from "./command-line.ts";
 import { addCalibrate } from "./calibrate.ts";
+import { addCompletion } from "./completion.ts";
 import { addPlan } from "./plan.ts";
 import { addNode } from "./node.ts";
 import { addProve } from "./prove.ts";
@@ -13,11 +14,7 @@ import { addUp } from "./up.ts";
 import { addVerify } from "./verify.ts";
 import { addTopology } from "./topology.ts";
 
-const program = new Command("weir")
-  .description("Private language-model inference: a prompt runs through a model that other people's machines compute.")
-  .version("0.1.0")
-  .showHelpAfterError("(weir --help lists the commands)")
-  .enablePositionalOptions();
+const program = commandLine();
 
 addRun(program);
 addVerify(program);
@@ -31,6 +28,8 @@ addAttack(program);
 addReport(program);
 addProve(program);
 addSchema(program);
+addCompletion(program);
+addCommonFlags(program);
 
 try {
   await program.parseAsync();

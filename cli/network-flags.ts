@@ -1,17 +1,7 @@
-import type { Command } from "commander";
+import { z } from "zod";
+import { runConfig } from "../protocols/fusion/config/run-config.ts";
 
-export interface NetworkFlags {
-  readonly cert?: string;
-  readonly key?: string;
-  readonly ca?: string;
-  readonly insecurePlaintext?: boolean;
-}
+const { cert, key, ca, insecurePlaintext } = runConfig.shape;
 
-/** Flags of commands that speak to other machines. */
-export function addNetworkFlags(command: Command): Command {
-  return command
-    .option("--cert <file>", "PEM file: this machine's certificate, for wss://")
-    .option("--key <file>", "PEM file: its private key")
-    .option("--ca <file>", "PEM file: who signs the certificates of the others")
-    .option("--insecure-plaintext", "allow ws:// between machines: anyone on the way reads and alters all");
-}
+/** Flags of commands that speak to other machines: those of a run. */
+export const networkFlags = z.object({ cert, key, ca, insecurePlaintext });

@@ -1,60 +1,63 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { openModel } from "../layers/model.ts";
+import { z } from "zod";
 import { CLIENT, partyKind } from "../protocols/cascade/party-name.ts";
-import { Node } from "../protocols/fusion/node/node.ts";
-import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
-import { readCertificates } from "../protocols/fusion/deployment/remote-deployment.ts";
-import { checkNodeName, readTopology } from "../protocols/fusion/deployment/topology.ts";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
 import type { LinkChange } from "../protocols/wire/endpoint-options.ts";
-import { positiveInteger } from "./positive-integer.ts";
-import { addNetworkFlags, type NetworkFlags } from "./network-flags.ts";
+import { addFlags, readFlags } from "./flags.ts";
+import { networkFlags } from "./network-flags.ts";
 
-interface NodeFlags extends NetworkFlags {
-  readonly party: string;
-  readonly topology: string;
-  readonly model: string;
-  readonly views?: string;
-  readonly correlations?: string;
-  readonly threads: number;
-}
+const flags = z.object({
+  party: z.string().min(1).meta({ title: "name" }).describe("the party: comp.0, attn.1.2, ..."),
+  topology: pathText("file").describe("the topology file, the same on every machine"),
+  model: pathText("path")
+    .optional()
+    .describe("folder with config.json, or a .gguf file (default: the model in models/default)"),
+  views: pathText("folder").optional().describe("keep what this party sees, in sessions that ask for it"),
+  correlations: pathText("folder")
+    .optional()
+    .describe("SMPC party: keep dealt batches in a folder of its own, used once after a restart too"),
+  threads: z.int().min(1).default(1).describe("threads of each computation"),
+  ...networkFlags.shape,
+});
 
 /** `weir node`: one party on this machine. */
 export function addNode(program: Command): void {
   const command = program
     .command("node")
-    .description("Run one party of a topology on this machine, until it is stopped.")
-    .requiredOption("--party <name>", "the party: comp.0, attn.1.2, ...")
-    .requiredOption("--topology <file>", "the topology file, the same on every machine")
-    .option("--model <path>", "folder with config.json, or a .gguf file", DEFAULT_MODEL)
-    .option("--views <folder>", "keep what this party sees, in sessions that ask for it")
-    .option(
-      "--correlations <folder>",
-      "SMPC party: keep dealt batches in a folder of its own, used once after a restart too",
-    )
-    .option("--threads <n>", "threads of each computation", positiveInteger, 1);
-  addNetworkFlags(command).action(async (flags: NodeFlags) => {
-    const topology = await readTopology(flags.topology);
-    checkNodeName(flags.party, topology.alpha, topology.beta, topology.parties, topology.dealer);
-    const model = await openModel(flags.model);
+    .description("Run one party of a topology on this machine, until it is stopped.");
+  addFlags(command, flags).action(async (given: Record<string, unknown>) => {
+    const { party, topology: file, model: named, views, correlations, threads, ...network } = readFlags(flags, given);
+    const [{ openModel }, { Node }, { DEFAULT_MODEL }, { readCertificates }, { checkNodeName, readTopology }] =
+      await Promise.all([
+        import("../layers/model.ts"),
+        import("../protocols/fusion/node/node.ts"),
+        import("../protocols/fusion/deployment/open-deployment.ts"),
+        import("../protocols/fusion/deployment/remote-deployment.ts"),
+        import("../protocols/fusion/deployment/topology.ts"),
+      ]);
+    process.title = `weir ${party}`;
+    const topology = await readTopology(file);
+    checkNodeName(party, topology.alpha, topology.beta, topology.parties, topology.dealer);
+    const model = await openModel(named ?? DEFAULT_MODEL);
     const node = await Node.start({
-      party: flags.party,
+      party,
       alpha: topology.alpha,
       beta: topology.beta,
       parties: topology.parties,
       dealer: topology.dealer,
       attnLinks: topology.attnLinks,
       model,
-      listen: topology.nodes[flags.party],
-      viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
-      correlationsFolder: flags.correlations === undefined ? null : path.resolve(flags.correlations),
-      threads: flags.threads,
-      head: partyKind(flags.party) === "comp",
-      certificates: await readCertificates(flags),
-      insecurePlaintext: flags.insecurePlaintext,
-      onLinkChange: (change) => tellOf(flags.party, change),
+      listen: topology.nodes[party],
+      viewsFolder: views === undefined ? null : path.resolve(views),
+      correlationsFolder: correlations === undefined ? null : path.resolve(correlations),
+      threads,
+      head: partyKind(party) === "comp",
+      certificates: await readCertificates(network),
+      insecurePlaintext: network.insecurePlaintext,
+      onLinkChange: (change) => tellOf(party, change),
     });
-    process.stderr.write(`${flags.party} listens at ${node.endpoint.address}\n`);
+    process.stderr.write(`${party} listens at ${node.endpoint.address}\n`);
     const stop = (): void => {
       void node.close().finally(() => process.exit());
     };
@@ -62,7 +65,7 @@ export function addNode(program: Command): void {
     process.once("SIGTERM", stop);
     try {
       await node.join(topology.nodes);
-      process.stderr.write(`${flags.party} is linked to all its peers\n`);
+      process.stderr.write(`${party} is linked to all its peers\n`);
       await node.failed();
     } finally {
       await node.close(); // nothing is left that would keep the process

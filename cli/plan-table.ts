@@ -1,13 +1,19 @@
 import { JOINT_DECODING } from "../experiments/plan/evidence.ts";
 import { partyKind } from "../protocols/cascade/party-name.ts";
 import type { PlannedPoint, PlanRecord } from "../experiments/plan/plan-record.ts";
-import { textTable } from "./text-table.ts";
+import { inOrder } from "../protocols/fusion/record/meanings.ts";
+import type { Layout } from "./terminal.ts";
+import { textTable, wrap } from "./text-table.ts";
 
 /** Points that are printed without being asked for. */
 const FEW = 40;
 
 /** A plan for a person: the chain of steps, the front, the chosen point. */
-export function planTable(record: PlanRecord, { all, out }: { readonly all: boolean; readonly out?: string }): string {
+export function planTable(
+  record: PlanRecord,
+  { all, out }: { readonly all: boolean; readonly out?: string },
+  { width, colours }: Layout,
+): string {
   const { front, steps, chosen } = record;
   const tokens = record.newTokens === 0 ? "all rows out" : `${record.newTokens} new tokens`;
   const roles =
@@ -22,38 +28,43 @@ export function planTable(record: PlanRecord, { all, out }: { readonly all: bool
     `every point with a layer in Cascade: ${JOINT_DECODING}`,
     ...(record.whyClearRows === null ? [] : [record.whyClearRows]),
     "",
-    "steps: from the cheapest point, each the cheapest that shows strictly less than the one before, and what it costs more",
+    "steps: from the cheapest point, each the cheapest that shows strictly less than the one before; + what it costs more",
     ...textTable(
-      [...HEAD, "+ s", "+ online MB", "+ dealt MB", "+ rounds", RECORDS],
-      steps.map(({ point, moreSeconds, moreOnlineBytes, moreDealtBytes, moreRounds }) => [
-        ...cells(front[point - 1]),
-        moreSeconds.toFixed(3),
-        megabytes(moreOnlineBytes),
-        megabytes(moreDealtBytes),
-        String(moreRounds),
-        worst(front[point - 1]),
-      ]),
+      HEAD,
+      steps.map((step) => cells(front[step.point - 1], step)),
+      width,
     ),
     "",
     ...(all || front.length <= FEW
-      ? ["the front", ...textTable([...HEAD, RECORDS], front.map(withRecords))]
+      ? [
+          "the front",
+          ...textTable(
+            HEAD,
+            front.map((point) => cells(point)),
+            width,
+          ),
+        ]
       : [
           `the front has ${front.length} points (--all prints them, --json too); the cheapest for each choice of layers under SMPC`,
-          ...textTable([...HEAD, RECORDS], cheapestByPlacement(front).map(withRecords)),
+          ...textTable(
+            HEAD,
+            cheapestByPlacement(front).map((point) => cells(point)),
+            width,
+          ),
         ]),
     "",
     `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}; who will have seen what, at which layers`,
-    ...textTable(["nodes", "as what (layers)"], rolesOf(chosen.parties)),
-    ...front[chosen.point - 1].evidence.says.map((line) => `  ${line}`),
+    ...textTable(["nodes", "as what (layers)"], rolesOf(chosen.parties), width),
+    ...front[chosen.point - 1].evidence.says.flatMap((line) => wrap(`  ${line}`, width)),
   ];
-  return `${lines.join("\n")}\n`;
+  const laidOut = lines.flatMap((line) => (line.startsWith(" ") ? [line] : wrap(line, width).map(colours.bold)));
+  return `${laidOut.join("\n")}\n`;
 }
 
 const HEAD = [
   "point",
-  "alpha c m merge",
-  "SMPC layers",
-  "parties",
+  "alpha, c, m, merge",
+  "SMPC layers, parties",
   "machines",
   "s",
   "online MB",
@@ -61,31 +72,29 @@ const HEAD = [
   "rounds",
   "ids seen",
   "rows seen",
-  "gap comp/attn",
-  "cluster comp/attn",
+  "gap: comp, attn",
+  "cluster: comp, attn",
+  "records",
 ];
 
-const RECORDS = "records";
-const worst = ({ evidence }: PlannedPoint): string => evidence.says[0];
-const withRecords = (point: PlannedPoint): string[] => [...cells(point), worst(point)];
-
-function cells(point: PlannedPoint): string[] {
+function cells(point: PlannedPoint, step?: PlanRecord["steps"][number]): string[] {
   const { cascade, smpc, rowsSeen, compNodes, attnNodes } = point;
   const gap = (minGap: number | null): string => (minGap === null ? "-" : String(minGap));
+  const withMore = (value: string, more: string): string => (step === undefined ? value : `${value} +${more}`);
   return [
     String(point.point),
-    cascade === null ? "-" : `${cascade.alpha} ${cascade.c} ${cascade.m} ${cascade.merge}`,
-    smpc?.placement ?? "none",
-    smpc === null ? "-" : String(smpc.parties),
+    cascade === null ? "-" : `${cascade.alpha},${cascade.c},${cascade.m} ${cascade.merge}`,
+    smpc === null ? "none" : `${smpc.placement} ${smpc.parties}`,
     String(point.machines),
-    point.seconds.toFixed(3),
-    megabytes(point.onlineBytes),
-    megabytes(point.dealtBytes),
-    String(point.rounds),
+    withMore(point.seconds.toFixed(3), step?.moreSeconds.toFixed(3) ?? ""),
+    withMore(megabytes(point.onlineBytes), megabytes(step?.moreOnlineBytes ?? 0)),
+    withMore(megabytes(point.dealtBytes), megabytes(step?.moreDealtBytes ?? 0)),
+    withMore(String(point.rounds), String(step?.moreRounds ?? 0)),
     point.idsSeen ? "yes" : "no",
     rowsSeen === null ? "none" : `${rowsSeen.first}-${rowsSeen.last}`,
-    cascade === null ? "-" : `${gap(compNodes.minGap)}/${gap(attnNodes.minGap)}`,
-    cascade === null ? "-" : `${compNodes.maxCluster}/${attnNodes.maxCluster}`,
+    cascade === null ? "-" : `${gap(compNodes.minGap)},${gap(attnNodes.minGap)}`,
+    cascade === null ? "-" : `${compNodes.maxCluster},${attnNodes.maxCluster}`,
+    point.evidence.says[0],
   ];
 }
 
@@ -101,8 +110,8 @@ function rolesOf(parties: PlanRecord["chosen"]["parties"]): string[][] {
     for (const name of names)
       for (const [kind, { layers }] of Object.entries(parties[name].kinds))
         kinds.set(kind, new Set([...(kinds.get(kind) ?? []), ...layers]));
-    const seen = [...kinds].map(([kind, layers]) => {
-      const inside = [...layers].filter((layer) => layer >= 0).sort((a, b) => a - b);
+    const seen = inOrder(kinds.keys()).map((kind) => {
+      const inside = [...kinds.get(kind)!].filter((layer) => layer >= 0).sort((a, b) => a - b);
       return inside.length === 0 ? kind : `${kind} (${runs(inside)})`;
     });
     return [names.length === 1 ? names[0] : `${names[0]} to ${names.at(-1)}`, seen.join(", ")];

@@ -1,12 +1,17 @@
 import { partyKind } from "../protocols/cascade/party-name.ts";
 import { INFERRED, type ExposureKind } from "../protocols/fusion/record/ledger.ts";
+import { FRAMING_MEANING, inOrder, KIND_MEANINGS, PHASE_MEANINGS } from "../protocols/fusion/record/meanings.ts";
 import type { RunRecord } from "../protocols/fusion/record/run-record.ts";
-import { textTable } from "./text-table.ts";
+import type { Phase } from "../protocols/wire/messages.ts";
+import type { Layout } from "./terminal.ts";
+import { textTable, wrap } from "./text-table.ts";
 
 /** What a run cost and who saw what, for a person. */
-export function runTable(record: RunRecord): string {
+export function runTable(record: RunRecord, { width, colours }: Layout): string {
+  const { bold, dim, yellow } = colours;
+  const shown = groups(record);
   const lines = [
-    `${record.generatedIds.length} tokens in ${record.seconds.toFixed(2)} s (first after ${record.firstTokenSeconds.toFixed(2)} s; start-up ${record.startupSeconds.toFixed(2)} s), ${record.cpuSeconds.toFixed(2)} s of CPU in all processes`,
+    ...wrap(summary(record), width),
     "",
     ...textTable(
       ["phase", "payload bytes", "by the formula", "framing", "messages"],
@@ -17,24 +22,49 @@ export function runTable(record: RunRecord): string {
         count(phase.framingBytes),
         count(phase.messages),
       ]),
+      width,
     ),
-    `total ${count(record.payloadBytes)} bytes of payload (formula ${count(record.expectedPayloadBytes)}), framing ${percent(record.framingBytes / record.payloadBytes)}, ${record.rounds} rounds (formula ${record.expectedRounds})`,
-    ...smpcLines(record),
+    ...wrap(
+      `total ${count(record.payloadBytes)} bytes of payload (formula ${count(record.expectedPayloadBytes)}), framing ${percent(record.framingBytes / record.payloadBytes)}, ${record.rounds} rounds (formula ${record.expectedRounds})`,
+      width,
+    ),
+    ...smpcLines(record).flatMap((line) => wrap(line, width)),
     "",
-    "who saw what (positions; gap and cluster of what a party saw directly)",
+    ...wrap("who saw what (positions; gap and cluster of what a party saw directly)", width).map(bold),
     ...textTable(
       ["party", "as what", "positions", "smallest gap", "largest cluster"],
-      groups(record).map(({ names, kinds, positions, minGap, maxCluster }) => [
+      shown.map(({ names, kinds, inferred, positions, minGap, maxCluster }) => [
         names,
-        kinds,
+        [kinds.join(" "), ...inferred].filter((part) => part !== "").join("; "),
         positions,
         minGap,
         maxCluster,
       ]),
+      width,
     ),
-    ...(Object.values(record.parties).some(({ kinds }) => kinds.row !== undefined) ? [WARNING] : []),
+    ...(Object.values(record.parties).some(({ kinds }) => kinds.row !== undefined)
+      ? wrap(WARNING, width).map(yellow)
+      : []),
+    "",
+    ...textTable(["word", "meaning"], legend(record, shown), width).map(dim),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+const summary = ({ generatedIds, seconds, firstTokenSeconds, startupSeconds, cpuSeconds }: RunRecord): string =>
+  `${generatedIds.length} tokens in ${seconds.toFixed(2)} s (first after ${firstTokenSeconds.toFixed(2)} s; start-up ${startupSeconds.toFixed(2)} s), ${cpuSeconds.toFixed(2)} s of CPU in all processes`;
+
+/** What the words in the two tables mean. */
+function legend({ phases }: RunRecord, shown: readonly Group[]): string[][] {
+  const inferred = shown.flatMap((group) => group.inferred);
+  const isSaid = (words: string): boolean => inferred.some((text) => text.startsWith(words));
+  return [
+    ["framing", FRAMING_MEANING],
+    ...phases.map(({ phase }) => [phase, PHASE_MEANINGS[phase as Phase]]),
+    ...inOrder(new Set(shown.flatMap(({ kinds }) => kinds))).map((kind) => [kind, KIND_MEANINGS[kind as ExposureKind]]),
+    ...(isSaid("sums over") ? [["sums over", `summed: ${KIND_MEANINGS.summed}`]] : []),
+    ...(isSaid("V row of") ? [["V row of", `revealed: ${KIND_MEANINGS.revealed}`]] : []),
+  ];
 }
 
 /** Measured on plain partial results at any gap, and on own rows under masked merges: experiments/FINDINGS.md, sections 4 and 11. */
@@ -54,7 +84,10 @@ function smpcLines({ smpc }: RunRecord): string[] {
 
 interface Group {
   readonly names: string;
-  readonly kinds: string;
+  /** As what positions were seen directly. */
+  readonly kinds: readonly string[];
+  /** What else could be computed from it, in words. */
+  readonly inferred: readonly string[];
   readonly positions: string;
   readonly minGap: string;
   readonly maxCluster: string;
@@ -78,12 +111,13 @@ function groups(record: RunRecord): Group[] {
     const [summed, revealed] = [inferred("summed"), inferred("revealed")];
     return {
       names: names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`,
-      kinds:
-        Object.keys(most.kinds)
-          .filter((kind) => kind !== "partial" && !INFERRED.has(kind as ExposureKind))
-          .join(" ") +
-        (summed.length > 0 ? `; sums over ${ranges(summed)}` : "") +
-        (revealed.length > 0 ? `; V row of ${ranges(revealed)} by a partial result` : ""),
+      kinds: inOrder(
+        Object.keys(most.kinds).filter((kind) => kind !== "partial" && !INFERRED.has(kind as ExposureKind)),
+      ),
+      inferred: [
+        ...(summed.length > 0 ? [`sums over ${ranges(summed)}`] : []),
+        ...(revealed.length > 0 ? [`V row of ${ranges(revealed)} by a partial result`] : []),
+      ],
       positions: (names.length > 1 ? "e.g. " : "") + ranges(most.positions),
       minGap: most.minGap === null ? "none" : String(most.minGap),
       maxCluster: String(most.maxCluster),

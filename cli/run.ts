@@ -1,8 +1,21 @@
-import { InvalidArgumentError, type Command } from "commander";
-import { openRun } from "../protocols/fusion/client/run-prompt.ts";
+import type { Command } from "commander";
+import { z } from "zod";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { addConfigFlags, readConfig } from "./config-flags.ts";
+import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
-import { runTable } from "./run-table.ts";
+import { readPrompt } from "./prompt.ts";
+import { coloursFor, layoutFor } from "./terminal.ts";
+
+const flags = z.object({
+  prompt: z.string().optional().describe("the prompt; - reads it from standard input"),
+  promptFile: pathText("file").optional().describe("file that holds the prompt; - reads standard input"),
+  chat: z.boolean().default(false).describe("put the prompt through the model's chat template"),
+  json: z.boolean().default(false).describe("print one JSON object (weir schema run) and nothing else"),
+});
+
+/** Of a long prompt, the end is enough to read on from. */
+const MOST_ECHOED = 600;
 
 /** `weir run`: a prompt through the parties, text out. */
 export function addRun(program: Command): void {
@@ -11,32 +24,59 @@ export function addRun(program: Command): void {
     .description(
       "Generate text while no node holds more than its own shard of the tokens; then say what it cost and who saw what.",
     )
-    .requiredOption("--prompt <text>", "the prompt", nonEmpty)
-    .option("--chat", "put the prompt through the model's chat template")
-    .option("--json", "print one JSON object (weir schema run) and nothing else");
-  addConfigFlags(command).action(async (flags: Record<string, unknown>) => {
-    const startedAt = performance.now();
-    const config = await readConfig(flags);
-    const json = flags.json === true;
-    const report = progress(json);
-    const prompt = { text: String(flags.prompt), chat: flags.chat === true };
-    const run = await openRun(config, prompt, report.step);
-    try {
-      const record = await run.generate({
-        startedAt,
-        onText: (text) => {
-          report.clear();
-          if (!json) process.stdout.write(text);
-        },
-      });
-      process.stdout.write(json ? `${JSON.stringify(record)}\n` : `\n\n${runTable(record)}`);
-    } finally {
-      await run.close();
-    }
-  });
+    .argument("[prompt]", "the prompt; - reads it from standard input");
+  addConfigFlags(addFlags(command, flags)).action(
+    async (argument: string | undefined, given: Record<string, unknown>) => {
+      const startedAt = performance.now();
+      const { config, named } = await readConfig(given);
+      const { json, chat, prompt, promptFile } = readFlags(flags, given);
+      const text = await readPrompt({ argument, prompt, promptFile });
+      const [{ openRun }, { runTable }] = await Promise.all([
+        import("../protocols/fusion/client/run-prompt.ts"),
+        import("./run-table.ts"),
+      ]);
+      const report = progress(json);
+      const output = json ? null : generatedText(text, chat);
+      try {
+        const run = await openRun(config, { text, chat }, report.step);
+        try {
+          const record = await run.generate({
+            startedAt,
+            onText: (piece) => {
+              report.clear();
+              output?.write(piece);
+            },
+          });
+          output?.end();
+          process.stdout.write(
+            json ? `${JSON.stringify(record)}\n` : `\n${runTable(record, layoutFor(process.stdout))}`,
+          );
+        } finally {
+          await run.close();
+        }
+      } catch (error) {
+        report.clear();
+        output?.end(); // an error has a line of its own
+        throw named(error);
+      }
+    },
+  );
 }
 
-function nonEmpty(text: string): string {
-  if (text === "") throw new InvalidArgumentError("expected some text, got none");
-  return text;
+/** The text as it comes; on a terminal the prompt stands before it, in grey. */
+function generatedText(prompt: string, chat: boolean): { write(piece: string): void; end(): void } {
+  const { gray } = coloursFor(process.stdout);
+  const shown = prompt.length > MOST_ECHOED ? `... ${prompt.slice(-MOST_ECHOED)}` : prompt;
+  let isOpen = false;
+  return {
+    write(piece) {
+      if (!isOpen && process.stdout.isTTY) process.stdout.write(`${gray(shown)}${chat ? "\n" : ""}`);
+      isOpen = true;
+      process.stdout.write(piece);
+    },
+    end() {
+      if (isOpen) process.stdout.write("\n");
+      isOpen = false;
+    },
+  };
 }

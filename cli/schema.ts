@@ -1,36 +1,34 @@
 import { Argument, type Command } from "commander";
-import { toJSONSchema } from "zod";
-import { attackConfig } from "../experiments/attacks/run/attack-config.ts";
-import { cellRecord } from "../experiments/attacks/run/cell-record.ts";
-import { verifyRecord } from "../experiments/verify/verify-record.ts";
-import { benchRecord } from "../experiments/bench/bench-record.ts";
-import { smpcBenchRecord } from "../experiments/bench/smpc/record.ts";
-import { planRecord } from "../experiments/plan/plan-record.ts";
-import { runConfig } from "../protocols/fusion/config/run-config.ts";
-import { runRecord } from "../protocols/fusion/record/run-record.ts";
-import { topologySchema } from "../protocols/fusion/deployment/topology.ts";
-import { proofRecord } from "./prove-record.ts";
+import { toJSONSchema, type z } from "zod";
+import { didYouMean } from "../protocols/fusion/config/did-you-mean.ts";
 
-const SCHEMAS = {
-  run: runRecord,
-  verify: verifyRecord,
-  bench: benchRecord,
-  "bench-smpc": smpcBenchRecord,
-  plan: planRecord,
-  prove: proofRecord,
-  attack: cellRecord,
-  "attack-config": attackConfig,
-  config: runConfig,
-  topology: topologySchema,
-} as const;
+/** What each schema describes; loaded when it is asked for. */
+const SCHEMAS: Readonly<Record<string, () => Promise<z.ZodType>>> = {
+  run: async () => (await import("../protocols/fusion/record/run-record.ts")).runRecord,
+  verify: async () => (await import("../experiments/verify/verify-record.ts")).verifyRecord,
+  bench: async () => (await import("../experiments/bench/bench-record.ts")).benchRecord,
+  "bench-smpc": async () => (await import("../experiments/bench/smpc/record.ts")).smpcBenchRecord,
+  plan: async () => (await import("../experiments/plan/plan-record.ts")).planRecord,
+  prove: async () => (await import("./prove-record.ts")).proofRecord,
+  attack: async () => (await import("../experiments/attacks/run/cell-record.ts")).cellRecord,
+  "attack-config": async () => (await import("../experiments/attacks/run/attack-config.ts")).attackConfig,
+  config: async () => (await import("../protocols/fusion/config/run-config.ts")).runConfig,
+  topology: async () => (await import("../protocols/fusion/deployment/topology.ts")).topologySchema,
+  error: async () => (await import("./error-record.ts")).errorRecord,
+};
 
 /** `weir schema`: the JSON Schema of what weir prints and reads. */
 export function addSchema(program: Command): void {
+  const names = Object.keys(SCHEMAS);
+  const argument = new Argument("<what>", "which");
+  argument.argChoices = names; // shown and completed; a wrong one is refused below, with the nearest
   program
     .command("schema")
     .description("Print the JSON Schema of a command's --json output, of the config file or of the topology file.")
-    .addArgument(new Argument("<what>", "which").choices(Object.keys(SCHEMAS)))
-    .action((what: keyof typeof SCHEMAS) => {
-      process.stdout.write(`${JSON.stringify(toJSONSchema(SCHEMAS[what]), null, 2)}\n`);
+    .addArgument(argument)
+    .action(async (what: string) => {
+      if (!names.includes(what))
+        throw new Error(`schema: expected one of ${names.join(", ")}, got ${what}${didYouMean(what, names)}`);
+      process.stdout.write(`${JSON.stringify(toJSONSchema(await SCHEMAS[what]()), null, 2)}\n`);
     });
 }

@@ -1,25 +1,31 @@
 import path from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
-import { verify } from "../experiments/verify/verify.ts";
+import type { Command } from "commander";
+import { z } from "zod";
+import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { addConfigFlags, readConfig } from "./config-flags.ts";
+import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
 
-/** Bound on errors relative to the largest magnitude of a tensor: float32 keeps 7 digits, and 30 layers add up. */
-const TOLERANCE = 1e-4;
+const flags = z.object({
+  golden: pathText("file").describe("safetensors file with input_ids, hidden.I, logits, greedy (prefixes P. optional)"),
+  tolerance: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe(
+      "largest error relative to a tensor's largest magnitude (default: 1e-4; 2e-2 of what comes after layers under SMPC)",
+    ),
+  json: z.boolean().default(false).describe("print the JSON object (weir schema verify) and nothing else"),
+});
 
 /** `weir verify`: are the results those of another framework? */
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
     .description(
-      "Compare the plain and the sharded model with a golden file that another framework made; one JSON line, exit 1 beyond the tolerance.",
-    )
-    .requiredOption(
-      "--golden <file>",
-      "safetensors file with input_ids, hidden.I, logits, greedy (prefixes P. optional)",
-    )
-    .option("--tolerance <x>", "largest error relative to a tensor's largest magnitude", positive, TOLERANCE);
-  addConfigFlags(command, [
+      "Compare the plain and the sharded model, and layers under SMPC, with a golden file that another framework made; one JSON line, exit 1 beyond the tolerance.",
+    );
+  addConfigFlags(addFlags(command, flags), [
     "model",
     "alpha",
     "c",
@@ -29,24 +35,30 @@ export function addVerify(program: Command): void {
     "s",
     "wire",
     "merge",
+    "smpcLayers",
+    "smpcPrecision",
+    "parties",
+    "dealer",
     "place",
     "topology",
     "cert",
     "key",
     "ca",
     "insecurePlaintext",
-  ]).action(async (flags: Record<string, unknown>) => {
-    const config = await readConfig(flags);
-    const report = progress(false);
-    const record = await verify(config, path.resolve(String(flags.golden)), Number(flags.tolerance), report.step);
-    report.clear();
-    process.stdout.write(`${JSON.stringify(record)}\n`);
-    if (!record.ok) process.exitCode = 1;
+    "insecureColocation",
+  ]).action(async (given: Record<string, unknown>) => {
+    const { golden, tolerance, json } = readFlags(flags, given);
+    const { config, named } = await readConfig(given);
+    const { verify } = await import("../experiments/verify/verify.ts");
+    const report = progress(json);
+    try {
+      const record = await verify(config, path.resolve(golden), tolerance ?? null, report.step);
+      report.clear();
+      process.stdout.write(`${JSON.stringify(record)}\n`);
+      if (!record.ok) process.exitCode = 1;
+    } catch (error) {
+      report.clear();
+      throw named(error);
+    }
   });
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("expected a number above 0");
-  return value;
 }

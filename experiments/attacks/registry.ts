@@ -1,3 +1,4 @@
+import { didYouMean } from "../../protocols/fusion/config/did-you-mean.ts";
 import type { Attack } from "./attack.ts";
 import { additiveDecode } from "./methods/additive-decode.ts";
 import { beamInfill } from "./methods/beam-infill.ts";
@@ -33,9 +34,10 @@ const ATTACKS: readonly Attack<unknown>[] = [
 /** The names of all attacks. */
 export const attackNames = (): string[] => ATTACKS.map(({ name }) => name);
 
-/** The attack of that name. Throws Error naming those that there are. */
+/** The attack of that name. Throws Error naming those that there are, and the nearest. */
 export function attackNamed(name: string): Attack<unknown> {
   const found = ATTACKS.find((attack) => attack.name === name);
-  if (found === undefined) throw new Error(`attack: expected one of ${attackNames().join(", ")}, got ${name}`);
-  return found;
+  if (found !== undefined) return found;
+  const names = attackNames();
+  throw new Error(`attack: expected one of ${names.join(", ")}, got ${name}${didYouMean(name, names)}`);
 }

@@ -60,7 +60,7 @@ async function planOf(model: PlannedModel, request: PlanRequest, report: (doing:
   const positions = promptLength + Math.max(0, newTokens - 1);
   if (positions > spec.maxPositions)
     throw new Error(
-      `n and new-tokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${positions}`,
+      `--n and --new-tokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${positions}`,
     );
   const time = sumOfParts(request);
   const evaluator = new Evaluator(model, { promptLength, newTokens, precision, parties: PARTIES }, time);
@@ -83,7 +83,7 @@ async function planOf(model: PlannedModel, request: PlanRequest, report: (doing:
   const recorded = await RecordedEvidence.of(name, spec.layers);
   const points = front.map((one, at) => pointOf(one, at, recorded));
   const point = request.point ?? leastKnownAgainst(points);
-  if (point > front.length) throw new Error(`point: expected at most ${front.length} (the front), got ${point}`);
+  if (point > front.length) throw new Error(`--point: expected at most ${front.length} (the front), got ${point}`);
   const { candidate } = front[point - 1];
   // Absolute, so that the config runs from any folder.
   const modelPath = request.model === undefined ? undefined : path.resolve(request.model);

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
 const reading = z.strictObject({
+  hiddenStates: z
+    .array(z.int())
+    .describe("I of the hidden states that were compared; those under SMPC are seen by nobody"),
   maxHiddenError: z.number().describe("largest absolute difference of a hidden state that the golden file holds"),
   maxHiddenRelativeError: z
     .number()
@@ -20,11 +23,28 @@ export const verifyRecord = z.strictObject({
   model: z.string(),
   golden: z.string(),
   prompts: z.int(),
-  tolerance: z.number().describe("bound on both relative errors"),
+  tolerance: z.number().describe("bound on the relative errors of the unsharded model"),
+  shardedTolerance: z.number().describe("the same for the sharded one; wider where layers are under SMPC"),
   unsharded: reading,
   sharded: reading,
   shape: z.strictObject({ alpha: z.int(), beta: z.int(), place: z.string(), wire: z.string() }),
-  bytes: z.strictObject({ payloadBytes: z.int(), expectedPayloadBytes: z.int(), framingBytes: z.int() }),
+  smpc: z
+    .strictObject({
+      layers: z.array(z.int()),
+      parties: z.int(),
+      dealer: z.enum(["client", "dealer"]),
+      precision: z.string(),
+      failedRows: z.int().describe("rows that left a range; any makes ok false"),
+    })
+    .nullable()
+    .describe("the layers under SMPC; null: none"),
+  bytes: z.strictObject({
+    payloadBytes: z.int(),
+    expectedPayloadBytes: z.int(),
+    framingBytes: z.int(),
+    rounds: z.int(),
+    expectedRounds: z.int(),
+  }),
 });
 
 export type VerifyRecord = z.infer<typeof verifyRecord>;

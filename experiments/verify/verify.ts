@@ -8,14 +8,22 @@ import { openDeployment } from "../../protocols/fusion/deployment/open-deploymen
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { difference } from "./difference.ts";
 import { readGolden, rowArgMax, type GoldenPrompt } from "./golden.ts";
-import { shardedReading, type Reading } from "./sharded-reading.ts";
+import { shardedReading, sumOf, type Costs, type Reading } from "./sharded-reading.ts";
 import type { ReadingErrors, VerifyRecord } from "./verify-record.ts";
 
-/** Runs every prompt of a golden file, unsharded and sharded as the config says. Throws Error naming a file that does not fit. */
+/** Bound on errors relative to the largest magnitude of a tensor: float32 keeps 7 digits, and 30 layers add up. */
+const TOLERANCE = 1e-4;
+/** The same after layers under SMPC, whose wires are cut to some twenty bits. */
+const SMPC_TOLERANCE = 2e-2;
+
+/**
+ * Runs every prompt of a golden file, unsharded and sharded as the config says; `given` is the tolerance of both, null: what fits each.
+ * Throws Error naming a file that does not fit.
+ */
 export async function verify(
   config: RunConfig,
   goldenFile: string,
-  tolerance: number,
+  given: number | null,
   report: (doing: string) => void,
 ): Promise<VerifyRecord> {
   const golden = await readGolden(goldenFile);
@@ -25,41 +33,62 @@ export async function verify(
     const { model } = opened;
     const unsharded = noErrors();
     const sharded = noErrors();
-    const bytes = { payloadBytes: 0, expectedPayloadBytes: 0, framingBytes: 0 };
+    let costs: Costs = { payloadBytes: 0, expectedPayloadBytes: 0, framingBytes: 0, rounds: 0, expectedRounds: 0 };
+    let failedRows = 0;
     for (const [at, prompt] of golden.entries()) {
       report(`prompt ${at + 1} of ${golden.length}`);
       checkFits(goldenFile, prompt, model);
-      compare(unsharded, prompt, await plainReading(model, prompt));
+      const plain = await plainReading(model, prompt);
+      checkFinite(model, plain);
+      compare(unsharded, prompt, plain);
       const reading = await shardedReading(opened, config, viewsFolder, prompt.ids, prompt.greedy?.length ?? 0);
       compare(sharded, prompt, reading);
-      for (const name of ["payloadBytes", "expectedPayloadBytes", "framingBytes"] as const)
-        bytes[name] += reading[name];
+      costs = sumOf(costs, reading.costs);
+      failedRows += reading.failedRows;
     }
-    const within = ({
-      maxHiddenRelativeError,
-      maxLogitRelativeError,
-      topTokensEqual,
-      greedyEqual,
-    }: ReadingErrors): boolean =>
-      maxHiddenRelativeError <= tolerance &&
-      (maxLogitRelativeError ?? 0) <= tolerance &&
+    const { smpcLayers: layers } = opened;
+    const tolerance = given ?? TOLERANCE;
+    const shardedTolerance = given ?? (layers.length === 0 ? TOLERANCE : SMPC_TOLERANCE);
+    const within = (
+      { maxHiddenRelativeError, maxLogitRelativeError, topTokensEqual, greedyEqual }: ReadingErrors,
+      bound: number,
+    ): boolean =>
+      maxHiddenRelativeError <= bound &&
+      (maxLogitRelativeError ?? 0) <= bound &&
       topTokensEqual !== false &&
       greedyEqual !== false;
     return {
-      ok: within(unsharded) && within(sharded) && bytes.payloadBytes === bytes.expectedPayloadBytes,
+      ok:
+        within(unsharded, tolerance) &&
+        within(sharded, shardedTolerance) &&
+        failedRows === 0 &&
+        costs.payloadBytes === costs.expectedPayloadBytes &&
+        costs.rounds === costs.expectedRounds,
       model: model.name,
       golden: goldenFile,
       prompts: golden.length,
       tolerance,
+      shardedTolerance,
       unsharded,
       sharded,
       shape: {
-        alpha: opened.shape.alpha,
-        beta: opened.shape.beta,
+        // With all layers under SMPC there is nothing to shard.
+        alpha: layers.length === model.spec.layers ? 0 : opened.shape.alpha,
+        beta: layers.length === model.spec.layers ? 0 : opened.shape.beta,
         place: config.topology === undefined ? config.place : "topology",
         wire: config.wire,
       },
-      bytes,
+      smpc:
+        layers.length === 0
+          ? null
+          : {
+              layers: [...layers],
+              parties: config.parties,
+              dealer: config.dealer,
+              precision: config.smpcPrecision,
+              failedRows,
+            },
+      bytes: costs,
     };
   } finally {
     await opened.close();
@@ -91,6 +120,7 @@ async function plainReading(model: Model, prompt: GoldenPrompt): Promise<Reading
 type Errors = { -readonly [name in keyof ReadingErrors]: ReadingErrors[name] };
 
 const noErrors = (): Errors => ({
+  hiddenStates: [],
   maxHiddenError: 0,
   maxHiddenRelativeError: 0,
   maxLogitError: null,
@@ -102,7 +132,10 @@ const noErrors = (): Errors => ({
 /** Widens `errors` by what one prompt shows. */
 function compare(errors: Errors, golden: GoldenPrompt, reading: Reading): void {
   for (const [layer, expected] of golden.hidden) {
-    const { absolute, relative } = difference(reading.hidden[layer], expected);
+    const rows = reading.hidden[layer];
+    if (rows === null) continue;
+    if (!errors.hiddenStates.includes(layer)) errors.hiddenStates.push(layer);
+    const { absolute, relative } = difference(rows, expected);
     errors.maxHiddenError = Math.max(errors.maxHiddenError, absolute);
     errors.maxHiddenRelativeError = Math.max(errors.maxHiddenRelativeError, relative);
   }
@@ -126,6 +159,17 @@ function compare(errors: Errors, golden: GoldenPrompt, reading: Reading): void {
     const equal =
       golden.greedy.length === reading.greedy.length && golden.greedy.every((id, at) => id === reading.greedy[at]);
     errors.greedyEqual = errors.greedyEqual !== false && equal;
+  }
+}
+
+/** A model whose own values are no numbers is at fault itself, whatever the parties make of it. */
+function checkFinite({ name }: Model, { hidden }: Reading): void {
+  for (const [layer, rows] of hidden.entries()) {
+    const wrong = rows?.find((value) => !Number.isFinite(value));
+    if (wrong !== undefined)
+      throw new Error(
+        `model ${name}: expected finite values, got ${wrong} in hidden.${layer} of the unsharded model; ${layer === 0 ? "the embedding holds it" : `its weights hold one, or what layer ${layer - 1} computes is beyond float32`}`,
+      );
   }
 }
 

@@ -16,7 +16,7 @@ import type { FloatArray } from "../../layers/tensor.ts";
 import type { PartialAttention } from "../../layers/stage-engine.ts";
 import type { CostExpressions } from "../cost.ts";
 import type { Endpoint, WireWord } from "../wire/endpoint.ts";
-import { roundToFloat16, widenFloat16 } from "../wire/float16.ts";
+import { beyondFloat16, MAX_FLOAT16, roundToFloat16, widenFloat16 } from "../wire/float16.ts";
 import type { AttentionAt } from "./attention-pass.ts";
 import { keyOf, type Session } from "./session.ts";
 import { attnName } from "./party-name.ts";
@@ -56,11 +56,16 @@ export async function exchangeScales(
   );
 }
 
-/** l = m + log e, as the wire will carry it, in an array that the wire sends without rounding again. */
+/** l = m + log e, as the wire will carry it, in an array that the wire sends without rounding again. Throws RangeError beyond float16. */
 export function logSums(m: FloatArray, e: FloatArray, wire: WireWord): FloatArray {
   const exact = Float64Array.from(m, (most, slot) => (e[slot] === 0 ? -Infinity : most + Math.log(e[slot])));
   if (wire === "float64") return exact;
   if (wire === "float32") return Float32Array.from(exact);
+  const beyond = beyondFloat16(exact);
+  if (beyond >= 0)
+    throw new RangeError(
+      `scale exchange: expected log-sum-exps within ${MAX_FLOAT16}, the largest of float16, got ${exact[beyond]}; use --wire float32`,
+    );
   const words = new Uint16Array(exact.length);
   roundToFloat16(exact, words);
   return widenFloat16(words);

@@ -132,6 +132,13 @@ export class ShapeError extends WireError {
   }
 }
 
+/** A finite value that the session's float16 words can't hold. */
+export class Float16RangeError extends WireError {
+  constructor(message: string) {
+    super("WIRE_FLOAT16_RANGE", message);
+  }
+}
+
 /** The session was closed by this party while a receive was pending, or is used after that. */
 export class SessionClosedError extends WireError {
   constructor(message: string) {

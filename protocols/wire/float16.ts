@@ -43,6 +43,18 @@ function wideningTable(): Float32Array {
   return table;
 }
 
+/** The largest finite value of binary16. */
+export const MAX_FLOAT16 = 65_504;
+
+/** The index of the first finite value that binary16 would make infinite; -1 where there is none. */
+export function beyondFloat16(values: ArrayLike<number>): number {
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i]);
+    if (Math.fround(magnitude) >= 65_520 && magnitude < Infinity) return i;
+  }
+  return -1;
+}
+
 /** Rounds `source` into the words of `target`, of the same length. */
 export function roundToFloat16(source: ArrayLike<number>, target: Uint16Array): void {
   for (let i = 0; i < target.length; i++) target[i] = float16Bits(source[i]);

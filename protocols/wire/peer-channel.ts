@@ -3,6 +3,7 @@ import { type ControlSchemas, parseControl } from "./control.ts";
 import type { Counters } from "./counters.ts";
 import type { ControlMessage, MessageKey, WireTensor, WireWord } from "./endpoint.ts";
 import {
+  Float16RangeError,
   FrameError,
   LinkClosedError,
   OversizedError,
@@ -10,6 +11,7 @@ import {
   SequenceError,
   WireError,
 } from "./errors.ts";
+import { beyondFloat16, MAX_FLOAT16 } from "./float16.ts";
 import {
   decodeHeader,
   encodeHeader,
@@ -113,7 +115,7 @@ export class PeerChannel {
 
   /**
    * Sends a tensor; it must not change until the promise resolves, which is when the link takes more.
-   * Throws OversizedError, SendBufferFullError.
+   * Throws OversizedError, SendBufferFullError, Float16RangeError.
    */
   sendTensor(key: MessageKey, round: number, tensor: WireTensor, floats: WireWord): Promise<void> {
     const { data, shape } = tensor;
@@ -123,6 +125,7 @@ export class PeerChannel {
       const bound = `at most ${this.#limits.maxTensorBytes} bytes (maxTensorBytes)`;
       throw new OversizedError(null, `tensor ${key.role} to ${this.#peer}: expected ${bound}, got ${totalBytes}`);
     }
+    if (word === "float16") this.#checkFloat16(key, tensor);
     const header: FrameHeader = {
       kind: "tensor",
       word,
@@ -150,6 +153,16 @@ export class PeerChannel {
       });
     this.#sending = sending;
     return sending;
+  }
+
+  /** Before the first chunk leaves: a value that became infinite on the way would be found by whoever computes with it, far from here. */
+  #checkFloat16({ role, layer, step }: MessageKey, { data }: WireTensor): void {
+    const at = beyondFloat16(data);
+    if (at < 0) return;
+    const where = layer < 0 ? "" : `, layer ${layer}`;
+    throw new Float16RangeError(
+      `message ${role} to ${this.#peer}${where}, step ${step}: expected values within ${MAX_FLOAT16}, the largest of float16, got ${data[at]}; use --wire float32`,
+    );
   }
 
   /** Sends a serialized control message; it passes between the chunks of a tensor. */

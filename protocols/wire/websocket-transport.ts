@@ -152,7 +152,7 @@ export class WebSocketTransport implements Transport {
 function listenError(address: string, error: NodeJS.ErrnoException): ListenError {
   if (error.code === "EADDRINUSE") {
     return new ListenError(
-      `listen on ${address}: expected a free port, got one in use; stop the other process or choose another port`,
+      `listen on ${address}: expected a free port, got one in use; stop the other process, or take other ports: weir topology --port`,
     );
   }
   return new ListenError(

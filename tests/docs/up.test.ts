@@ -3,23 +3,14 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { it } from "node:test";
 import { promisify } from "node:util";
 import { nodeNames } from "../../protocols/fusion/deployment/deployment.ts";
+import { freePorts } from "../cli/free-ports.ts";
 
 const WEIR = path.resolve(import.meta.dirname, "../../cli/weir.mjs");
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
-}
 
 it("weir up serves weir run --topology and ends at SIGINT", { timeout: 90_000 }, async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "weir-up-"));

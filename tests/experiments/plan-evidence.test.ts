@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { coloursFor } from "../../cli/terminal.ts";
 import { planTable } from "../../cli/plan-table.ts";
 import { committedRecords } from "../../experiments/attacks/report/committed-records.ts";
 import { readRecords } from "../../experiments/attacks/report/read-records.ts";
@@ -24,6 +25,9 @@ function candidate(alpha: number, c: number, placement: string, more: Partial<Ca
     smpc: layers.length === 0 ? null : { placement, layers, parties: 2 },
   };
 }
+
+/** Wide enough that no line is broken. */
+const WIDE = { width: 10_000, colours: coloursFor(process.stdout) };
 
 describe("what records say of a candidate", async () => {
   const evidence = await RecordedEvidence.of("default", LAYERS);
@@ -135,12 +139,15 @@ describe("weir plan", () => {
       whyClearRows!,
       /^nothing within the limits has all layers under SMPC: --max-mb 6 binds, [\d.]+ MB is the nearest feasible$/,
     );
-    const table = planTable(record, { all: false });
+    const table = planTable(record, { all: false }, WIDE);
     assert.ok(table.includes(`\n${whyClearRows}\n`));
     assert.ok(table.includes(JOINT_DECODING));
     assert.ok(table.split("\n").filter((line) => line.endsWith(NO_RECORD)).length > 1);
     // A point that records break may be asked for: it is said.
     const broken = await plan({ ...request, hideIds: true, maxMb: 6, point: 1 }, quiet);
-    assert.match(planTable(broken, { all: false }).split("chosen: ")[1], /broken by vocab-match: 10 of 10 prompts/);
+    assert.match(
+      planTable(broken, { all: false }, WIDE).split("chosen: ")[1],
+      /broken by vocab-match: 10 of 10 prompts/,
+    );
   });
 });

@@ -13,6 +13,6 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, from: stri
     });
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new Error(`${from}: ${schemaFaults(parsed.error, value, "content")}`);
+  if (!parsed.success) throw new Error(`${from}: ${schemaFaults(parsed.error, schema, value, { what: "content" })}`);
   return parsed.data;
 }

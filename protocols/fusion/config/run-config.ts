@@ -2,20 +2,21 @@ import { z } from "zod";
 import type { SamplingRule } from "../../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../../cascade/sharding.ts";
 import { PRECISIONS, type PrecisionName } from "../../smpc/lowering/precision.ts";
+import { pathText } from "./path-text.ts";
 import { schemaFaults } from "./schema-faults.ts";
-import { SMPC_LAYERS } from "../session/smpc-choice.ts";
 
 /** Of CompNodes, and of shards of the AttnNodes, which are its square. */
 const MOST_PARTS = 64;
 const parts = z.int().min(1).max(MOST_PARTS);
 
+/** Which layers run under SMPC. */
+const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(,\d+)*)$/;
+
 /** Everything that a run can be told, by flags or by a config file; unknown keys are errors. */
 export const runConfig = z.strictObject({
-  model: z
-    .string()
-    .min(1)
+  model: pathText("path")
     .optional()
-    .describe("folder with config.json, or a .gguf file; default: the model in models/default"),
+    .describe("folder with config.json, or a .gguf file (default: the model in models/default)"),
   alpha: parts.default(4).describe("number of CompNodes"),
   c: z.int().min(1).max(4096).default(2).describe("tokens in a cluster of the (c, delta)-sharding; delta = c * alpha"),
   m: parts.default(1).describe("parts that every cluster is split into for the AttnNodes; beta = m * alpha"),
@@ -38,9 +39,10 @@ export const runConfig = z.strictObject({
   smpcLayers: z
     .string()
     .regex(SMPC_LAYERS, "none, all, first:K, last:K or a list such as 0,3")
+    .meta({ title: "layers" })
     .optional()
     .describe(
-      "layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3; default: first:1 on the model that comes with weir, with parties that it starts itself, else none",
+      "layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3 (default: first:1 on the model that comes with weir where there are SMPC parties, else none)",
     ),
   smpcPrecision: z
     .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
@@ -52,7 +54,7 @@ export const runConfig = z.strictObject({
     .default("client")
     .describe("who deals correlations to the SMPC parties: the client, or a party of its own"),
   maxTokens: z.int().min(1).max(100_000).default(48).describe("most tokens to generate"),
-  temperature: z.number().min(0).max(100).default(0).describe("0: greedy"),
+  temperature: z.number().min(0).max(100).default(0).describe("of the sampling; 0: greedy"),
   topK: z.int().min(0).default(0).describe("sample among the k most likely tokens; 0: all"),
   topP: z.number().gt(0).max(1).default(1).describe("sample among the most likely tokens of this total probability"),
   seed: z.int().min(0).default(0).describe("seed of the sampling"),
@@ -60,16 +62,16 @@ export const runConfig = z.strictObject({
     .enum(["processes", "sockets", "memory"])
     .default("processes")
     .describe("parties: a process each, WebSockets in one process, or memory"),
-  topology: z.string().optional().describe("topology file of nodes that run elsewhere"),
+  topology: pathText("file").optional().describe("topology file of nodes that run elsewhere"),
   waitSeconds: z
     .int()
     .min(0)
     .max(86_400)
     .default(60)
     .describe("how long to wait for a topology's nodes while they serve another client; 0: not at all"),
-  cert: z.string().optional().describe("PEM file: this party's certificate, for wss://"),
-  key: z.string().optional().describe("PEM file: its private key"),
-  ca: z.string().optional().describe("PEM file: who signs the certificates of the others"),
+  cert: pathText("file").optional().describe("PEM file: this party's certificate, for wss://"),
+  key: pathText("file").optional().describe("PEM file: its private key"),
+  ca: pathText("file").optional().describe("PEM file: who signs the certificates of the others"),
   insecurePlaintext: z
     .boolean()
     .default(false)
@@ -78,20 +80,25 @@ export const runConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe("allow a topology in which one machine can open the shares of the SMPC parties: it then reads all"),
-  views: z.string().optional().describe("folder in which every party keeps the tensors that it sees"),
-  idleDeadlineMs: z.int().min(1).default(600_000).describe("how long nodes wait for a step to begin"),
+  views: pathText("folder").optional().describe("folder in which every party keeps the tensors that it sees"),
+  idleDeadlineMs: z
+    .int()
+    .min(1)
+    .default(600_000)
+    .meta({ title: "ms" })
+    .describe("how long nodes wait for a step to begin"),
 });
 
 export type RunConfig = z.infer<typeof runConfig>;
 
 /**
  * Checks a run config and fills in the defaults. Throws Error with a line for each fault, naming its key: `alpha: expected at least 1,
- * got 0`; `from` goes before it.
+ * got 0`; `from` goes before it, and `name` says what a key is called where it came from.
  */
-export function parseRunConfig(value: unknown, from = ""): RunConfig {
+export function parseRunConfig(value: unknown, from = "", name?: (key: string) => string): RunConfig {
   const parsed = runConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new Error(from + schemaFaults(parsed.error, value, "content"));
+  throw new Error(from + schemaFaults(parsed.error, runConfig, value, { what: "content", name }));
 }
 
 /** How the config chooses tokens. */

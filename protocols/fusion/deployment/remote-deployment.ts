@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import type { Certificates } from "../../wire/websocket-transport.ts";
 import { networkInterfaces, hostname } from "node:os";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { linkClient } from "./local-processes.ts";
+import { readText } from "../config/read-text.ts";
 import type { RunConfig } from "../config/run-config.ts";
 import { CLIENT } from "../../cascade/party-name.ts";
 import { isLoopback } from "../../wire/websocket-address.ts";
@@ -78,16 +78,7 @@ export async function readCertificates(files: {
   readonly key?: string;
   readonly ca?: string;
 }): Promise<Certificates> {
-  const read = async (name: string, file: string | undefined): Promise<Record<string, string>> => {
-    if (file === undefined) return {};
-    try {
-      return { [name]: await readFile(file, "utf8") };
-    } catch (error) {
-      throw new Error(
-        `${name} ${file}: expected a readable PEM file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
-        { cause: error },
-      );
-    }
-  };
+  const read = async (name: string, file: string | undefined): Promise<Record<string, string>> =>
+    file === undefined ? {} : { [name]: await readText(name, file, "a readable PEM file") };
   return { ...(await read("cert", files.cert)), ...(await read("key", files.key)), ...(await read("ca", files.ca)) };
 }

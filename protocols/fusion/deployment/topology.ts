@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { isLoopback } from "../../wire/websocket-address.ts";
 import { attnName, compName, smpcName } from "../../cascade/party-name.ts";
 import { checkMachines } from "./machines.ts";
 import { namesOf, nodeNames } from "./deployment.ts";
+import { readText } from "../config/read-text.ts";
 import { schemaFaults } from "../config/schema-faults.ts";
 import { SESSION_VERSION } from "../session/session-description.ts";
 
@@ -31,16 +31,7 @@ export type Topology = z.infer<typeof topologySchema>;
 
 /** Reads a topology file. Throws Error naming the file and the fault. */
 export async function readTopology(file: string): Promise<Topology> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(
-      `topology ${file}: expected a readable file, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
-      { cause: error },
-    );
-  }
-  return parseTopology(text, file);
+  return parseTopology(await readText("topology", file), file);
 }
 
 /** Checks a topology. Throws Error naming `file` and the fault: syntax, unknown keys, a node missing, unknown or with a taken address. */
@@ -52,7 +43,8 @@ export function parseTopology(text: string, file: string): Topology {
     throw new Error(`topology ${file}: expected JSON, got ${(error as Error).message}`, { cause: error });
   }
   const parsed = topologySchema.safeParse(value);
-  if (!parsed.success) throw new Error(`topology ${file}: ${schemaFaults(parsed.error, value, "content")}`);
+  if (!parsed.success)
+    throw new Error(`topology ${file}: ${schemaFaults(parsed.error, topologySchema, value, { what: "content" })}`);
   const { alpha, beta, nodes } = parsed.data;
   const expected = namesOf(parsed.data);
   const missing = expected.filter((name) => !Object.hasOwn(nodes, name));

@@ -3,6 +3,7 @@
  * ends with it.
  */
 import { openModel } from "../../../layers/model.ts";
+import type { Certificates } from "../../wire/websocket-transport.ts";
 import { Node } from "./node.ts";
 
 /** Parent -> node. */
@@ -19,6 +20,8 @@ export type NodeOrder =
       readonly listen: string;
       readonly viewsFolder: string | null;
       readonly head: boolean;
+      readonly certificates?: Certificates;
+      readonly insecurePlaintext?: boolean;
     }
   | { readonly order: "join"; readonly addresses: Readonly<Record<string, string>> };
 
@@ -34,9 +37,11 @@ process.on("message", (message: NodeOrder) => {
   follow(message).catch((error: unknown) => {
     tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
     process.exitCode = 1;
-    process.disconnect();
+    if (process.connected) process.disconnect();
   });
 });
+// Ctrl-C reaches every process of the terminal; this one ends with its parent, in good order.
+process.on("SIGINT", () => {});
 process.on("disconnect", () => {
   void (node?.close() ?? Promise.resolve()).finally(() => process.exit());
 });
@@ -44,6 +49,7 @@ process.on("disconnect", () => {
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {
     const { order: _order, model: file, ...options } = message;
+    process.title = `weir ${message.party}`; // what ps shows
     node = await Node.start({ ...options, model: await openModel(file), threads: 1 });
     tell({ answer: "listening", address: node.endpoint.address! });
   } else {
@@ -52,6 +58,7 @@ async function follow(message: NodeOrder): Promise<void> {
   }
 }
 
+/** A parent that is gone, or has given up on its nodes, hears nothing more; this process ends by itself then. */
 function tell(answer: NodeAnswer): void {
-  process.send!(answer);
+  if (process.connected) process.send!(answer, undefined, undefined, () => {});
 }

@@ -1,3 +1,4 @@
+import type { Certificates } from "../../wire/websocket-transport.ts";
 import { namesOf, type DeploymentShape } from "../deployment/deployment.ts";
 import { bundleNodeProcess } from "./node-bundle.ts";
 import { NodeChild } from "./node-child.ts";
@@ -10,6 +11,9 @@ export interface NodeProcessesOptions extends DeploymentShape {
   readonly head: boolean;
   /** Where a node listens; a free port on loopback when absent. */
   readonly addresses?: Readonly<Record<string, string>>;
+  /** For addresses of wss://. */
+  readonly certificates?: Certificates;
+  readonly insecurePlaintext?: boolean;
 }
 
 /** Node processes of this machine. */
@@ -30,6 +34,7 @@ const FEW_ATTN_NODES = 16;
 /** Starts every node of a deployment in a process of its own; resolves when all listen. Throws Error naming the node that failed; then none is left. */
 export async function startNodeProcesses(options: NodeProcessesOptions): Promise<NodeProcesses> {
   const { alpha, beta, parties, dealer, attnLinks, model, viewsFolder, head } = options;
+  const { certificates, insecurePlaintext } = options;
   const entry = await bundleNodeProcess();
   const children = namesOf(options).map((party) => new NodeChild(party, entry, beta ** 2 > FEW_ATTN_NODES));
   const close = async (): Promise<void> => {
@@ -52,6 +57,8 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
           listen,
           viewsFolder,
           head,
+          certificates,
+          insecurePlaintext,
         });
         addresses[child.party] = (await child.answer("listening")).address;
       }),

@@ -10,9 +10,6 @@ import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
 export type SmpcChoice = Pick<SmpcPlacement, "layers" | "parties" | "dealer" | "head" | "precision">;
 
-/** What `smpcLayers` of a run config may be. */
-export const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(,\d+)*)$/;
-
 /** "none", "all", "first:2", "last:1" or "0,3" as ascending layers. Throws Error for a layer that the model doesn't have. */
 export function chosenLayers(text: string, layers: number): number[] {
   const all = Array.from({ length: layers }, (_, layer) => layer);

@@ -5,6 +5,7 @@ import type { ControlMessage, WireWord } from "../../../protocols/wire/endpoint.
 import {
   DeadlineError,
   DuplicateMessageError,
+  Float16RangeError,
   SessionClosedError,
   ShapeError,
 } from "../../../protocols/wire/errors.ts";
@@ -33,6 +34,21 @@ export function endpointCompliance(setup: TransportSetup): void {
       }
     });
   }
+
+  it("refuses a value that float16 can't hold before anything of it leaves", async () => {
+    const [a, b] = await pair({ word: "float16", limits: { chunkBytes: 64 } });
+    const data = Float32Array.from({ length: 100 }, (_, i) => (i === 90 ? -70_000 : i));
+    await assert.rejects(a.send("b", key({ layer: 3 }), { data, shape: [1, 100] }), (error: unknown) => {
+      assert.ok(error instanceof Float16RangeError);
+      assert.match(
+        error.message,
+        /^message q to b, layer 3, step 0: expected values within 65504, .*, got -70000; use --wire float32$/,
+      );
+      return true;
+    });
+    await a.send("b", key({ layer: 4 }), { data: data.subarray(0, 90), shape: [1, 90] });
+    assert.deepEqual((await b.receive("a", key({ layer: 4 }), row(90))).data, data.subarray(0, 90));
+  });
 
   it("carries int32 whatever the word of floats", async () => {
     const [a, b] = await pair({ word: "float16" });

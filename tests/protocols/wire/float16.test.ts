@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { float16Bits, roundToFloat16, widenFloat16 } from "../../../protocols/wire/float16.ts";
+import { beyondFloat16, float16Bits, roundToFloat16, widenFloat16 } from "../../../protocols/wire/float16.ts";
 import { runs } from "./property-runs.ts";
 
 const ALL_WORDS = Uint16Array.from({ length: 65_536 }, (_, word) => word);
@@ -65,6 +65,17 @@ describe("float16", () => {
         }
       }),
       runs(5000),
+    );
+  });
+
+  it("finds the first finite value that would become infinite", () => {
+    const value = fc.oneof(fc.double({ min: 65_500, max: 65_540 }), fc.constant(1e300), fc.double());
+    fc.assert(
+      fc.property(fc.array(value), (values) => {
+        const expected = values.findIndex((x) => Number.isFinite(x) && (float16Bits(x) & 0x7fff) === 0x7c00);
+        assert.equal(beyondFloat16(values), expected);
+      }),
+      runs(200),
     );
   });
 });

@@ -45,6 +45,8 @@ export interface GateSetting {
   readonly random: UniformWords;
   readonly wires?: Readonly<Record<ValueId, OpenedWire>>;
   readonly shares?: Readonly<Record<ValueId, readonly Words[]>>;
+  /** None: a gate that asks for some fails. */
+  readonly factors?: PublicFactors;
 }
 
 export interface GateResult {
@@ -56,13 +58,13 @@ export interface GateResult {
   readonly outputs: readonly (Words | PartyWire)[];
 }
 
-/** Deals for and runs one local gate. Throws Error if it asks for what there isn't, or waits for something. */
-export function runGateCode<G extends GateName>(
+/** Deals for and runs one local gate. Throws Error if it asks for what there isn't. */
+export async function runGateCode<G extends GateName>(
   gate: Gate<G>,
   instruction: InstructionOf<G>,
   setting: GateSetting,
-): GateResult {
-  const { parties, random, values, wires = {}, shares = {} } = setting;
+): Promise<GateResult> {
+  const { parties, random, values, wires = {}, shares = {}, factors = NO_FACTORS } = setting;
   const info = (id: ValueId): ValueInfo => values[id];
   const declared = gate.dealt(instruction, info);
   const dealtValues = new Map(declared.map(({ name, count }): [string, Words] => [name, new BigUint64Array(count)]));
@@ -93,7 +95,7 @@ export function runGateCode<G extends GateName>(
     const walk: PartyWalk = {
       party,
       parties,
-      factors: NO_FACTORS,
+      factors,
       kept: new Map(),
       info,
       share: (id) => shares[id][party] as ShareWords,
@@ -117,8 +119,7 @@ export function runGateCode<G extends GateName>(
         };
       },
     };
-    if (gate.party(instruction, walk) instanceof Promise)
-      throw new Error(`${gate.name}: expected a gate that runs at once, got a promise`);
+    await gate.party(instruction, walk);
   }
   return { dealt, values: dealtValues, outputs };
 }

@@ -1,3 +1,4 @@
+import type { GateName } from "../protocols/smpc/plan/instruction.ts";
 import { holds, smtFormula, wordsOf, type Formula } from "./term.ts";
 
 /** One question to the solver: does `claim` hold for all words that meet `assume`? */
@@ -16,6 +17,8 @@ export interface Lemma {
   readonly statement: string;
   /** "proved": every query must hold. "refuted": every query must have a counterexample. */
   readonly expected: "proved" | "refuted";
+  /** Gates whose computation it is about; none for what must not hold. */
+  readonly gates: readonly GateName[];
   /** Widths that it is said for, for people. */
   readonly widths: string;
   readonly queries: readonly Query[];

@@ -1,12 +1,12 @@
 import type { ProofRecord } from "../cli/prove-record.ts";
 import type { Lemma } from "./lemma.ts";
-import { askSolver } from "./solver/ask-solver.ts";
+import type { Solver } from "./solver/solver.ts";
 
 /** One line of `weir prove`. */
 export type LemmaRecord = ProofRecord["lemmas"][number];
 
 /** Asks the solver about a lemma and compares its model with the code. Errors of either are the lemma's failure, not thrown. */
-export async function runLemma(lemma: Lemma): Promise<LemmaRecord> {
+export async function runLemma(lemma: Lemma, solver: Solver): Promise<LemmaRecord> {
   const { name, statement, expected, widths, queries } = lemma;
   const start = performance.now();
   const record = (verdict: LemmaRecord["verdict"], failure: string | null): LemmaRecord => ({
@@ -21,8 +21,11 @@ export async function runLemma(lemma: Lemma): Promise<LemmaRecord> {
     failure,
   });
   try {
-    await lemma.conform?.();
-    const answers = await askSolver(queries);
+    // The solver is another process; its answers are taken to the end even where the comparison fails.
+    const [compared, asked] = await Promise.allSettled([lemma.conform?.(), solver.ask(queries)]);
+    if (compared.status === "rejected") throw compared.reason;
+    if (asked.status === "rejected") throw asked.reason;
+    const answers = asked.value;
     const wanted = expected === "proved" ? "unsat" : "sat";
     const other = answers.find(({ answer }) => answer !== wanted);
     if (other === undefined) return record(expected, null);

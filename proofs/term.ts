@@ -12,7 +12,9 @@ export type Term =
   /** The residue mod 2^bits. */
   | { readonly op: "low"; readonly of: Term; readonly bits: number }
   /** Logical shift to the right. */
-  | { readonly op: "shift"; readonly of: Term; readonly bits: number };
+  | { readonly op: "shift"; readonly of: Term; readonly bits: number }
+  /** times2, but for the solver, which sees the bits move and no product. */
+  | { readonly op: "left"; readonly of: Term; readonly bits: number };
 
 /** A relation of two words; "at most" reads them as unsigned. */
 export interface Formula {
@@ -33,6 +35,8 @@ export const subtract = (left: Term, right: Term): Term => add(left, negative(ri
 export const times2 = (bits: number, of: Term): Term => multiply(constant(1n << BigInt(bits)), of);
 export const low = (bits: number, of: Term): Term => ({ op: "low", of, bits });
 export const shiftedRight = (bits: number, of: Term): Term => ({ op: "shift", of, bits });
+/** of * 2^bits, in statements about bits; in polynomials times2 can be added up and this can't. */
+export const shiftedLeft = (bits: number, of: Term): Term => ({ op: "left", of, bits });
 
 export const equal = (left: Term, right: Term): Formula => ({ relation: "equal", left, right });
 export const atMost = (left: Term, right: Term | bigint): Formula => ({
@@ -41,8 +45,10 @@ export const atMost = (left: Term, right: Term | bigint): Formula => ({
   right: typeof right === "bigint" ? constant(right) : right,
 });
 /** from <= x <= to, where x is read mod 2^bits. */
-export const within = (x: Term, from: bigint, to: bigint, bits: number): Formula =>
-  atMost(low(bits, subtract(x, constant(from))), to - from);
+export function within(x: Term, from: bigint, to: bigint, bits: number): Formula {
+  const everything = (1n << BigInt(bits)) - 1n;
+  return atMost(low(bits, subtract(x, constant(from))), to - from < everything ? to - from : everything);
+}
 
 /** Value of a term mod 2^wordBits; Error naming a word that `values` lacks. */
 export function evaluate(term: Term, values: Readonly<Record<string, bigint>>, wordBits: number): bigint {
@@ -66,6 +72,8 @@ export function evaluate(term: Term, values: Readonly<Record<string, bigint>>, w
       return BigInt.asUintN(term.bits, of(term.of));
     case "shift":
       return of(term.of) >> BigInt(term.bits);
+    case "left":
+      return BigInt.asUintN(wordBits, of(term.of) << BigInt(term.bits));
   }
 }
 
@@ -87,6 +95,8 @@ export function smtTerm(term: Term, wordBits: number): string {
       return `((_ zero_extend ${wordBits - term.bits}) ((_ extract ${term.bits - 1} 0) ${of(term.of)}))`;
     case "shift":
       return `(bvlshr ${of(term.of)} (_ bv${Math.min(term.bits, wordBits)} ${wordBits}))`;
+    case "left":
+      return `(bvshl ${of(term.of)} (_ bv${Math.min(term.bits, wordBits)} ${wordBits}))`;
   }
 }
 

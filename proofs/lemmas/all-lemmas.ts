@@ -1,36 +1,39 @@
 import type { Lemma } from "../lemma.ts";
-import type { Widths } from "../widths.ts";
+import { NO_WIDTHS, type WidthsInUse } from "../widths.ts";
 import { differenceLemmas } from "./differences.ts";
-import { extendEverywhere, extendLemmas } from "./extend.ts";
+import { extendLemmas } from "./extend.ts";
+import { liftLemmas } from "./lift.ts";
+import { linearLemmas } from "./linear.ts";
 import { narrowProductLemmas } from "./narrow-products.ts";
 import { productLemmas } from "./products.ts";
+import { roundingLemmas } from "./rounding.ts";
 import { shiftLemmas } from "./shift.ts";
+import { squareScaleLemmas } from "./square-scale.ts";
+import { squareLemmas } from "./squares.ts";
 import { windowLemmas } from "./windows.ts";
 
-const NO_WIDTHS: Widths = {
-  shifts: [],
-  extensions: [],
-  windows: [],
-  products: [],
-  narrowProducts: [],
-  squares: [],
-  differences: [],
-};
+/**
+ * Every lemma, for rings and wires of these bits, and every statement that must not hold, for the widths in use; those without one are
+ * left out.
+ */
+export const allLemmas = (rings: readonly number[], inUse: WidthsInUse): Lemma[] =>
+  every(rings, inUse).filter(({ queries }) => queries.length > 0);
 
-/** Names of all lemmas, whatever widths are in use. */
-export const lemmaNames = (): string[] => every(NO_WIDTHS).map(({ name }) => name);
+/** What a lemma is called, and the gates that it is about, whatever widths there are. */
+export const lemmaHeads = (): Pick<Lemma, "name" | "gates">[] => every([], NO_WIDTHS);
 
-/** Every lemma, and every statement that must not hold, for these widths; those without a width in use are left out. */
-export const allLemmas = (widths: Widths): Lemma[] => every(widths).filter(({ queries }) => queries.length > 0);
-
-function every(widths: Widths): Lemma[] {
+function every(rings: readonly number[], inUse: WidthsInUse): Lemma[] {
   return [
-    ...shiftLemmas(widths),
-    ...extendLemmas(widths),
-    extendEverywhere(),
-    ...windowLemmas(widths),
-    ...differenceLemmas(widths),
-    ...productLemmas(widths),
-    ...narrowProductLemmas(widths),
+    ...linearLemmas(rings),
+    ...differenceLemmas(rings),
+    ...roundingLemmas(rings),
+    ...shiftLemmas(rings, inUse),
+    ...liftLemmas(rings),
+    ...extendLemmas(rings, inUse),
+    ...productLemmas(rings, inUse),
+    ...narrowProductLemmas(rings, inUse),
+    ...squareLemmas(rings, inUse),
+    ...squareScaleLemmas(rings, inUse),
+    ...windowLemmas(rings, inUse),
   ];
 }

@@ -1,267 +1,189 @@
 /**
- * Products of wires that are narrower than the ring (row-scale, multiply, squares). With a = A - R, R = r - 2^k u m and b = B - S,
- * S = s - 2^l v n (lemma extend), what the parties compute adds up to (A - R)(B - S) mod 2^K, and for squares to (A - R)^2, with dealt
- * words of as few bits as the gates deal.
+ * Products of wires that are narrower than the ring (row-scale, multiply). With a = A - R, R = r - 2^k u m and b = B - S,
+ * S = s - 2^l v n (lemma lift), what the parties compute adds up to (A - R)(B - S) mod 2^K.
  */
 import { multiply as multiplyGate } from "../../protocols/smpc/gates/multiply.ts";
-import { squares as squaresGate } from "../../protocols/smpc/gates/squares.ts";
-import type { DealtWords } from "../../protocols/smpc/plan/gate.ts";
+import { rowScale } from "../../protocols/smpc/gates/row-scale.ts";
 import type { ValueId, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
+import { publicLift } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";
-import { compareWords, edgeWords, spreadWords } from "../conformance.ts";
-import { openShares, runGateCode, type GateResult, type OpenedWire } from "../gate-walk.ts";
+import { compareFormula } from "../compare-formula.ts";
+import { edgeWords, spreadWords } from "../conformance.ts";
+import { openShares, type OpenedWire } from "../gate-walk.ts";
 import type { Lemma, Query } from "../lemma.ts";
-import { add, constant, equal, multiply, negative, subtract, times2, word, type Term } from "../term.ts";
-import type { Widths } from "../widths.ts";
-import { centred, lifted, lowHalf } from "./extend.ts";
+import {
+  checkDealt,
+  everyWidthQueries,
+  oneWidthQuery,
+  type FormulaFaults,
+  type SharedFormula,
+} from "../shared-formula.ts";
+import { add, atMost, constant, multiply, negative, subtract, word, type Term } from "../term.ts";
+import type { WidthsInUse } from "../widths.ts";
+import { someBits, spanOf } from "../sweep.ts";
 
-type ProductWidths = Widths["narrowProducts"][number];
-type SquareWidths = Widths["squares"][number];
+type ProductWidths = WidthsOf<"multiply">;
 
-/** What may be got wrong, so that a test can see the lemma fail: bits that one dealt array lacks. */
-export interface NarrowFaults {
-  readonly array?: string;
-  readonly missingBits?: number;
-}
-
-const PARTIES = [2, 3, 4] as const;
-const PRODUCT = { gate: "multiply", a: 0, b: 1, out: 2 } as const;
-const SQUARES = { gate: "squares", x: 0, out: 1, width: 1 } as const;
-
-/** A party's word of a dealt array; zero where nothing is dealt, because the power of two before it is none of the ring's. */
-type Dealt = (name: string) => Term;
-
-/** A party's share of R: r_i + 2^k (c_i - u m_i). */
-const maskShare = (mask: Term, bits: number, low: Term, carry: Term, top: Term): Term =>
-  add(mask, times2(bits, subtract(carry, multiply(low, top))));
-
-/** Public words and a party's mask shares. */
-interface Operands {
-  readonly A: Term;
-  readonly u: Term;
-  readonly r: Term;
-  readonly B: Term;
-  readonly v: Term;
-  readonly s: Term;
-}
-
-/** A party's share of the product. */
-export function narrowProductShare(party: number, { aBits, bBits }: ProductWidths, at: Operands, dealt: Dealt): Term {
-  const { A, u, r, B, v, s } = at;
-  const R = maskShare(r, aBits, u, dealt("carry-a"), dealt("top-a"));
-  const S = maskShare(s, bBits, v, dealt("carry-b"), dealt("top-b"));
-  return add(
-    multiply(A, party === 0 ? subtract(B, S) : negative(S)),
-    negative(multiply(R, B)),
-    dealt("mask-a mask-b"),
-    negative(times2(bBits, multiply(v, dealt("mask-a top-b")))),
-    negative(times2(aBits, multiply(u, dealt("top-a mask-b")))),
-    times2(aBits + bBits, multiply(u, v, dealt("top-a top-b"))),
-  );
-}
-
-/** A party's share of the square. */
-export function squareShare(
-  party: number,
-  { bits }: SquareWidths,
-  { A, u, r }: Pick<Operands, "A" | "u" | "r">,
-  dealt: Dealt,
-): Term {
-  const R = maskShare(r, bits, u, dealt("carry"), dealt("top"));
-  const rest = multiply(u, subtract(times2(bits - 1, dealt("top")), dealt("top mask")));
-  const square = multiply(A, add(party === 0 ? A : constant(0), multiply(constant(-2), R)));
-  return add(square, times2(bits + 1, rest), dealt("squares"));
-}
-
-const identifier = (name: string): string => name.replaceAll(/[^a-z]/g, "_");
-
-/** Shares of dealt words: each array's words add up to its value mod 2^bits, with anything above. */
-function dealtShares(
-  parties: number,
-  arrays: readonly DealtWords[],
-  valueOf: (name: string) => Term,
-  { array, missingBits = 0 }: NarrowFaults,
-) {
-  const names = new Set(arrays.map(({ name }) => name));
-  const share =
-    (party: number): Dealt =>
-    (name) =>
-      names.has(name) ? word(`${identifier(name)}_${party}`) : constant(0);
+/** The gates' formula; P is 2^k, Q is 2^l. */
+function productFormula(P: Term, Q: Term): SharedFormula {
+  const [A, u, r, c, m, B, v, s, d, n] = ["A", "u", "r", "c", "m", "B", "v", "s", "d", "n"].map(word);
   return {
-    share,
-    assume: arrays.map(({ name, bits }) => {
-      const width = bits - (name === array ? missingBits : 0);
-      const all = Array.from({ length: parties }, (_, party) => share(party)(name));
-      return equal(add(...all), add(valueOf(name), times2(width, word(`above_${identifier(name)}`))));
-    }),
+    share(isFirst, at) {
+      const R = add(at("r"), at("carry-a"), negative(multiply(u, at("top-a"))));
+      const S = add(at("s"), at("carry-b"), negative(multiply(v, at("top-b"))));
+      return add(
+        multiply(A, subtract(isFirst ? B : constant(0), S)),
+        negative(multiply(R, B)),
+        at("mask-a mask-b"),
+        negative(multiply(v, at("mask-a top-b"))),
+        negative(multiply(u, at("top-a mask-b"))),
+        multiply(u, v, at("top-a top-b")),
+      );
+    },
+    values: {
+      r: add(r, multiply(P, c)),
+      "carry-a": negative(multiply(P, c)),
+      "top-a": multiply(P, m),
+      s: add(s, multiply(Q, d)),
+      "carry-b": negative(multiply(Q, d)),
+      "top-b": multiply(Q, n),
+      "mask-a mask-b": multiply(r, s),
+      "mask-a top-b": multiply(Q, r, n),
+      "top-a mask-b": multiply(P, m, s),
+      "top-a top-b": multiply(P, Q, m, n),
+    },
+    truth: multiply(subtract(A, subtract(r, multiply(P, u, m))), subtract(B, subtract(s, multiply(Q, v, n)))),
   };
 }
 
-const each = (name: string, parties: number): Term[] =>
-  Array.from({ length: parties }, (_, party) => word(`${name}${party}`));
+const exponentsOf = ({ aBits, bBits }: ProductWidths) => ({
+  "carry-a": aBits,
+  "top-a": aBits,
+  "carry-b": bBits,
+  "top-b": bBits,
+  "mask-a mask-b": 0,
+  "mask-a top-b": bBits,
+  "top-a mask-b": aBits,
+  "top-a top-b": aBits + bBits,
+});
 
-function productValues({ aBits, bBits, ringBits }: ProductWidths, rows = 1): ValueInfo[] {
-  const wire = (bits: number): ValueInfo => ({ kind: "wire", rows, columns: 1, fracBits: 0, bits });
-  return [wire(aBits), wire(bBits), { kind: "share", rows, columns: 1, fracBits: 0, ringBits }];
-}
+const power = (bits: number): Term => constant(1n << BigInt(bits));
+const at = ({ aBits, bBits, ringBits }: ProductWidths): string => `${aBits} x ${bBits} in ${ringBits}`;
 
-const squareValues = ({ bits, ringBits }: SquareWidths, rows = 1): ValueInfo[] => [
-  { kind: "wire", rows, columns: 1, fracBits: 0, bits },
-  { kind: "share", rows, columns: 1, fracBits: 0, ringBits },
+/** a [rows, width], b [rows] and their product. */
+const valuesOf = ({ aBits, bBits, ringBits }: ProductWidths, rows: number, width: number): ValueInfo[] => [
+  { kind: "wire", rows, columns: width, fracBits: 0, bits: aBits },
+  { kind: "wire", rows, columns: 1, fracBits: 0, bits: bBits },
+  { kind: "share", rows, columns: width, fracBits: 0, ringBits },
 ];
 
-const infoOf =
-  (values: readonly ValueInfo[]) =>
-  (id: ValueId): ValueInfo =>
-    values[id];
+const MULTIPLY = { gate: "multiply", a: 0, b: 1, out: 2 } as const;
+const WIDTH = 3;
+const ROW_SCALE = { gate: "row-scale", x: 0, scale: 1, out: 2, width: WIDTH } as const;
 
-function productQuery(parties: number, widths: ProductWidths, faults: NarrowFaults = {}): Query {
+/** Throws Error where a gate deals too few bits for the formula. */
+function checkBits(widths: ProductWidths): void {
+  const { ringBits } = widths;
+  const [one, wide] = [valuesOf(widths, 1, 1), valuesOf(widths, 1, WIDTH)];
+  const exponents = exponentsOf(widths);
+  const infoOf = (values: readonly ValueInfo[]) => (id: ValueId) => values[id];
+  checkDealt(`multiply, ${at(widths)}`, multiplyGate.dealt(MULTIPLY, infoOf(one)), ringBits, exponents);
+  checkDealt(`row-scale, ${at(widths)}`, rowScale.dealt(ROW_SCALE, infoOf(wide)), ringBits, exponents);
+}
+
+/** Compares the formula with the gates' dealer and parties. Throws Error where they differ. */
+async function compare(widths: ProductWidths, parties: number, rows: number): Promise<void> {
   const { aBits, bBits, ringBits } = widths;
-  const [A, u, r, m, carryA, B, v, s, n, carryB] = ["A", "u", "r", "m", "carryA", "B", "v", "s", "n", "carryB"].map(
-    word,
-  );
-  const values: Readonly<Record<string, Term>> = {
-    "carry-a": negative(carryA),
-    "top-a": m,
-    "carry-b": negative(carryB),
-    "top-b": n,
-    "mask-a mask-b": multiply(r, s),
-    "mask-a top-b": multiply(r, n),
-    "top-a mask-b": multiply(m, s),
-    "top-a top-b": multiply(m, n),
-  };
-  const arrays = multiplyGate.dealt(PRODUCT, infoOf(productValues(widths)));
-  const dealt = dealtShares(parties, arrays, (name) => values[name], faults);
-  const [masksA, masksB] = [each("r", parties), each("s", parties)];
-  const outs = masksA.map((mask, party) =>
-    narrowProductShare(party, widths, { A, u, r: mask, B, v, s: masksB[party] }, dealt.share(party)),
-  );
-  return {
-    name: `product, n = ${parties}, ${aBits} x ${bBits} in ${ringBits}`,
-    wordBits: ringBits,
-    assume: [
-      // r and s are last to be eliminated, so that their definitions are polynomials of the shares.
-      equal(r, subtract(add(...masksA), times2(aBits, carryA))),
-      equal(s, subtract(add(...masksB), times2(bBits, carryB))),
-      ...dealt.assume,
-    ],
-    claim: equal(add(...outs), multiply(subtract(A, lifted(r, u, m, aBits)), subtract(B, lifted(s, v, n, bBits)))),
-  };
-}
-
-/** u and m are bits: one query a pair of them. */
-function squareQueries(parties: number, widths: SquareWidths, faults: NarrowFaults = {}): Query[] {
-  const { bits, ringBits } = widths;
-  const [A, r, carry] = ["A", "r", "carry"].map(word);
-  const masks = each("r", parties);
-  const arrays = squaresGate.dealt(SQUARES, infoOf(squareValues(widths)));
-  return [0, 1].flatMap((u) =>
-    [0, 1].map((m) => {
-      const values: Readonly<Record<string, Term>> = {
-        carry: negative(carry),
-        top: constant(m),
-        "top mask": multiply(constant(m), r),
-        squares: multiply(r, r),
-      };
-      const dealt = dealtShares(parties, arrays, (name) => values[name], faults);
-      const outs = masks.map((mask, party) =>
-        squareShare(party, widths, { A, u: constant(u), r: mask }, dealt.share(party)),
-      );
-      const a = subtract(A, lifted(r, constant(u), constant(m), bits));
-      return {
-        name: `square, n = ${parties}, ${bits} in ${ringBits}, u = ${u}, m = ${m}`,
-        wordBits: ringBits,
-        assume: [equal(r, subtract(add(...masks), times2(bits, carry))), ...dealt.assume],
-        claim: equal(add(...outs), multiply(a, a)),
-      };
-    }),
-  );
-}
-
-const COUNT = 64;
-
-/** Compares the shares above with what the gates multiply and squares compute. Throws Error where they differ. */
-function conform(products: readonly ProductWidths[], squares: readonly SquareWidths[]): void {
-  const random = edgeWords("narrow products");
-  const open = (bits: number, parties: number, salt: number): OpenedWire =>
-    openShares(splitWords(spreadWords(COUNT, bits, salt), bits, parties, random), bits, random);
-  const publicWords = (name: string, bits: number): [Term, Term] => [
-    centred(word(name), bits),
-    lowHalf(word(name), bits),
-  ];
-  const dealtOf =
-    (result: GateResult): Dealt =>
-    (name) =>
-      result.dealt.has(name) ? word(name) : constant(0);
-  const dealtAt = (result: GateResult, party: number, i: number): Record<string, bigint> =>
-    Object.fromEntries([...result.dealt].map(([name, shares]) => [name, shares[party][i]]));
-  for (const parties of PARTIES) {
-    for (const widths of products) {
-      const [a, b] = [open(widths.aBits, parties, 1), open(widths.bBits, parties, 3)];
-      const values = productValues(widths, COUNT);
-      const result = runGateCode(multiplyGate, PRODUCT, { parties, values, random, wires: { 0: a, 1: b } });
-      const [[A, u], [B, v]] = [publicWords("X", widths.aBits), publicWords("Y", widths.bBits)];
-      const operands = { A, u, r: word("r"), B, v, s: word("s") };
-      result.outputs.forEach((out, party) => {
-        const term = narrowProductShare(party, widths, operands, dealtOf(result));
-        compareWords(`multiply, n = ${parties}, party ${party}`, out, widths.ringBits, (i) => ({
-          term,
-          values: {
-            ...dealtAt(result, party, i),
-            X: a.masked[i],
-            r: a.maskShares[party][i],
-            Y: b.masked[i],
-            s: b.maskShares[party][i],
-          },
-        }));
-      });
-    }
-    for (const widths of squares) {
-      const x = open(widths.bits, parties, 1);
-      const values = squareValues(widths, COUNT);
-      const result = runGateCode(squaresGate, SQUARES, { parties, values, random, wires: { 0: x } });
-      const [A, u] = publicWords("X", widths.bits);
-      result.outputs.forEach((out, party) => {
-        const term = squareShare(party, widths, { A, u, r: word("r") }, dealtOf(result));
-        compareWords(`squares, n = ${parties}, party ${party}`, out, widths.ringBits, (i) => ({
-          term,
-          values: { ...dealtAt(result, party, i), X: x.masked[i], r: x.maskShares[party][i] },
-        }));
-      });
-    }
+  const random = edgeWords(`product ${at(widths)} ${parties}`);
+  const open = (count: number, bits: number, salt: number): OpenedWire =>
+    openShares(splitWords(spreadWords(count, bits, salt), bits, parties, random), bits, random);
+  for (const [name, width] of [
+    ["multiply", 1],
+    ["row-scale", WIDTH],
+  ] as const) {
+    const [a, b] = [open(rows * width, aBits, 1), open(rows, bBits, 3)];
+    const [liftA, liftB] = [publicLift(a.masked, aBits), publicLift(b.masked, bBits)];
+    const row = (i: number): number => Math.floor(i / width);
+    const run = {
+      what: `${name}, n = ${parties}, ${at(widths)}`,
+      values: valuesOf(widths, rows, width),
+      parties,
+      random,
+      wires: { 0: a, 1: b },
+      ringBits,
+      formula: productFormula(power(aBits), power(bBits)),
+      exponents: exponentsOf(widths),
+      words: (i: number) => ({
+        A: liftA.centred[i],
+        u: liftA.low[i],
+        r: a.mask[i],
+        c: a.carry[i],
+        m: a.mask[i] >> BigInt(aBits - 1),
+        B: liftB.centred[row(i)],
+        v: liftB.low[row(i)],
+        s: b.mask[row(i)],
+        d: b.carry[row(i)],
+        n: b.mask[row(i)] >> BigInt(bBits - 1),
+      }),
+      own: (party: number, i: number) => ({ r: a.maskShares[party][i], s: b.maskShares[party][row(i)] }),
+      placeOf: (array: string, i: number) => (array === "carry-b" || array === "top-b" ? row(i) : i),
+    };
+    if (name === "multiply") await compareFormula({ ...run, gate: multiplyGate, instruction: MULTIPLY });
+    else await compareFormula({ ...run, gate: rowScale, instruction: ROW_SCALE });
   }
 }
 
-/** The lemmas and what must not hold, for these widths. */
+/** Two parties, in one ring, with words of one array a bit too short. */
+function shortQuery(widths: ProductWidths): Query {
+  const { aBits, bBits, ringBits } = widths;
+  const values = valuesOf(widths, 1, 1);
+  const exponents: Readonly<Record<string, number>> = exponentsOf(widths);
+  const dealt = multiplyGate.dealt(MULTIPLY, (id) => values[id]);
+  const dealtBits = Object.fromEntries(
+    dealt.map(({ name, bits }) => [name, exponents[name] + bits - (name === "top-a mask-b" ? 1 : 0)]),
+  );
+  return oneWidthQuery(`product, n = 2, ${at(widths)}`, productFormula(power(aBits), power(bBits)), ringBits, {
+    dealtBits,
+    assume: ["u", "m", "v", "n"].map((bit) => atMost(word(bit), 1n)),
+  });
+}
+
+/** The lemma for all wires and rings of these bits, and what must not hold for the widths in use. */
 export function narrowProductLemmas(
-  { narrowProducts, squares }: Pick<Widths, "narrowProducts" | "squares">,
-  faults: NarrowFaults = {},
+  rings: readonly number[],
+  inUse: Pick<WidthsInUse, "multiply" | "row-scale">,
+  faults: FormulaFaults = {},
 ): Lemma[] {
-  const widths = [
-    ...narrowProducts.map(({ aBits, bBits, ringBits }) => `${aBits} x ${bBits} in ${ringBits}`),
-    ...squares.map(({ bits, ringBits }) => `${bits} squared in ${ringBits}`),
-  ].join(", ");
-  const short = { array: "top-a mask-b", missingBits: 1 };
-  const extended = narrowProducts.filter(({ aBits, ringBits }) => ringBits > aBits + 1);
+  const wires = rings.filter((bits) => bits >= 2);
+  const every = function* (a: readonly number[], b: readonly number[]): Generator<ProductWidths> {
+    for (const aBits of a) for (const bBits of b) for (const ringBits of rings) yield { aBits, bBits, ringBits };
+  };
+  const used = [...inUse.multiply, ...inUse["row-scale"]];
+  const short = used.filter(({ aBits, ringBits }) => ringBits > aBits + 1);
   return [
     {
       name: "narrow products",
       statement:
-        "products and squares of wires that are narrower than the ring are right mod 2^K with the words that the gates deal",
+        "products of wires that are narrower than the ring add up to (A - R)(B - S) mod 2^K with the words that are dealt",
       expected: "proved",
-      widths: `n = 2, 3, 4; ${widths}`,
-      queries: PARTIES.flatMap((parties) => [
-        ...narrowProducts.map((one) => productQuery(parties, one, faults)),
-        ...squares.flatMap((one) => squareQueries(parties, one, faults)),
-      ]),
-      conform: () => conform(narrowProducts, squares),
+      gates: ["multiply", "row-scale"],
+      widths: `any n; k, l, K = ${spanOf(rings)}`,
+      queries: everyWidthQueries("product", productFormula(word("P"), word("Q")), faults),
+      async conform() {
+        for (const widths of every(wires, wires)) checkBits(widths);
+        for (const widths of every(someBits(wires), someBits(wires)))
+          await compare(widths, 2 + ((widths.aBits + widths.ringBits) % 3), 4);
+        for (const widths of used) for (const parties of [2, 3, 4]) await compare(widths, parties, 32);
+      },
     },
     {
       name: "narrow products: dealt words too short",
       statement: "dealt words of a bit less are enough",
       expected: "refuted",
-      widths: `n = 2; ${extended.map(({ aBits, bBits, ringBits }) => `${aBits} x ${bBits} in ${ringBits}`).join(", ")}`,
-      queries: extended.map((one) => productQuery(2, one, short)),
+      gates: [],
+      widths: `n = 2; ${short.map(at).join(", ")}`,
+      queries: short.map(shortQuery),
       conform: null,
     },
   ];

@@ -1,6 +1,6 @@
 import type { LemmaRecord } from "../run-lemma.ts";
 import { extending, opening, openingTwice, sharing } from "./steps.ts";
-import { secrecyOf, type Step } from "./views.ts";
+import { secrecyOf, type Secrecy, type Step } from "./views.ts";
 
 /** Secrecy of some steps, or of steps with a fault, which must not have it. */
 export interface SecrecyLemma {
@@ -66,13 +66,14 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
 const widthsOf = (steps: readonly Step[]): string => steps.map(({ name }) => name.replace(/^[^,]*, /, "")).join("; ");
 
 /** Counts the distributions of a lemma. It is proved if all its distances are 0, refuted if none is; else undecided. */
-export function runSecrecy({ name, statement, expected, widths, steps }: SecrecyLemma): LemmaRecord {
+export async function runSecrecy({ name, statement, expected, widths, steps }: SecrecyLemma): Promise<LemmaRecord> {
   const start = performance.now();
   let verdict: LemmaRecord["verdict"] = "undecided";
   let failure: string | null = null;
   let cases = 0;
   try {
-    const found = steps.map(secrecyOf);
+    const found: Secrecy[] = [];
+    for (const step of steps) found.push(await secrecyOf(step));
     cases = found.reduce((sum, { compared }) => sum + compared, 0);
     const leaks = found.filter(({ distance }) => distance > 0);
     verdict = leaks.length === 0 ? "proved" : leaks.length === found.length ? "refuted" : "undecided";

@@ -84,14 +84,14 @@ export function extending(parties: number, bits: number, ringBits: number, isDea
     name: `extend, n = ${parties}, ${bits} to ${ringBits} bits`,
     parties,
     secrets: quarters(bits),
-    run(secret, random) {
+    async run(secret, random) {
       const shares = splitWords(secret, bits, parties, random);
       const wire = openShares(shares, bits, random);
       const values: ValueInfo[] = [
         { kind: "wire", rows: secret.length, columns: 1, fracBits: 0, bits },
         { kind: "share", rows: secret.length, columns: 1, fracBits: 0, ringBits },
       ];
-      const { dealt, outputs } = runGateCode(
+      const { dealt, outputs } = await runGateCode(
         extend,
         { gate: "extend", x: 0, out: 1 },
         { parties, values, random: isDealtInClear ? NO_RANDOMNESS : random, wires: { 0: wire } },

@@ -19,7 +19,7 @@ export interface Step {
   readonly name: string;
   readonly parties: number;
   readonly secrets: readonly bigint[];
-  run(secret: Words, random: UniformWords): Views;
+  run(secret: Words, random: UniformWords): Views | Promise<Views>;
 }
 
 export interface Secrecy {
@@ -32,14 +32,14 @@ export interface Secrecy {
 }
 
 /** Compares what every n - 1 parties see, over all randomness, between every secret and the first one, and so between all. */
-export function secrecyOf(step: Step): Secrecy {
+export async function secrecyOf(step: Step): Promise<Secrecy> {
   const counted = new CountedBits();
-  step.run(new BigUint64Array(1), counted);
+  await step.run(new BigUint64Array(1), counted);
   let [distance, compared, where] = [0, 0, ""];
   const first: Float64Array[] = [];
   for (const [index, secret] of step.secrets.entries()) {
     const random = new EveryWord(counted.totalBits);
-    const views = step.run(new BigUint64Array(random.count).fill(secret), random);
+    const views = await step.run(new BigUint64Array(random.count).fill(secret), random);
     random.finish();
     for (let absent = 0; absent < step.parties; absent++) {
       const keys = keysOf(views, absent);

@@ -5,7 +5,7 @@ import { weir } from "../cli/weir-command.ts";
 
 describe("weir prove", () => {
   it("prints a record of the lemmas that are asked for, proved for the widths of real plans", async () => {
-    const { code, stdout, stderr } = await weir("prove", "--json", "extend: x", "differences", "secrecy of share");
+    const { code, stdout, stderr } = await weir("prove", "--json", "lift: x", "differences", "secrecy of share");
     assert.equal(stderr, "");
     assert.equal(code, 0);
     const record = proofRecord.parse(JSON.parse(stdout));
@@ -13,14 +13,14 @@ describe("weir prove", () => {
     assert.deepEqual(
       record.lemmas.map(({ name, verdict }) => [name, verdict]),
       [
-        ["extend: x above its range", "refuted"],
-        ["extend: x below its range", "refuted"],
         ["differences", "proved"],
         ["differences: too wide", "refuted"],
+        ["lift: x above its range", "refuted"],
+        ["lift: x below its range", "refuted"],
         ["secrecy of share", "proved"],
       ],
     );
-    assert.ok(record.plans.includes("bert-base, 128 rows after 0"));
+    assert.ok(record.plans.includes("bert-base, fine, 9 rows after 0"));
   });
 
   it("prints a line a lemma", async () => {
@@ -50,6 +50,6 @@ describe("weir prove", () => {
     const { code, stdout, stderr } = await weir("prove", "riemann");
     assert.equal(code, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /^weir: prove: lemma: expected the beginning of one of shift, .*, got riemann$/m);
+    assert.match(stderr, /^weir: prove: lemma: expected the beginning of one of linear, .*, got riemann$/m);
   });
 });

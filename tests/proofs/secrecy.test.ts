@@ -7,25 +7,25 @@ import { secrecyOf, type Step } from "../../proofs/secrecy/views.ts";
 
 describe("secrecy over all randomness", () => {
   for (const lemma of secrecyLemmas(true))
-    it(`${lemma.name} is ${lemma.expected}`, () => {
-      const record = runSecrecy(lemma);
+    it(`${lemma.name} is ${lemma.expected}`, async () => {
+      const record = await runSecrecy(lemma);
       assert.equal(record.failure, null);
       assert.ok(record.ok);
       assert.ok(record.cases > 0);
     });
 
-  it("a fault among sound steps is red, and so is a sound step among faults", () => {
+  it("a fault among sound steps is red, and so is a sound step among faults", async () => {
     const [sound, fault] = [opening(2, 3, 3), opening(2, 3, 3, "short mask")];
     const said = { name: "", statement: "", widths: "" };
-    const red = runSecrecy({ ...said, expected: "proved", steps: [sound, fault] });
+    const red = await runSecrecy({ ...said, expected: "proved", steps: [sound, fault] });
     assert.equal(red.ok, false);
     assert.match(red.failure ?? "", /all parties but 0 tell 0 from \d with advantage/);
-    const missed = runSecrecy({ ...said, expected: "refuted", steps: [sound, fault] });
+    const missed = await runSecrecy({ ...said, expected: "refuted", steps: [sound, fault] });
     assert.equal(missed.ok, false);
     assert.match(missed.failure ?? "", /1 of 2 have distance 0/);
   });
 
-  it("measures a known distance", () => {
+  it("measures a known distance", async () => {
     // Party 0 sees x + r of a mask r in 0 ... 3, party 1 nothing: values 0 and 1 share three of four sums.
     const step: Step = {
       name: "one time pad without wrap",
@@ -38,7 +38,7 @@ describe("secrecy over all randomness", () => {
         return { own: [[{ words, bits: 3 }], [{ words: new BigUint64Array(secret.length), bits: 1 }]], everyone: [] };
       },
     };
-    assert.deepEqual(secrecyOf(step), {
+    assert.deepEqual(await secrecyOf(step), {
       distance: 0.25,
       compared: 2,
       where: "one time pad without wrap: all parties but 1 tell 0 from 1 with advantage 0.25",

@@ -13,6 +13,7 @@ import type { ClearWords, MaskedWords, MaskWords, ShareWords, Words } from "../.
 import type { Gate } from "../plan/gate.ts";
 import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Rows of earlier steps, then new ones. */
 export const append: Gate<"append"> = {
@@ -43,6 +44,10 @@ export const append: Gate<"append"> = {
     const out = joined(instruction.key, past, 64, walk.kept.get(instruction.key), walk.clear(instruction.x));
     walk.kept.set(instruction.key, out as ClearWords);
     walk.setClear(instruction.out, out);
+  },
+  widths({ x, out }, info) {
+    const bits = widthOf(info(out));
+    return { bits, spareBits: widthOf(info(x)) - bits };
   },
   errorUnits: () => 0,
 };

@@ -13,6 +13,7 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
 import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Removal of the row mean. */
 export const centre: Gate<"centre"> = {
@@ -25,6 +26,10 @@ export const centre: Gate<"centre"> = {
   dealer() {},
   clear: (instruction, walk) =>
     walk.setClear(instruction.out, centred(instruction, walk.clear(instruction.x), walk.info(instruction.x))),
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
+  },
   errorUnits: () => 0,
 };
 

@@ -13,6 +13,7 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate, PublicFactors } from "../plan/gate.ts";
 import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Multiplication and addition of parameters by column. */
 export const columns: Gate<"columns"> = {
@@ -30,6 +31,10 @@ export const columns: Gate<"columns"> = {
     const out = scaled(instruction, walk.clear(instruction.x), walk);
     addBias(instruction, out, walk);
     walk.setClear(instruction.out, out);
+  },
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
   },
   errorUnits: () => 0,
 };

@@ -12,6 +12,8 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
 import type { InstructionOf, ValueId } from "../plan/instruction.ts";
+import { widthOf } from "../plan/width-of.ts";
+import { twos } from "../plan/plan-builder.ts";
 
 /** A linear combination with integer factors. */
 export const combine: Gate<"combine"> = {
@@ -30,6 +32,13 @@ export const combine: Gate<"combine"> = {
       instruction.out,
       sum(instruction, (id) => walk.clear(id)),
     ),
+  widths({ terms, out }, info) {
+    const ringBits = widthOf(info(out));
+    return {
+      ringBits,
+      spareBits: Math.min(...terms.map(({ x, factor }) => widthOf(info(x)) + twos(factor))) - ringBits,
+    };
+  },
   errorUnits: () => 0,
 };
 

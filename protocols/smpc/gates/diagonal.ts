@@ -15,6 +15,7 @@ import type { Gate } from "../plan/gate.ts";
 import type { AttentionLayout } from "../plan/instruction.ts";
 import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** The rows' own entries. */
 export const diagonal: Gate<"diagonal"> = {
@@ -39,6 +40,10 @@ export const diagonal: Gate<"diagonal"> = {
   clear({ x, out, layout }, walk) {
     const { bits } = wireOf(walk.info(out), "diagonal");
     walk.setClear(out, signed(ownEntries(walk.clear(x), layout), bits));
+  },
+  widths({ x, out }, info) {
+    const bits = widthOf(info(out));
+    return { bits, spareBits: widthOf(info(x)) - bits };
   },
   errorUnits: () => 0,
 };

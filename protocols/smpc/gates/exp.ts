@@ -22,6 +22,7 @@ import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
 import { shareOf } from "../plan/plan-builder.ts";
 import { tiles } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** The exponential of an opened wire. */
 export const exp: Gate<"exp"> = {
@@ -93,6 +94,11 @@ export const exp: Gate<"exp"> = {
     const out: Words = new BigUint64Array(x.length);
     roundToWords(out, values);
     walk.setClear(instruction.out, out);
+  },
+  widths(instruction, info) {
+    const { windows } = instruction;
+    const { bits, height } = windowsOf(instruction, info(instruction.x));
+    return { bits, windows, lastWindow: 2 ** bits - height * (windows - 1), ringBits: widthOf(info(instruction.out)) };
   },
   errorUnits(instruction, walk) {
     const { tableFracBits, wordFracBits, temperature, from, windows } = instruction;

@@ -17,6 +17,7 @@ import { liftedMask, minusCarry, publicLift, topBits } from "../product/narrow-w
 import { shareOf } from "../plan/plan-builder.ts";
 import { take, tiles } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Wire to share in any ring. */
 export const extend: Gate<"extend"> = {
@@ -53,6 +54,7 @@ export const extend: Gate<"extend"> = {
     walk.deal("top", topBits(walk.mask(instruction.x), bits));
   },
   clear: ({ x, out }, walk) => walk.setClear(out, walk.clear(x).slice()),
+  widths: ({ x, out }, info) => ({ bits: widthOf(info(x)), ringBits: widthOf(info(out)) }),
   errorUnits: () => 0,
 };
 

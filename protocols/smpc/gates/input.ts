@@ -20,5 +20,6 @@ export const input: Gate<"input"> = {
   party() {},
   dealer() {},
   clear() {},
+  widths: () => ({}),
   errorUnits: () => 0,
 };

@@ -13,6 +13,7 @@ import { ring } from "../../../shares/ring.ts";
 import { MAX_RING_BITS, type Words } from "../../../shares/words.ts";
 import type { Gate, PublicFactors } from "../plan/gate.ts";
 import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Multiplication by a matrix of the model. */
 export const linear: Gate<"linear"> = {
@@ -39,6 +40,10 @@ export const linear: Gate<"linear"> = {
     const out = await product(instruction, walk.clear(instruction.x), walk.factors, info, MAX_RING_BITS);
     addBias(instruction, walk.factors, info, out);
     walk.setClear(instruction.out, out);
+  },
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
   },
   errorUnits: () => 0,
 };

@@ -20,6 +20,7 @@ import { shareOf } from "../plan/plan-builder.ts";
 import { take } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** p v over visible entries. */
 export const mix: Gate<"mix"> = {
@@ -53,6 +54,10 @@ export const mix: Gate<"mix"> = {
     const ringBits = ringBitsOf(instruction, walk.info);
     const pair = [walk.clear(instruction.p), walk.clear(instruction.v)] as const;
     walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
+  },
+  widths({ p, v, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: Math.min(widthOf(info(p)), widthOf(info(v))) - ringBits };
   },
   errorUnits: () => 0,
 };

@@ -22,6 +22,7 @@ import {
 } from "../product/narrow-product.ts";
 import { shareOf } from "../plan/plan-builder.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Product of two narrow wires in any ring. */
 export const multiply: Gate<"multiply"> = {
@@ -44,6 +45,11 @@ export const multiply: Gate<"multiply"> = {
     ring.multiply(out, walk.clear(a), walk.clear(b));
     walk.setClear(to, out);
   },
+  widths: ({ a, b, out }, info) => ({
+    aBits: widthOf(info(a)),
+    bBits: widthOf(info(b)),
+    ringBits: widthOf(info(out)),
+  }),
   errorUnits: () => 0,
 };
 

@@ -12,6 +12,7 @@
 import { ring } from "../../../shares/ring.ts";
 import { lowBits, type MaskedWords, type ShareWords, type Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** What a party sends of its share of x and its share of the mask: x_i + r_i mod 2^bits, canonical. */
 export function maskedShare(x: ShareWords, mask: ShareWords, bits: number): Words {
@@ -47,6 +48,10 @@ export const open: Gate<"open"> = {
     const wire = walk.info(to);
     if (wire.kind !== "wire") throw new Error("open: expected a wire to open to, got a share");
     walk.setClear(to, signed(walk.clear(x), wire.bits));
+  },
+  widths({ x, out }, info) {
+    const bits = widthOf(info(out));
+    return { bits, spareBits: widthOf(info(x)) - bits };
   },
   errorUnits: () => 0,
 };

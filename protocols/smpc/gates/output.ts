@@ -11,6 +11,7 @@
  * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** A share that leaves; the executor does the work. */
 export const output: Gate<"output"> = {
@@ -21,5 +22,6 @@ export const output: Gate<"output"> = {
   party() {},
   dealer() {},
   clear() {},
+  widths: ({ x, bits }, info) => ({ spareBits: widthOf(info(x)) - bits }),
   errorUnits: () => 0,
 };

@@ -13,6 +13,7 @@
 import { ring } from "../../../shares/ring.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Subtraction of the sequence's first row. */
 export const pivot: Gate<"pivot"> = {
@@ -34,6 +35,10 @@ export const pivot: Gate<"pivot"> = {
     const row = walk.kept.get(key);
     if (row === undefined) throw missing(key, "nothing");
     walk.setClear(out, minusRow(x, row));
+  },
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
   },
   errorUnits: () => 0,
 };

@@ -16,6 +16,7 @@ import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
 import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
 import { rotaryTable } from "../factors/rotary-table.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Rotary embedding by a public table. */
 export const rotate: Gate<"rotate"> = {
@@ -28,6 +29,10 @@ export const rotate: Gate<"rotate"> = {
   dealer() {},
   clear: (instruction, walk) =>
     walk.setClear(instruction.out, turned(instruction, walk.clear(instruction.x), walk.info(instruction.x))),
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
+  },
   errorUnits: () => 0,
 };
 

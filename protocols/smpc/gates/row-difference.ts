@@ -16,6 +16,7 @@ import type { Gate } from "../plan/gate.ts";
 import type { AttentionLayout } from "../plan/instruction.ts";
 import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Entries minus a row wire. */
 export const rowDifference: Gate<"row-difference"> = {
@@ -38,6 +39,10 @@ export const rowDifference: Gate<"row-difference"> = {
   clear({ x, row, out, layout }, walk) {
     const { bits } = wireOf(walk.info(out), "row-difference");
     walk.setClear(out, signed(difference(walk.clear(x), walk.clear(row), layout, bits), bits));
+  },
+  widths({ x, row, out }, info) {
+    const bits = widthOf(info(out));
+    return { bits, spareBits: Math.min(widthOf(info(x)), widthOf(info(row))) - bits };
   },
   errorUnits: () => 0,
 };

@@ -23,6 +23,7 @@ import {
 } from "../product/narrow-product.ts";
 import { shareOf } from "../plan/plan-builder.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Groups of columns times a number each. */
 export const rowScale: Gate<"row-scale"> = {
@@ -45,6 +46,11 @@ export const rowScale: Gate<"row-scale"> = {
     ring.multiplySegments(out, walk.clear(x), walk.clear(scale), width);
     walk.setClear(to, out);
   },
+  widths: ({ x, scale, out }, info) => ({
+    aBits: widthOf(info(x)),
+    bBits: widthOf(info(scale)),
+    ringBits: widthOf(info(out)),
+  }),
   errorUnits: () => 0,
 };
 

@@ -11,6 +11,7 @@ import type { Words } from "../../../shares/words.ts";
 import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
 import type { Gate } from "../plan/gate.ts";
 import type { AttentionLayout } from "../plan/instruction.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Sums of ragged rows. */
 export const rowSum: Gate<"row-sum"> = {
@@ -21,6 +22,10 @@ export const rowSum: Gate<"row-sum"> = {
   party: ({ x, out, layout }, walk) => walk.setShare(out, sums(walk.share(x), layout)),
   dealer() {},
   clear: ({ x, out, layout }, walk) => walk.setClear(out, sums(walk.clear(x), layout)),
+  widths({ x, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: widthOf(info(x)) - ringBits };
+  },
   errorUnits: () => 0,
 };
 

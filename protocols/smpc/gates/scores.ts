@@ -20,6 +20,7 @@ import { shareOf } from "../plan/plan-builder.ts";
 import { take } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
 import { signed } from "./open.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** q k' of visible entries. */
 export const scores: Gate<"scores"> = {
@@ -54,6 +55,10 @@ export const scores: Gate<"scores"> = {
     const ringBits = ringBitsOf(instruction, walk.info);
     const pair = [walk.clear(instruction.q), walk.clear(instruction.k)] as const;
     walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
+  },
+  widths({ q, k, out }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, spareBits: Math.min(widthOf(info(q)), widthOf(info(k))) - ringBits };
   },
   errorUnits: () => 0,
 };

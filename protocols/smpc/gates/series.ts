@@ -21,6 +21,7 @@ import { shareOf } from "../plan/plan-builder.ts";
 import { take, tiles } from "../product/tiles.ts";
 import { cosines, integerCosines } from "../factors/turn-table.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** What the kernels on packed words take: entries of a table, magnitudes of a dealt word. */
 const LARGEST_TABLE = 2 ** 20;
@@ -106,6 +107,7 @@ export const series: Gate<"series"> = {
     roundToWords(out, values);
     walk.setClear(instruction.out, out);
   },
+  widths: ({ x, out }, info) => ({ bits: widthOf(info(x)), ringBits: widthOf(info(out)) }),
   errorUnits({ series: { harmonics, cos, sin }, tableFracBits, wordFracBits }) {
     // |cos| + |sin| <= sqrt(2): half a unit of both words times the table's entries, and of both entries times the words. Float64 sums
     // are 2^-48 of their terms.

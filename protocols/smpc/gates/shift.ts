@@ -14,6 +14,7 @@
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Truncation that spends ring bits. */
 export const shift: Gate<"shift"> = {
@@ -34,6 +35,10 @@ export const shift: Gate<"shift"> = {
   clear({ x: id, out: to, bits }, walk) {
     const x = walk.clear(id);
     walk.setClear(to, bits === 0 ? x.slice() : rounded(x, bits));
+  },
+  widths({ x, out, bits: shiftBits }, info) {
+    const ringBits = widthOf(info(out));
+    return { ringBits, shiftBits, spareBits: widthOf(info(x)) - shiftBits - ringBits };
   },
   errorUnits: ({ bits }, { parties }) => (bits === 0 ? 0 : Math.floor(parties / 2)),
 };

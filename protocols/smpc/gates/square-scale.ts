@@ -28,6 +28,7 @@ import {
 import { shareOf } from "../plan/plan-builder.ts";
 import { take, tiles } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Squares of entries times a number a row. */
 export const squareScale: Gate<"square-scale"> = {
@@ -142,6 +143,11 @@ export const squareScale: Gate<"square-scale"> = {
     ring.multiply(out, values, values);
     ring.multiply(out, out, spread(walk.clear(scale), rowOffsets(layout)));
     walk.setClear(to, out);
+  },
+  widths({ x, scale, square, out, droppedBits }, info) {
+    const [bits, scaleBits, ringBits] = [x, scale, out].map((id) => widthOf(info(id)));
+    const spareBits = widthOf(info(square)) - ringBits;
+    return { bits, belowBits: bits - 5, scaleBits, ringBits, droppedBits, keptBits: ringBits - droppedBits, spareBits };
   },
   errorUnits: ({ droppedBits }) => (droppedBits > 0 ? 2 ** (droppedBits - 1) : 0),
 };

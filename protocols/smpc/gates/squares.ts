@@ -18,6 +18,7 @@ import { liftedMask, minusCarry, publicLift, publicLiftNonNegative, topBits } fr
 import { shareOf } from "../plan/plan-builder.ts";
 import { take, tiles } from "../product/tiles.ts";
 import { wireOf } from "../plan/wire-of.ts";
+import { widthOf } from "../plan/width-of.ts";
 
 /** Sums of squares of groups of columns. */
 export const squares: Gate<"squares"> = {
@@ -101,6 +102,10 @@ export const squares: Gate<"squares"> = {
     const out: Words = new BigUint64Array(values.length / width);
     ring.sumSegments(out, square, width);
     walk.setClear(to, out);
+  },
+  widths({ x, out, nonNegative }, info) {
+    const bits = widthOf(info(x));
+    return { bits, belowBits: bits - (nonNegative ? 5 : 2), ringBits: widthOf(info(out)) };
   },
   errorUnits: () => 0,
 };

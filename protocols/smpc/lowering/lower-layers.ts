@@ -1,5 +1,6 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
+import { heldToProofs } from "../plan/held-to-proofs.ts";
 import type { Plan, ValueId } from "../plan/instruction.ts";
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
 import { PlanBuilder, RingBudgetError } from "../plan/plan-builder.ts";
@@ -116,7 +117,7 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
     leave(at, finished, PLAN_OUTPUT, at.site("out"));
     if (program.logits !== null) leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out"));
   }
-  return builder.finish();
+  return heldToProofs(builder.finish());
 }
 
 /** Normed rows, opened once more at the precision's normedFracBits, if it has them; what is pending stays so. */

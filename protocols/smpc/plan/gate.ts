@@ -8,6 +8,7 @@
 import type { Quantities } from "../../cost.ts";
 import type { ClearWords, MaskedWords, MaskWords, PackedWords, ShareWords, Words } from "../../../shares/words.ts";
 import type { GateName, InstructionOf, MatrixSource, ValueId, ValueInfo } from "./instruction.ts";
+import type { WidthsOf } from "./proved-widths.ts";
 
 /** Words that the dealer shares out for one instruction. */
 export interface DealtWords {
@@ -110,6 +111,8 @@ export interface Gate<G extends GateName> {
   party(instruction: InstructionOf<G>, walk: PartyWalk): void | Promise<void>;
   dealer(instruction: InstructionOf<G>, walk: DealerWalk): void;
   clear(instruction: InstructionOf<G>, walk: ClearWalk): void | Promise<void>;
+  /** What its lemmas depend on; every one is held against how far they reach. */
+  widths(instruction: InstructionOf<G>, info: (id: ValueId) => ValueInfo): WidthsOf<G>;
   /** Largest difference, in units of the output, between what the parties and the clear reading compute, on the declared domain. */
   errorUnits(instruction: InstructionOf<G>, walk: Walk): number;
 }

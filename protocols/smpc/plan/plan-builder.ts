@@ -174,7 +174,7 @@ export class PlanBuilder {
 }
 
 /** Exponent of two in an integer. */
-function twos(factor: number): number {
+export function twos(factor: number): number {
   let count = 0;
   for (let rest = Math.abs(factor); rest !== 0 && rest % 2 === 0; rest /= 2) count++;
   return count;

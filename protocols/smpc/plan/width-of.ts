@@ -1,0 +1,4 @@
+import type { ValueInfo } from "./instruction.ts";
+
+/** Bits of a value's words: a share's ring, or a wire. */
+export const widthOf = (info: ValueInfo): number => (info.kind === "share" ? info.ringBits : info.bits);

@@ -53,7 +53,7 @@ function layerList(text: string): CalibrateFlags["layers"] {
 
 function rangesTable({ source, sites }: ModelRanges): string {
   const width = Math.max(...Object.keys(sites).map(({ length }) => length));
-  const lines = Object.entries(sites).map(([site, { range, columns: _columns, ...ends }]) => {
+  const lines = Object.entries(sites).map(([site, { range, columns: _columns, widened: _widened, ...ends }]) => {
     const numbers = Object.entries(ends).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
     return `${site.padEnd(width)}  ${range.padEnd(10)}  ${numbers.join("  ")}`;
   });

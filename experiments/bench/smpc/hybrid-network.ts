@@ -4,7 +4,7 @@
  *
  *   node --import tsx experiments/bench/smpc/hybrid-network.ts [tokens] [runs]
  *
- * Every link of every party goes through a line of 1 Gbit/s (smpc-delay-relay.ts), 0, 0.5 and 10 ms long each way.
+ * Every link of every party goes through a line of 1 Gbit/s (delay-relay.ts), 0, 0.5 and 10 ms long each way.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

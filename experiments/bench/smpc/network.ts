@@ -3,7 +3,7 @@
  *
  *   node --import tsx experiments/bench/smpc/network.ts [bert-base|smollm2] [runs] [rows]
  *
- * Each ordered pair of parties has a line of 1 Gbit/s (smpc-delay-relay.ts), 0, 0.5 and 10 ms long each way.
+ * Each ordered pair of parties has a line of 1 Gbit/s (delay-relay.ts), 0, 0.5 and 10 ms long each way.
  */
 import { benchSmpc } from "./bench.ts";
 import { delayRelay, type DelayRelay } from "./delay-relay.ts";

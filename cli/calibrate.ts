@@ -61,7 +61,7 @@ const isConsecutive = (layers: readonly number[]): boolean => layers.every((laye
 
 function rangesTable({ source, sites }: ModelRanges): string {
   const width = Math.max(...Object.keys(sites).map(({ length }) => length));
-  const lines = Object.entries(sites).map(([site, { range, columns: _columns, ...ends }]) => {
+  const lines = Object.entries(sites).map(([site, { range, columns: _columns, widened: _widened, ...ends }]) => {
     const numbers = Object.entries(ends).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
     return `${site.padEnd(width)}  ${range.padEnd(10)}  ${numbers.join("  ")}`;
   });

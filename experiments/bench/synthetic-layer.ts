@@ -5,6 +5,7 @@
 import { bert } from "../../layers/architectures/bert.ts";
 import { llama } from "../../layers/architectures/llama.ts";
 import type { Architecture } from "../../layers/architectures/architecture.ts";
+import type { ParameterSpec } from "../../layers/program.ts";
 import type { ParameterSource } from "../../protocols/smpc/factors/parameter-statistics.ts";
 import { observeLayers } from "../../protocols/smpc/calibration/observe-layers.ts";
 import type { ReadableModel } from "../../protocols/smpc/calibration/readable-model.ts";
@@ -17,6 +18,8 @@ export type SyntheticShape = "bert-base" | "smollm2";
 export interface SyntheticLayer {
   readonly shape: SyntheticShape;
   readonly model: ReadableModel;
+  /** Its parameters, of layer 0. */
+  readonly parameters: readonly ParameterSpec[];
   /** The same parameters, at once. */
   readonly parameter: ParameterSource;
   /** Layer-normed normal rows [rows, d]; the same ones for the same seed. */
@@ -76,6 +79,7 @@ export function syntheticLayer(shape: SyntheticShape, seed = 0): SyntheticLayer 
   };
   return {
     shape,
+    parameters: names,
     model: { spec, program: architecture.program, parameter: (name) => Promise.resolve(parameter(name)) },
     parameter,
     input: (rows) => layerNormed(normals(rows * spec.width, seed * 1000 + 999), spec.width),
@@ -102,7 +106,7 @@ export async function syntheticRanges(layer: SyntheticLayer, rows: number): Prom
 }
 
 /**
- * Ranges as the lowering reads them (no margin is added) that are as wide as trained models need, where random weights would make a
+ * Ranges (margins included) that are as wide as trained models need, where random weights would make a
  * layer look cheaper than it is: logits with three rungs (4, 2, 1) in a period of 2^6 nats at 128 keys, activations to 16, attention
  * output to 4, norms with a dynamic range of 256 in mean square and inputs of 19 or 20 bits.
  */
@@ -110,7 +114,11 @@ export function trainedWidths(ranges: ModelRanges): (site: string) => SiteRange 
   return (site) => {
     const seen = ranges.sites[site];
     if (seen === undefined) throw new Error(`range of ${site}: expected one, got none`);
-    const maxAbs = (least: number): SiteRange => ({ range: "calibrated", maxAbs: Math.max(seen.maxAbs, least) });
+    const maxAbs = (least: number): SiteRange => ({
+      range: "calibrated",
+      widened: true,
+      maxAbs: Math.max(seen.maxAbs, least),
+    });
     switch (site.split(".").at(-2) as SiteKind) {
       case "activation":
       case "operand":

@@ -1,9 +1,9 @@
 import type { Model } from "../model.ts";
 import type { Tensor } from "../tensor.ts";
 import { referenceAlgebra } from "./algebra.ts";
-import { plainAttention } from "./attention.ts";
 import { parameterReader } from "./engine.ts";
 import { tensorOf } from "./matrix.ts";
+import { plainLayer } from "./plain-layer.ts";
 
 /** What an unsharded pass gives, in the terms of transformers' `output_hidden_states`. */
 export interface PlainResult {
@@ -27,9 +27,7 @@ export async function plainForward(model: Model, ids: readonly number[]): Promis
   const hidden = [tensorOf(x)];
   for (let layer = 0; layer < spec.layers; layer++) {
     await reader.load((a) => [program.pre(a, spec, layer, null), program.post(a, spec, layer, null, null)]);
-    const { q, k, v } = program.pre(algebra, spec, layer, x);
-    const attended = plainAttention(program.attention(spec, layer), { rows: q, positions }, { rows: k, positions }, v);
-    x = program.post(algebra, spec, layer, x, attended);
+    x = plainLayer(model, algebra, layer, x, positions);
     hidden.push(tensorOf(x));
   }
   const { logits } = program;

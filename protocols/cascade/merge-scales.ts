@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Model } from "../../layers/model.ts";
 import { loadPart, readableModel, type ReadableModel } from "../smpc/calibration/readable-model.ts";
 import { boundAlgebra, certificateOf } from "../smpc/certificates/bound-algebra.ts";
 import { interval, type Bound } from "../smpc/certificates/bound.ts";
+import type { WeightedModel } from "../smpc/factors/layer-weights.ts";
 import { SiteNames } from "../smpc/lowering/ranges.ts";
 import { remembered } from "../remembered.ts";
 
@@ -19,17 +19,17 @@ export type MergeScales = z.infer<typeof mergeScales>;
 /** A row of one shard is at most 2^30 before it is weighed; weights sum to 1, so the sum is far from the ring's 2^31. */
 export const MAX_WORD_BITS = 30;
 
-const scalesOfModels = new WeakMap<Model, Promise<MergeScales>>();
+const scalesOfModels = new WeakMap<WeightedModel, Promise<MergeScales>>();
 
 /**
  * The scales of a model from its weights alone: of each value head the largest |v| over all tokens (Cauchy-Schwarz on a normed row,
  * protocols/smpc/certificates). Read once for each opened model. Throws Error for a layer whose values have no bound.
  */
-export function mergeScalesOf(model: Model): Promise<MergeScales> {
+export function mergeScalesOf(model: WeightedModel): Promise<MergeScales> {
   return remembered(scalesOfModels, model, () => scalesFromWeights(model));
 }
 
-async function scalesFromWeights(model: Model): Promise<MergeScales> {
+async function scalesFromWeights(model: WeightedModel): Promise<MergeScales> {
   const readable = readableModel(model);
   const fractionBits: number[][] = [];
   for (let layer = 0; layer < model.spec.layers; layer++) fractionBits.push(await layerBits(readable, layer));

@@ -1,16 +1,20 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { CLIENT, smpcName } from "../../../protocols/cascade/party-name.ts";
-import { memoryNetwork } from "../../../protocols/wire/memory-network.ts";
-import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
-import { LocalBenchParty, type BenchParty } from "./bench-party.ts";
-import { BENCH_LIMITS, clientEndpoint } from "./endpoints.ts";
+import { smpcName } from "../../../protocols/cascade/party-name.ts";
+import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-process-deployment.ts";
+import { linkClient } from "../../../protocols/fusion/deployment/local-processes.ts";
+import type { HostedModel } from "../../../protocols/fusion/node/party-host.ts";
+import type { SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
+import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
+import { BENCH_LIMITS } from "./limits.ts";
+import { OnlineClock, type TimedParty } from "./online-clock.ts";
 import type { ListenOrder, PartyAnswer, PartyCall } from "./party-process.ts";
+import type { LayersToRun } from "./workload.ts";
 
 /** The parties of a bench and the client's end of their network. */
 export interface BenchParties {
-  readonly client: PartyEndpoint;
-  readonly parties: readonly BenchParty[];
+  readonly client: Endpoint;
+  readonly parties: readonly TimedParty[];
   close(): Promise<void>;
 }
 
@@ -22,52 +26,61 @@ const FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32", "--min-semi-s
 const ENTRY = fileURLToPath(new URL("./party-process.ts", import.meta.url));
 
 /** All parties in this process, over links in memory: for tests. */
-export function partiesInMemory(parties: number): BenchParties {
-  const names = Array.from({ length: parties }, (_, party) => smpcName(party));
-  const endpoints = memoryNetwork([...names, CLIENT], { limits: BENCH_LIMITS });
-  return {
-    client: endpoints.get(CLIENT)!,
-    parties: names.map((name, party) => new LocalBenchParty(party, parties, endpoints.get(name)!)),
-    async close() {
-      for (const endpoint of endpoints.values()) await endpoint.close();
-    },
-  };
+export async function partiesInMemory(model: HostedModel, parties: number): Promise<BenchParties> {
+  const clocks = new Map(Array.from({ length: parties }, (_, party) => [smpcName(party), new OnlineClock()]));
+  const shape = { alpha: 0, beta: 0, parties };
+  const deployment = await inProcessDeployment(model, null, shape, {
+    limits: BENCH_LIMITS,
+    phases: (party) => clocks.get(party)!,
+  });
+  return { client: deployment.client, parties: [...clocks.values()], close: () => deployment.close() };
 }
 
-/** Every party in a process of its own, over WebSockets on loopback. Throws Error naming the party that failed; then no process is left. */
+/**
+ * Every party in a process of its own, over WebSockets on loopback, ready for sessions of this description. Throws Error naming the party
+ * that failed; then no process is left.
+ */
 export async function partyProcesses(
-  parties: number,
+  run: LayersToRun,
+  description: SessionDescription,
   between: Between = (address) => Promise.resolve(address),
 ): Promise<BenchParties> {
+  const { parties } = description.smpc!;
   const children = Array.from({ length: parties }, (_, party) => new RemoteParty(smpcName(party)));
-  const client = await clientEndpoint(parties);
-  const close = async (): Promise<void> => {
-    await client.close();
+  const end = async (): Promise<void> => {
     await Promise.all(children.map((child) => child.end()));
   };
   try {
     const addresses = await Promise.all(
-      children.map((child, party) =>
-        child.call<string>("listen", { party, parties, listen: "ws://127.0.0.1:0" } satisfies ListenOrder),
-      ),
+      children.map((child, party) => child.call<string>("listen", { party, run, description } satisfies ListenOrder)),
     );
-    const joined = children.map(async (child, dialler) => {
-      const dialled: Record<string, string> = {};
-      for (let peer = 0; peer < dialler; peer++)
-        dialled[smpcName(peer)] = await between(addresses[peer], peer, dialler);
-      await child.call("join", dialled);
-    });
+    await Promise.all(
+      children.map(async (child, dialler) => {
+        const dialled: Record<string, string> = {};
+        for (let peer = 0; peer < dialler; peer++)
+          dialled[smpcName(peer)] = await between(addresses[peer], peer, dialler);
+        await child.call("join", dialled);
+      }),
+    );
     const byName = Object.fromEntries(addresses.map((address, party) => [smpcName(party), address]));
-    await Promise.all([...joined, client.connect(byName)]);
+    const shape = { alpha: 0, beta: 0, parties, fingerprint: description.model, limits: BENCH_LIMITS };
+    const client = await linkClient(shape, byName);
+    return {
+      client,
+      parties: children,
+      async close() {
+        await client.close();
+        await end();
+      },
+    };
   } catch (error) {
-    await close();
+    await end();
     throw error;
   }
-  return { client, parties: children, close };
 }
 
 /** A party in a child process. */
-class RemoteParty implements BenchParty {
+class RemoteParty implements TimedParty {
   readonly #process: ChildProcess;
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #exited: Promise<void>;
@@ -106,12 +119,8 @@ class RemoteParty implements BenchParty {
     });
   }
 
-  prepare: BenchParty["prepare"] = (task) => this.call("prepare", task);
-  open: BenchParty["open"] = (session) => this.call("open", session);
-  receive: BenchParty["receive"] = (session) => this.call("receive", session);
-  compute: BenchParty["compute"] = (session) => this.call("compute", session);
-  handOver: BenchParty["handOver"] = (session) => this.call("handOver", session);
-  figures: BenchParty["figures"] = () => this.call("figures");
+  received: TimedParty["received"] = () => this.call("received");
+  compute: TimedParty["compute"] = () => this.call("compute");
 
   /** Ends the process: by closing its channel, and after two seconds by force. */
   async end(): Promise<void> {

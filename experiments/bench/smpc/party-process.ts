@@ -1,12 +1,16 @@
-/** The process of one bench party, started by parties.ts: it takes calls over its channel to its parent, and ends with it. */
-import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
-import { LocalBenchParty, type BenchParty } from "./bench-party.ts";
-import { partyEndpoint } from "./endpoints.ts";
+/** The process of one party of a bench, started by parties.ts: it takes calls over its channel to its parent, and ends with it. */
+import { smpcName } from "../../../protocols/cascade/party-name.ts";
+import { Node } from "../../../protocols/fusion/node/node.ts";
+import { sessionFrom, type SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
+import { SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
+import { BENCH_LIMITS } from "./limits.ts";
+import { OnlineClock, type TimedParty } from "./online-clock.ts";
+import { openLayers, type LayersToRun } from "./workload.ts";
 
 /** Parent -> party. */
 export interface PartyCall {
   readonly id: number;
-  readonly call: "listen" | "join" | keyof BenchParty;
+  readonly call: "listen" | "join" | keyof TimedParty;
   readonly argument: unknown;
 }
 
@@ -17,12 +21,13 @@ export type PartyAnswer =
 
 export interface ListenOrder {
   readonly party: number;
-  readonly parties: number;
-  readonly listen: string;
+  readonly run: LayersToRun;
+  /** Of the sessions to come: all that they compute from is made ahead of the first. */
+  readonly description: SessionDescription;
 }
 
-let endpoint: PartyEndpoint | null = null;
-let party: LocalBenchParty | null = null;
+const clock = new OnlineClock();
+let node: Node | null = null;
 
 process.on("message", ({ id, call, argument }: PartyCall) => {
   follow(call, argument).then(
@@ -31,18 +36,40 @@ process.on("message", ({ id, call, argument }: PartyCall) => {
   );
 });
 process.on("disconnect", () => {
-  void (endpoint?.close() ?? Promise.resolve()).finally(() => process.exit());
+  void (node?.close() ?? Promise.resolve()).finally(() => process.exit());
 });
 
 async function follow(call: PartyCall["call"], argument: unknown): Promise<unknown> {
-  if (call === "listen") {
-    const order = argument as ListenOrder;
-    endpoint = await partyEndpoint(order);
-    party = new LocalBenchParty(order.party, order.parties, endpoint);
-    return endpoint.address;
+  switch (call) {
+    case "listen":
+      return listen(argument as ListenOrder);
+    case "join":
+      return node!.join(argument as Record<string, string>);
+    case "received":
+    case "compute":
+      return clock[call]();
   }
-  if (call === "join") return endpoint!.connect(argument as Record<string, string>);
-  return party![call](argument as never);
+}
+
+async function listen({ party, run, description }: ListenOrder): Promise<string> {
+  const model = await openLayers(run);
+  const smpc = description.smpc!;
+  await SmpcProgram.open(model, sessionFrom(0, description, model.spec, model.program).schedule, smpc);
+  node = await Node.host(
+    {
+      party: smpcName(party),
+      alpha: 0,
+      beta: 0,
+      parties: smpc.parties,
+      model,
+      listen: "ws://127.0.0.1:0",
+      viewsFolder: null,
+      limits: BENCH_LIMITS,
+      phases: clock,
+    },
+    null,
+  );
+  return node.endpoint.address!;
 }
 
 function tell(answer: PartyAnswer): void {

@@ -80,7 +80,7 @@ async function compare(interpreter: string, shape: SyntheticShape, turns: number
       cpuSeconds,
       ratioOfMinima: seconds.crypten.minimum / seconds.weir.minimum,
       crypten: { seconds: seconds.crypten, onlineBytes, rounds, maxAbsError, meanAbsError },
-      weir: { ...(await bench.record(runs.slice(1))), seconds: seconds.weir },
+      weir: { ...bench.record(runs.slice(1)), seconds: seconds.weir },
     };
   } finally {
     await bench.close();

@@ -1,17 +1,20 @@
-/** The input of a task, its output in float64 and its ranges: what the parties' result is held against. */
+/** The input of the layers, their output in float64 and their ranges: what the parties' result is held against. */
 import { readFile } from "node:fs/promises";
 import { openModel, type Model } from "../../../layers/model.ts";
+import type { ModelSpec } from "../../../layers/model-spec.ts";
+import type { BlockProgram } from "../../../layers/program.ts";
 import { referenceAlgebra } from "../../../layers/reference/algebra.ts";
-import { plainAttention } from "../../../layers/reference/attention.ts";
 import { parameterReader } from "../../../layers/reference/engine.ts";
-import { matrixOf, tensorOf, type Matrix } from "../../../layers/reference/matrix.ts";
+import { matrixOf, tensorOf } from "../../../layers/reference/matrix.ts";
+import { plainLayer } from "../../../layers/reference/plain-layer.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { loadRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
-import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";
+import { LayerWeights } from "../../../protocols/smpc/factors/layer-weights.ts";
+import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-statistics.ts";
 import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
 import { syntheticLayer, trainedWidths } from "../synthetic-layer.ts";
-import { openLayers, type LayersToRun, type OpenedLayers } from "./workload.ts";
+import type { LayersToRun } from "./workload.ts";
 
 /** "trained": at least as wide as trained models need (synthetic-layer.ts); "observed": what calibration gives, with its margins. */
 export type Widths = "trained" | "observed";
@@ -22,7 +25,8 @@ export interface Reference {
   /** [rows, d], after the last layer, in float64 */
   readonly output: Float64Array;
   readonly rows: number;
-  readonly ranges: Readonly<Record<string, SiteRange>>;
+  /** By site, layers numbered from 0. */
+  readonly sites: Readonly<Record<string, SiteRange>>;
 }
 
 /** Layers with made-up weights on normal rows, layer by layer, so that few weights are in memory at once. */
@@ -41,11 +45,12 @@ export async function syntheticReference(
     const batch = { ids: [], lengths: [rows], rows: x };
     const observed = await observeLayers(model, [batch], { from: 0, to: 1, head: false });
     for (const [site, range] of observed.ranges()) sites[site.replace(/^layers\.0\./, `layers.${layer}.`)] = range;
-    x = referenceLayer({ ...model, name: run.shape, parameter, from: 0, to: 1 }, 0, x, rows);
+    x = referenceLayer({ ...model, parameter }, 0, x, rows);
   }
-  const ranges = { model: `synthetic ${run.shape}`, source: `its own input, ${rows} rows`, sites };
-  const rangeOf = widths === "trained" ? trainedWidths(ranges) : rangeOfSite(ranges);
-  return { input, output: x, rows, ranges: mapped(Object.keys(sites), rangeOf) };
+  if (widths === "observed") return { input, output: x, rows, sites };
+  const trained = trainedWidths({ model: `synthetic ${run.shape}`, source: `its own input, ${rows} rows`, sites });
+  const wide = Object.keys(sites).map((site) => [site, trained(site)] as const);
+  return { input, output: x, rows, sites: Object.fromEntries(wide) };
 }
 
 /**
@@ -53,20 +58,25 @@ export async function syntheticReference(
  * Throws ModelFileError for a model without tokenizer or ranges that can't be used, RangeError for a text of fewer than two tokens.
  */
 export async function modelReference(
-  run: Extract<LayersToRun, { kind: "model" }>,
+  { path, layer }: Extract<LayersToRun, { kind: "model" }>,
   textFile: string,
   rows: number,
   onStep: (text: string) => void,
 ): Promise<Reference> {
-  const layers = await openLayers(run);
-  const model = await openModel(run.path);
+  const model = await openModel(path);
   try {
     const ids = (await openTokenizer(model.path)).encode(await readFile(textFile, "utf8")).slice(0, rows);
     if (ids.length < 2) throw new RangeError(`text: expected at least 2 tokens, got ${ids.length}`);
-    const loaded = await loadRanges(model, { from: run.layer, to: run.layer + 1, head: false }, onStep);
-    const input = await rowsBefore(model, run.layer, ids, onStep);
-    const output = referenceLayer(layers, run.layer, input, ids.length);
-    return { input, output, rows: ids.length, ranges: mapped(Object.keys(loaded.sites), rangeOfSite(loaded)) };
+    const loaded = await loadRanges(model, { from: layer, to: layer + 1, head: false }, onStep);
+    const prefix = `layers.${layer}.`;
+    const own = Object.entries(loaded.sites).filter(([site]) => site.startsWith(prefix));
+    const input = await rowsBefore(model, layer, ids, onStep);
+    return {
+      input,
+      output: await modelLayer(model, layer, input, ids.length),
+      rows: ids.length,
+      sites: Object.fromEntries(own.map(([site, range]) => [site.replace(prefix, "layers.0."), range])),
+    };
   } finally {
     await model.close();
   }
@@ -86,26 +96,25 @@ async function rowsBefore(
   let x = tensorOf(program.embed(referenceAlgebra(reader.parameter, { ids, positions }), spec)).data;
   for (let before = 0; before < layer; before++) {
     onStep(`reference of layer ${before}`);
-    x = referenceLayer(await openLayers({ kind: "model", path: model.path, layer: before }), before, x, ids.length);
+    x = await modelLayer(model, before, x, ids.length);
   }
   return x;
 }
 
-/** Rows [rows, d] through one layer in float64, with ordinary softmax attention. */
+/** Rows [rows, d] through a layer of a model, in float64. */
+async function modelLayer(model: Model, layer: number, x: Float64Array, rows: number): Promise<Float64Array> {
+  const { parameter } = await LayerWeights.open(model, [layer], false);
+  return referenceLayer({ ...model, parameter }, layer, x, rows);
+}
+
 function referenceLayer(
-  { spec, program, parameter }: OpenedLayers,
+  model: { readonly spec: ModelSpec; readonly program: BlockProgram; readonly parameter: ParameterSource },
   layer: number,
   x: Float64Array,
   rows: number,
 ): Float64Array {
   const positions = Array.from({ length: rows }, (_, t) => t);
-  const matrix = (name: string): ReturnType<typeof parameter> => parameter(name);
-  const algebra = referenceAlgebra(matrix, { ids: [], positions });
-  const entering: Matrix = matrixOf({ data: x, shape: [rows, spec.width] });
-  const { q, k, v } = program.pre(algebra, spec, layer, entering);
-  const attended = plainAttention(program.attention(spec, layer), { rows: q, positions }, { rows: k, positions }, v);
-  return tensorOf(program.post(algebra, spec, layer, entering, attended)).data;
+  const algebra = referenceAlgebra((name) => model.parameter(name), { ids: [], positions });
+  return tensorOf(plainLayer(model, algebra, layer, matrixOf({ data: x, shape: [rows, model.spec.width] }), positions))
+    .data;
 }
-
-const mapped = (sites: readonly string[], rangeOf: (site: string) => SiteRange): Readonly<Record<string, SiteRange>> =>
-  Object.fromEntries(sites.map((site) => [site, rangeOf(site)]));

@@ -1,13 +1,8 @@
 /** What the SMPC bench computes, as plain JSON that every party opens for itself, as real parties open a model. */
 import { openModel } from "../../../layers/model.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
-import type { BlockProgram } from "../../../layers/program.ts";
+import type { SessionModel } from "../../../protocols/fusion/session/prepare-session.ts";
 import { LayerWeights } from "../../../protocols/smpc/factors/layer-weights.ts";
-import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
-import { PRECISIONS, type PrecisionName } from "../../../protocols/smpc/lowering/precision.ts";
-import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
-import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
-import { ParameterStatistics, type ParameterSource } from "../../../protocols/smpc/factors/parameter-statistics.ts";
 import { syntheticLayer, type SyntheticShape } from "../synthetic-layer.ts";
 
 /** Layers with made-up weights, or one layer of a model on disk. */
@@ -15,74 +10,75 @@ export type LayersToRun =
   | { readonly kind: "synthetic"; readonly shape: SyntheticShape; readonly layers: number }
   | { readonly kind: "model"; readonly path: string; readonly layer: number };
 
-/** All that a plan follows from. */
-export interface SmpcTask {
-  readonly run: LayersToRun;
-  readonly rows: number;
-  readonly precision: PrecisionName;
-  /** By site, as the lowering reads them: margins included. */
-  readonly ranges: Readonly<Record<string, SiteRange>>;
+/** Made-up layers have no table of positions that could end. */
+const MANY_POSITIONS = 1 << 20;
+
+/**
+ * The layers as a model that has no others, numbered from 0. Throws ModelFileError for a model that can't be read, RangeError for a
+ * layer that it doesn't have.
+ */
+export function openLayers(run: LayersToRun): Promise<SessionModel> {
+  return run.kind === "synthetic"
+    ? Promise.resolve(syntheticModel(run.shape, run.layers))
+    : layerOf(run.path, run.layer);
 }
 
-/** Layers from ... to - 1 with their weights in memory. */
-export interface OpenedLayers {
-  /** Of the shape, or of the model. */
-  readonly name: string;
-  readonly spec: ModelSpec;
-  readonly program: BlockProgram;
-  readonly parameter: ParameterSource;
-  readonly from: number;
-  readonly to: number;
+/** Layers of one shape in a row, layer l made from seed l. */
+function syntheticModel(shape: SyntheticShape, layers: number): SessionModel {
+  const each = Array.from({ length: layers }, (_, seed) => syntheticLayer(shape, seed));
+  const { spec, program } = each[0].model;
+  const parameters = each.flatMap((layer, l) =>
+    layer.parameters.map((parameter) => {
+      const name = parameter.name.replace(/^layers\.0\./, `layers.${l}.`);
+      return [name, { spec: { ...parameter, name }, layer, in0: parameter.name }] as const;
+    }),
+  );
+  const byName = new Map(parameters);
+  return {
+    name: shape,
+    spec: { ...onlyLayers(spec, spec.windows[0], layers), maxPositions: MANY_POSITIONS },
+    program,
+    fingerprint: `synthetic ${shape}, ${layers} layers`,
+    parameters: byName,
+    load(name) {
+      const { layer, in0 } = byName.get(name)!;
+      return Promise.resolve(layer.parameter(in0).data);
+    },
+  };
 }
 
-/** Opens the layers. Throws ModelFileError for a model that can't be read, RangeError for a layer that it doesn't have. */
-export async function openLayers(run: LayersToRun): Promise<OpenedLayers> {
-  if (run.kind === "synthetic") return syntheticLayers(run.shape, run.layers);
-  const model = await openModel(run.path);
+/** One layer of a model on disk, whose weights are read now. */
+async function layerOf(path: string, layer: number): Promise<SessionModel> {
+  const model = await openModel(path);
   try {
     const { spec, program, name } = model;
-    if (!Number.isInteger(run.layer) || run.layer < 0 || run.layer >= spec.layers)
-      throw new RangeError(`layer: expected one of 0 to ${spec.layers - 1}, got ${run.layer}`);
-    const { parameter } = await LayerWeights.open(model, [run.layer], false);
-    return { name, spec, program, parameter, from: run.layer, to: run.layer + 1 };
+    if (!Number.isInteger(layer) || layer < 0 || layer >= spec.layers)
+      throw new RangeError(`layer: expected one of 0 to ${spec.layers - 1}, got ${layer}`);
+    const weights = await LayerWeights.open(model, [layer], false);
+    const prefix = `layers.${layer}.`;
+    const own = [...model.parameters.values()].filter((parameter) => parameter.spec.name.startsWith(prefix));
+    const as0 = (parameter: string): string => parameter.replace(prefix, "layers.0.");
+    return {
+      name: `layer ${layer} of ${name}`,
+      spec: onlyLayers(spec, spec.windows[layer], 1),
+      program,
+      fingerprint: `${model.fingerprint}, layer ${layer}`,
+      parameters: new Map(
+        own.map((parameter) => [
+          as0(parameter.spec.name),
+          { spec: { ...parameter.spec, name: as0(parameter.spec.name) } },
+        ]),
+      ),
+      load: (parameter) => Promise.resolve(weights.parameter(parameter.replace("layers.0.", prefix)).data),
+    };
   } finally {
     await model.close();
   }
 }
 
-/** Layers of one shape in a row, layer l made from seed l. */
-function syntheticLayers(shape: SyntheticShape, layers: number): OpenedLayers {
-  const each = Array.from({ length: layers }, (_, seed) => syntheticLayer(shape, seed));
-  const { spec, program } = each[0].model;
-  const parameter: ParameterSource = (name) => {
-    const [, layer, rest] = /^layers\.(\d+)\.(.*)$/.exec(name) ?? [];
-    const found = each[Number(layer)];
-    if (found === undefined)
-      throw new Error(`parameter ${name}: expected one of layers 0 to ${layers - 1}, got another`);
-    return found.parameter(`layers.0.${rest}`);
-  };
-  const windows = Array.from({ length: layers }, () => spec.windows[0]);
-  return { name: shape, spec: { ...spec, layers, windows }, program, parameter, from: 0, to: layers };
-}
-
-/** The plan of a task: the same at every party, as it follows from public things. Throws RingBudgetError, or Error naming a site without a range. */
-export function planOf({ spec, program, parameter, from, to }: OpenedLayers, task: SmpcTask): Plan {
-  const { ranges, rows, precision } = task;
-  return lowerLayers({
-    spec,
-    program,
-    statistics: new ParameterStatistics(parameter),
-    ranges: (site) => {
-      const range = ranges[site];
-      if (range === undefined) throw new Error(`range of ${site}: expected one, got none`);
-      return range;
-    },
-    from,
-    to,
-    head: false,
-    rows,
-    past: 0,
-    sequenceLimit: rows,
-    precision: PRECISIONS[precision],
-  });
-}
+/** The shape of a model with `layers` layers of one attention window. */
+const onlyLayers = (spec: ModelSpec, window: number | null, layers: number): ModelSpec => ({
+  ...spec,
+  layers,
+  windows: Array.from({ length: layers }, () => window),
+});

@@ -14,13 +14,21 @@ import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts
 import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
-import { SessionDealer } from "../session/session-dealer.ts";
+import { SessionDealer, type Clock } from "../session/session-dealer.ts";
 import { shareRows } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 
 /** What the client computes itself before layer 0 under SMPC. */
 export type Embedding = Pick<StageEngine, "embed">;
+
+/** What a client computes with, and how it is timed. */
+export interface ClientOptions {
+  /** Needed where layer 0 is under SMPC. */
+  readonly embedding?: Embedding | null;
+  /** What seconds of dealing are of; by default they are seconds of wall time. */
+  readonly dealerClock?: Clock;
+}
 
 export class ClientSmpc {
   readonly program: SmpcProgram;
@@ -32,12 +40,18 @@ export class ClientSmpc {
   /** The client's own dealing; null where a party of its own deals. */
   readonly #dealer: SessionDealer | null;
 
-  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, embedding: Embedding | null) {
+  constructor(
+    session: Session,
+    program: SmpcProgram,
+    endpoint: Endpoint,
+    { embedding = null, dealerClock }: ClientOptions,
+  ) {
     this.#session = session;
     this.program = program;
     this.#endpoint = endpoint;
     this.#embedding = embedding;
-    this.#dealer = session.schedule.dealer === "client" ? new SessionDealer(session, program, endpoint) : null;
+    this.#dealer =
+      session.schedule.dealer === "client" ? new SessionDealer(session, program, endpoint, dealerClock) : null;
     if (this.takesIds && embedding === null)
       throw new Error("layer 0 under SMPC: expected an engine that embeds ids at the client, got none");
   }

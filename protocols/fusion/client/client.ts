@@ -16,7 +16,7 @@ import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { SmpcProgram } from "../session/smpc-program.ts";
-import { ClientSmpc, type Embedding } from "./client-smpc.ts";
+import { ClientSmpc, type ClientOptions } from "./client-smpc.ts";
 import { nodeNames } from "../deployment/deployment.ts";
 import type { HostedModel } from "../node/party-host.ts";
 import type { PartyReport } from "../record/party-report.ts";
@@ -30,15 +30,15 @@ export class Client {
   readonly #endpoint: Endpoint;
   readonly #model: HostedModel;
   readonly #nodes: readonly string[];
-  readonly #embedding: Embedding | null;
+  readonly #options: ClientOptions;
   readonly #sessions = new Map<number, ClientSession>();
 
-  /** `nodes`: names of all other parties. `embedding`: needed where layer 0 is under SMPC. */
-  constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[], embedding: Embedding | null = null) {
+  /** `nodes`: names of all other parties. */
+  constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[], options: ClientOptions = {}) {
     this.#endpoint = endpoint;
     this.#model = model;
     this.#nodes = nodes;
-    this.#embedding = embedding;
+    this.#options = options;
     endpoint.onControl((peer, message) => this.#control(peer, message));
     endpoint.onPeerLost((peer, reason) => {
       for (const session of this.#sessions.values()) session.fail(new Error(`${peer} is lost: ${reason.message}`));
@@ -54,7 +54,7 @@ export class Client {
     const nodes = sessionNodes(session, this.#nodes);
     const { smpc } = description;
     const program = smpc === null ? null : await SmpcProgram.open(this.#model, session.schedule, smpc);
-    const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#embedding);
+    const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options);
     this.#endpoint.openSession(number, { word: description.wire });
     const opened = new ClientSession(
       this.#endpoint,

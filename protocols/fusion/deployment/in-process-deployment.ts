@@ -7,6 +7,7 @@ import { memoryNetwork } from "../../wire/memory-network.ts";
 import type { WireLimits } from "../../wire/limits.ts";
 import { linkDirection, namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { PartyHost, type HostedModel } from "../node/party-host.ts";
+import type { SmpcPhases } from "../node/smpc-phases.ts";
 import { SESSION_CONTROL } from "../session/session-control.ts";
 import { deploymentDescription } from "./topology.ts";
 
@@ -17,24 +18,26 @@ export interface InProcessOptions {
   /** SMPC parties keep batches of correlations in a folder each in it. */
   readonly correlationsFolder?: string | null;
   readonly limits?: Partial<WireLimits>;
+  /** Times the SMPC parties, by name. */
+  readonly phases?: (party: string) => SmpcPhases;
   /** Puts something between a party and its endpoint: a test that reorders messages, a party that misbehaves. */
   readonly wrap?: (endpoint: Endpoint) => Endpoint;
 }
 
-/** All parties in this process, on one engine. Closing the deployment leaves the engine open. */
+/** All parties in this process, on one engine (null: SMPC parties alone). Closing the deployment leaves the engine open. */
 export async function inProcessDeployment(
   model: HostedModel,
-  engine: StageEngine,
+  engine: StageEngine | null,
   shape: DeploymentShape,
   options: InProcessOptions = {},
 ): Promise<Deployment> {
   const nodes = namesOf(shape);
   const names = [CLIENT, ...nodes];
-  const { viewsFolder = null, correlationsFolder: folder = null } = options;
+  const { viewsFolder = null, correlationsFolder: folder = null, phases } = options;
   const hosts = new Map(
     nodes.map((name) => {
       const correlationsFolder = folder === null ? null : path.join(folder, name);
-      return [name, new PartyHost(name, model, engine, { viewsFolder, correlationsFolder })];
+      return [name, new PartyHost(name, model, engine, { viewsFolder, correlationsFolder, phases: phases?.(name) })];
     }),
   );
   const network = {

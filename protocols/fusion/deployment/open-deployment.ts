@@ -62,7 +62,9 @@ export async function openDeployment(
     );
     closers.push(() => deployment.close());
     const head = config.head === "compnode" || engine === null ? null : engine;
-    const client = new Client(deployment.client, model, deployment.nodes, smpcLayers[0] === 0 ? engine : null);
+    const client = new Client(deployment.client, model, deployment.nodes, {
+      embedding: smpcLayers[0] === 0 ? engine : null,
+    });
     return { model, modelPath, deployment, client, shape, smpcLayers, head, close };
   } catch (error) {
     await close();

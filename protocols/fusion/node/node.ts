@@ -8,37 +8,50 @@ import { createEndpoint, type PartyEndpoint } from "../../wire/party-endpoint.ts
 import type { WireLimits } from "../../wire/limits.ts";
 import { WebSocketTransport, type Certificates } from "../../wire/websocket-transport.ts";
 import { linkDirection, namesOf, type DeploymentShape } from "../deployment/deployment.ts";
-import { PartyHost } from "./party-host.ts";
+import { PartyHost, type HostedModel } from "./party-host.ts";
+import type { SmpcPhases } from "./smpc-phases.ts";
 import { SESSION_CONTROL } from "../session/session-control.ts";
 import { checkNodeName, deploymentDescription } from "../deployment/topology.ts";
 
-export interface NodeOptions extends DeploymentShape {
+/** What a node needs whatever it computes with. */
+export interface HostedNodeOptions extends DeploymentShape {
   readonly party: string;
-  readonly model: Model;
+  readonly model: HostedModel;
   /** Where to accept links; port 0 takes a free one. */
   readonly listen: string;
   /** Folder for recorded views; null: sessions that ask for views are refused. */
   readonly viewsFolder: string | null;
   /** Folder of this party's own for batches of correlations, so that none is used twice after a restart either; absent: in memory. */
   readonly correlationsFolder?: string | null;
-  /** Threads of each computation. */
-  readonly threads: number;
-  /** The LM head is opened here too (a CompNode that turns rows into tokens). */
-  readonly head: boolean;
   readonly certificates?: Certificates;
   readonly insecurePlaintext?: boolean;
   readonly limits?: Partial<WireLimits>;
   /** Told of links that are made, lost and refused. */
   readonly onLinkChange?: EndpointOptions["onLinkChange"];
+  /** Times an SMPC party. */
+  readonly phases?: SmpcPhases;
+}
+
+export interface NodeOptions extends HostedNodeOptions {
+  readonly model: Model;
+  /** Threads of each computation. */
+  readonly threads: number;
+  /** The LM head is opened here too (a CompNode that turns rows into tokens). */
+  readonly head: boolean;
 }
 
 export class Node {
   readonly endpoint: PartyEndpoint;
-  readonly #options: NodeOptions;
+  readonly #options: HostedNodeOptions;
   readonly #host: PartyHost;
   readonly #engine: StageEngine | null;
 
-  private constructor(endpoint: PartyEndpoint, options: NodeOptions, host: PartyHost, engine: StageEngine | null) {
+  private constructor(
+    endpoint: PartyEndpoint,
+    options: HostedNodeOptions,
+    host: PartyHost,
+    engine: StageEngine | null,
+  ) {
     this.endpoint = endpoint;
     this.#options = options;
     this.#host = host;
@@ -47,12 +60,18 @@ export class Node {
 
   /** Opens the engine and listens. Throws ListenError, AddressError, ModelFileError. */
   static async start(options: NodeOptions): Promise<Node> {
-    const { party, alpha, beta, parties, dealer, attnLinks, model } = options;
+    const { party, alpha, beta, parties, dealer } = options;
     checkNodeName(party, alpha, beta, parties, dealer);
-    const engine = await nodeEngine(options);
+    return Node.host(options, await nodeEngine(options));
+  }
+
+  /** Listens on an engine that the node closes when it ends; null: an SMPC party or a dealer. Throws ListenError, AddressError. */
+  static async host(options: HostedNodeOptions, engine: StageEngine | null): Promise<Node> {
+    const { party, alpha, beta, parties, dealer, attnLinks, model } = options;
     const host = new PartyHost(party, model, engine, {
       viewsFolder: options.viewsFolder,
       correlationsFolder: options.correlationsFolder ?? null,
+      phases: options.phases,
     });
     const peers = [CLIENT, ...namesOf(options)].flatMap((peer) => {
       const direction = linkDirection(party, peer, options);

@@ -15,6 +15,7 @@ import { FileCorrelationStore } from "../../smpc/run/file-correlation-store.ts";
 import { MemoryCorrelationStore } from "../../smpc/run/memory-correlation-store.ts";
 import { SessionDealer } from "../session/session-dealer.ts";
 import { runSmpcParty } from "./smpc-party.ts";
+import type { SmpcPhases } from "./smpc-phases.ts";
 import { SmpcProgram } from "../session/smpc-program.ts";
 import type { ControlMessage, Endpoint, MessageKey, WireTensor } from "../../wire/endpoint.ts";
 import { Ledger } from "../record/ledger.ts";
@@ -26,10 +27,12 @@ import { ViewRecorder } from "../record/view-recorder.ts";
 /** What a node must know of the model: its shape and its identity; weights for SMPC parties, which have no engine. */
 export type HostedModel = WeightedModel;
 
-/** What a party keeps on disk, and where; null: nothing. */
-export interface HostFolders {
+/** What a party keeps on disk, and where (null: nothing), and who times it. */
+export interface HostOptions {
   readonly viewsFolder: string | null;
   readonly correlationsFolder: string | null;
+  /** Of an SMPC party; absent: nobody. */
+  readonly phases?: SmpcPhases;
 }
 
 interface HostedSession {
@@ -57,6 +60,7 @@ export class PartyHost {
   readonly #engine: StageEngine | null;
   readonly #viewsFolder: string | null;
   readonly #correlationsFolder: string | null;
+  readonly #phases: SmpcPhases | null;
   readonly #sessions = new Map<number, HostedSession>();
   /** Views of sessions that were given up, being completed. */
   readonly #leftovers = new Set<Promise<void>>();
@@ -71,7 +75,7 @@ export class PartyHost {
     party: string,
     model: HostedModel,
     engine: StageEngine | null,
-    { viewsFolder, correlationsFolder }: HostFolders,
+    { viewsFolder, correlationsFolder, phases }: HostOptions,
   ) {
     this.#party = party;
     this.#id = parsePartyName(party);
@@ -79,6 +83,7 @@ export class PartyHost {
     this.#engine = engine;
     this.#viewsFolder = viewsFolder;
     this.#correlationsFolder = correlationsFolder;
+    this.#phases = phases ?? null;
   }
 
   /** The transport's observer: hand it to the endpoint of this party. */
@@ -208,7 +213,9 @@ export class PartyHost {
       if (program === null || id.party >= session.schedule.parties) return;
       const folder = this.#correlationsFolder;
       const store = folder === null ? new MemoryCorrelationStore() : new FileCorrelationStore(folder);
-      await runSmpcParty(id.party, session, await program, endpoint, store, witness);
+      const made = await program;
+      const phases = this.#phases;
+      await runSmpcParty({ party: id.party, session, program: made, endpoint, store, witness, phases });
     } else if (id.kind === "comp") await runCompNode(id.i, session, endpoint, this.#engine!, witness);
     else if (id.kind === "attn") await runAttnNode(id.j, id.k, session, endpoint, this.#engine!);
     // A dealer follows the client's orders.

@@ -25,21 +25,27 @@ import type { SegmentFormat } from "../../smpc/plan/placement.ts";
 import { batchName, pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
+import type { SmpcPhases } from "./smpc-phases.ts";
 import { exchangeZeroSeeds } from "./zero-seeds.ts";
 
 /** How long a party may compute in one round: its own work is all local, on rows that are all there. */
 const ROUND_DEADLINE_MS = 120_000;
 
-/** Runs party `party` until the session's last step; rejects with the reason when the session or a peer ends before. */
-export async function runSmpcParty(
-  party: number,
-  session: Session,
-  program: SmpcProgram,
-  endpoint: Endpoint,
-  store: CorrelationStore,
-  witness: Witness,
-): Promise<void> {
-  await new SmpcParty(party, session, program, endpoint, store, witness).run();
+/** What an SMPC party works with in a session. */
+export interface SmpcPartyTask {
+  readonly party: number;
+  readonly session: Session;
+  readonly program: SmpcProgram;
+  readonly endpoint: Endpoint;
+  readonly store: CorrelationStore;
+  readonly witness: Witness;
+  /** null: nobody times it. */
+  readonly phases: SmpcPhases | null;
+}
+
+/** Runs an SMPC party until the session's last step; rejects with the reason when the session or a peer ends before. */
+export async function runSmpcParty(task: SmpcPartyTask): Promise<void> {
+  await new SmpcParty(task).run();
 }
 
 class SmpcParty {
@@ -50,16 +56,10 @@ class SmpcParty {
   readonly #endpoint: Endpoint;
   readonly #store: CorrelationStore;
   readonly #witness: Witness;
+  readonly #phases: SmpcPhases | null;
   readonly #kept: PartySetting["kept"] = new Map();
 
-  constructor(
-    party: number,
-    session: Session,
-    program: SmpcProgram,
-    endpoint: Endpoint,
-    store: CorrelationStore,
-    witness: Witness,
-  ) {
+  constructor({ party, session, program, endpoint, store, witness, phases }: SmpcPartyTask) {
     this.#party = party;
     this.#parties = session.schedule.parties;
     this.#session = session;
@@ -67,6 +67,7 @@ class SmpcParty {
     this.#endpoint = endpoint;
     this.#store = store;
     this.#witness = witness;
+    this.#phases = phases;
   }
 
   async run(): Promise<void> {
@@ -109,7 +110,9 @@ class SmpcParty {
       exchange: this.#exchange(segment, step, opened),
       kept: this.#kept,
     };
+    await this.#phases?.beforeOnline(step, index);
     const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });
+    await this.#phases?.afterOnline(step, index);
     await this.#handOver(segment, step, format, opened.finish(pairs), shares);
   }
 

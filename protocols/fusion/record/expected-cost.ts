@@ -13,10 +13,9 @@ import { scaleExchangeCost } from "../../cascade/scale-exchange.ts";
 import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import { evaluateCosts, type CostExpressions, type CostFigures, type Quantities } from "../../cost.ts";
 import { inputCost, outputCost } from "../../cascade/edges.ts";
-import { planCost } from "../../smpc/plan/plan-cost.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 import type { Phase } from "../../wire/messages.ts";
-import { smpcCost, type SmpcPhase } from "./expected-smpc-cost.ts";
+import { segmentCosts, smpcCost, type SmpcPhase } from "./expected-smpc-cost.ts";
 import { scheduleOf, type SessionDescription } from "../session/session-description.ts";
 
 export type ExpectedCost = { readonly [phase in Phase | "post-pass"]: CostFigures };
@@ -72,10 +71,7 @@ export function expectedCost(
     add(total.scale, evaluateCosts(maskSeedCost, { Mp: new Set(pairs).size }));
   }
   if (program !== null) {
-    const planned = {
-      segments: program.segments,
-      cost: (segment: number, step: number) => planCost(program.plan(segment, step), schedule.parties),
-    };
+    const planned = segmentCosts(program, schedule.parties);
     for (const [phase, cost] of Object.entries(smpcCost(description, schedule, planned, steps)))
       add(total[phase as SmpcPhase], cost);
   }

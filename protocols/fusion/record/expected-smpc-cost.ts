@@ -3,13 +3,14 @@ import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
 import { evaluateCosts, type CostFigures } from "../../cost.ts";
 import { handOverBytes, handOverCost } from "../../smpc/run/hand-over.ts";
-import type { PlanCost } from "../../smpc/plan/plan-cost.ts";
+import { planCost, type PlanCost } from "../../smpc/plan/plan-cost.ts";
 import { pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { seedCost } from "../session/session-dealer.ts";
 import { inputShareCost, packedBytes } from "../../smpc/run/share-rows.ts";
 import { receivers } from "../node/smpc-party.ts";
 import { zeroSeedCost } from "../node/zero-seeds.ts";
 import type { SessionDescription } from "../session/session-description.ts";
+import type { SmpcProgram } from "../session/smpc-program.ts";
 
 export type SmpcPhase = "deal" | "share" | "online" | "handover";
 
@@ -19,6 +20,12 @@ export interface SegmentCosts {
   /** Of a segment (by its index) in a step. */
   cost(segment: number, step: number): PlanCost;
 }
+
+/** The costs of plans that are made. */
+export const segmentCosts = (program: SmpcProgram, parties: number): SegmentCosts => ({
+  segments: program.segments,
+  cost: (segment, step) => planCost(program.plan(segment, step), parties),
+});
 
 /**
  * Cost by phase of the first `steps` steps, of which one more is dealt if the session may have it. Rounds of dealing are none: it is

@@ -1,5 +1,6 @@
 import type { Model } from "../../../layers/model.ts";
 import { mergeScalesOf } from "../../cascade/merge-scales.ts";
+import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
 import type { RunConfig } from "../config/run-config.ts";
 import { describeSession } from "./describe-session.ts";
@@ -17,13 +18,21 @@ export interface SessionRequest extends Partial<Pick<SessionDescription, "output
   readonly report?: (doing: string) => void;
 }
 
+/** A model that a session runs on, on disk or made up. */
+export type SessionModel = WeightedModel & Pick<Model, "name">;
+
 /**
  * The whole public description of a session, with what follows from the model's weights: the scales of a masked merge, the ranges and
  * formats of layers under SMPC. No party is needed for it, so that what can't be run is refused before any starts.
- * Throws Error naming what does not fit: the context, the layers, a merge over one shard, values without a bound, a site without a range.
+ * A model that is not on disk has no ranges of its own. Throws Error naming what does not fit: the context, the layers, a merge over one shard, values without a bound, a site without a range.
  */
+export async function prepareSession(model: Model, request: SessionRequest): Promise<SessionDescription>;
 export async function prepareSession(
-  model: Model,
+  model: SessionModel,
+  request: SessionRequest & { readonly ranges: ModelRanges },
+): Promise<SessionDescription>;
+export async function prepareSession(
+  model: SessionModel,
   { config, promptLength, ranges = null, report = () => {}, ...more }: SessionRequest,
 ): Promise<SessionDescription> {
   const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
@@ -37,6 +46,11 @@ export async function prepareSession(
   const { parties, dealer, smpcPrecision: precision } = config;
   const choice = { layers, parties, dealer, precision, head };
   report("planning the layers under SMPC");
-  const smpc = await placementOf(description, model, choice, ranges ?? (await rangesOf(model, choice, report)));
+  const smpc = await placementOf(
+    description,
+    model,
+    choice,
+    ranges ?? (await rangesOf(model as Model, choice, report)),
+  );
   return { ...description, smpc };
 }

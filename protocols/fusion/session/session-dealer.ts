@@ -22,6 +22,11 @@ import type { SmpcProgram } from "./smpc-program.ts";
 /** Once a session; n: parties. */
 export const seedCost: CostExpressions = { payloadBytes: "32 * n", messages: "n", rounds: "0", multiplyAdds: "0" };
 
+/** Seconds since some moment. */
+export type Clock = () => number;
+
+const wallClock: Clock = () => performance.now() / 1000;
+
 export class SessionDealer {
   readonly #session: Session;
   readonly #program: SmpcProgram;
@@ -29,15 +34,18 @@ export class SessionDealer {
   readonly #seeds: readonly Uint8Array[];
   readonly #books: readonly StreamBook[];
   readonly #kept: DealerKept = new Map();
+  readonly #clock: Clock;
   /** Steps dealt, and to be dealt, in order. */
   #next = 0;
   #dealing: Promise<void> = Promise.resolve();
   #seconds = 0;
 
-  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint) {
+  /** `clock`: what its seconds are of. */
+  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, clock = wallClock) {
     this.#session = session;
     this.#program = program;
     this.#endpoint = endpoint;
+    this.#clock = clock;
     this.#seeds = Array.from({ length: session.schedule.parties }, () => randomBytes(SEED_BYTES));
     this.#books = this.#seeds.map((seed) => new StreamBook(seed));
   }
@@ -76,17 +84,17 @@ export class SessionDealer {
 
   async #deal(step: number): Promise<void> {
     for (const [index, { from }] of this.#program.segments.entries()) {
-      let startedAt = performance.now();
+      let startedAt = this.#clock();
       const plan = this.#program.plan(index, step);
       const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
       const batch = batchName(this.#session.number, index, step);
       const streams = this.#books.map((book) => book.batch(batch));
       for (const bytes of dealPieces(plan, { streams, kept: this.#kept })) {
         const full = messages.add(bytes);
-        this.#seconds += (performance.now() - startedAt) / 1000;
+        this.#seconds += this.#clock() - startedAt;
         for (const [part, data] of full) await this.#send(from, step, part, data);
         await setImmediate(); // the loop answers, and sends what a session sends beside this
-        startedAt = performance.now();
+        startedAt = this.#clock();
       }
     }
   }

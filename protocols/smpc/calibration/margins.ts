@@ -19,9 +19,10 @@ const SMALLEST_ROOM = 1;
 
 /**
  * What the lowering may rely on where `range` was observed: wider by the margins above, which held-out text is held against in the
- * tests. A certified range is one already and stays as it is (but for its columns, which are observed).
+ * tests. A certified range is one already and stays as it is (but for its columns, which are observed), and so does a widened one.
  */
 export function withMargin(range: SiteRange): SiteRange {
+  if (range.widened === true) return range;
   const { maxAbs, low, high, spread, diagonalLow, diagonalHigh, minSquare, maxSquare } = range;
   const columns =
     range.columns === undefined

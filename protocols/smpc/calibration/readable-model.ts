@@ -1,7 +1,7 @@
-import type { Model } from "../../../layers/model.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import { parameterNames } from "../../../layers/parameter-names.ts";
 import type { Algebra, BlockProgram } from "../../../layers/program.ts";
+import type { WeightedModel } from "../factors/layer-weights.ts";
 import type { ParameterSource } from "../factors/parameter-statistics.ts";
 
 /** A model whose parameters are read by name: one on disk, or made up. */
@@ -11,8 +11,8 @@ export interface ReadableModel {
   parameter(name: string): Promise<ReturnType<ParameterSource>>;
 }
 
-/** A model on disk as one that is read by name. */
-export const readableModel = (model: Model): ReadableModel => ({
+/** A model with weights as one that is read by name. */
+export const readableModel = (model: WeightedModel): ReadableModel => ({
   spec: model.spec,
   program: model.program,
   async parameter(name) {

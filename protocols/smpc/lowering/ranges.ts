@@ -3,6 +3,8 @@ import { z } from "zod";
 /** What is known of the values at one place of the program; `range` says how. */
 export const siteRange = z.strictObject({
   range: z.enum(["calibrated", "certified"]),
+  /** Margins are in it: it is as wide as somebody said, and is taken as it is. */
+  widened: z.literal(true).optional(),
   /** Largest magnitude. */
   maxAbs: z.number().min(0),
   /** Attention logits: lowest and highest relative to the pivot (key 0, or the row's own diagonal), and the largest spread of a row. */

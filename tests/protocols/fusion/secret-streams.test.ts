@@ -66,7 +66,7 @@ describe("secret streams of whole sessions", async () => {
       for (let at = 0; at < 2; at++) {
         const [drawn, fresh] = [log.draws.length, log.fresh.length];
         const { reports, session } = await log.during(CLIENT, async () => {
-          const client = new Client(deployment.client, MODEL, deployment.nodes, engine);
+          const client = new Client(deployment.client, MODEL, deployment.nodes, { embedding: engine });
           const opened = await client.open({ ...plain, smpc });
           for await (const token of generate(opened, engine, IDS, GREEDY, new Set())) assert.ok(token >= 0);
           return { reports: await opened.close(), session: opened.number };

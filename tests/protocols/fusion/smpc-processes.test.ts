@@ -73,7 +73,7 @@ async function open() {
     viewsFolder: null,
     head: false,
   });
-  const client = new Client(deployment.client, model, deployment.nodes, engine);
+  const client = new Client(deployment.client, model, deployment.nodes, { embedding: engine });
   const session: ClientSession = await client.open({ ...plain, smpc });
   const close = async (): Promise<void> => {
     await deployment.close();

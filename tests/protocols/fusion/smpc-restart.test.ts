@@ -44,7 +44,7 @@ describe("correlations in a folder", async () => {
       { correlationsFolder },
     );
     try {
-      const client = new Client(deployment.client, MODEL, deployment.nodes, engine);
+      const client = new Client(deployment.client, MODEL, deployment.nodes, { embedding: engine });
       await use(await client.open({ ...plain, smpc }, number));
     } finally {
       await deployment.close();

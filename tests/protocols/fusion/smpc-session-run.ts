@@ -109,7 +109,7 @@ export async function withHybrid<T>(
   };
   const deployment = await inProcessDeployment(model, engine, shape, options);
   try {
-    const client = new Client(deployment.client, model, deployment.nodes, engine);
+    const client = new Client(deployment.client, model, deployment.nodes, { embedding: engine });
     const said = smpc === null || setting.change === undefined ? smpc : setting.change(smpc);
     return await use(await client.open({ ...plain, smpc: said }), deployment);
   } finally {

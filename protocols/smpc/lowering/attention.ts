@@ -15,6 +15,7 @@ import { lowerRowFunction } from "./norm.ts";
 import type { SiteRange } from "./ranges.ts";
 import { chooseSoftmax } from "./softmax-choice.ts";
 import { lowerSquarings } from "./square-softmax.ts";
+import { checkWraps, WRAP_BITS } from "./wrap-check.ts";
 
 export interface AttentionPlace {
   readonly layer: number;
@@ -50,7 +51,9 @@ export function lowerAttention(
   const small = Math.max(0, bitsAbove(ATTENDED_REACH) - bitsAbove(reach));
   const [valueFracBits, attendedFracBits] = [precision.valueFracBits + small, precision.attendedFracBits + small];
   const attendedBits = narrowBits(attended.range.maxAbs, attendedFracBits);
-  const mixBits = attendedBits + precision.weightFracBits + valueFracBits - attendedFracBits;
+  // A certified range needs no check.
+  const wrapBits = attended.range.range === "certified" ? 0 : WRAP_BITS;
+  const mixBits = attendedBits + wrapBits + precision.weightFracBits + valueFracBits - attendedFracBits;
   const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`);
 
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
@@ -115,8 +118,11 @@ export function lowerAttention(
   const p = at.open(weights, precision.weightFracBits, mixBits);
   const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + valueFracBits);
   builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
-  const wire = at.openNarrow(mixed, attendedFracBits, attended.range.maxAbs, attended.site, attended.range.range);
-  return at.value(at.extend(wire));
+  const words = at.atFracBits(mixed, attendedFracBits);
+  const wire = at.openNarrow(words, attendedFracBits, attended.range.maxAbs, attended.site, attended.range.range);
+  const extended = at.extend(wire);
+  if (wrapBits > 0) checkWraps(at, { words, extended, bits: attendedBits, site: attended.site });
+  return at.value(extended);
 }
 
 /** A share whose pending factor is left to the logits' scale. */

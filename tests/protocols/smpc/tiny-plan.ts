@@ -15,8 +15,8 @@ const ARCHITECTURES = { llama, gpt2 } as const;
 export interface TinyLayer {
   readonly spec: ModelSpec;
   readonly factors: ModelFactors;
-  /** Rows of the step and of the steps before. */
-  plan(rows: number, past: number, precision?: Precision): Plan;
+  /** Rows of the step and of the steps before; `maxAbsOf`: largest magnitudes at sites, in place of ones with room. */
+  plan(rows: number, past: number, precision?: Precision, maxAbsOf?: (site: string) => number): Plan;
   /** Normal rows [rows, width]. */
   rows(count: number, seed: string): Float64Array;
 }
@@ -63,9 +63,9 @@ export function tinyLayer(kind: keyof typeof ARCHITECTURES, seed: string): TinyL
     }),
   );
   const parameter = (name: string) => parameters.get(name)!;
-  const ranges = (): SiteRange => ({
+  const range = (maxAbs: number): SiteRange => ({
     range: "calibrated",
-    maxAbs: 15,
+    maxAbs,
     low: -8,
     high: 8,
     spread: 12,
@@ -76,12 +76,12 @@ export function tinyLayer(kind: keyof typeof ARCHITECTURES, seed: string): TinyL
   return {
     spec,
     factors: new ModelFactors(parameter),
-    plan: (rows, past, precision) =>
+    plan: (rows, past, precision, maxAbsOf = () => 15) =>
       lowerLayers({
         spec,
         program: architecture.program,
         statistics,
-        ranges,
+        ranges: (site) => range(maxAbsOf(site)),
         from: 0,
         to: 1,
         head: false,

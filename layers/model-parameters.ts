@@ -1,6 +1,7 @@
 import { ModelFileError } from "./model-file-error.ts";
 import type { ParameterSpec } from "./program.ts";
 import type { WeightSource } from "./weight-source.ts";
+import { readFiniteRows } from "./weights/finite-rows.ts";
 
 /** Rows decoded at a time while a stored matrix is turned: bounds what is held beside the canonical parameter. */
 const BLOCK_ELEMENTS = 1 << 20;
@@ -70,6 +71,7 @@ export type MatrixOrder = "inOut" | "outIn";
 /**
  * A parameter, float32, row-major: of shape `spec.shape`, or its transpose for "outIn". Holds that array and one block of rows, no
  * more; a matrix that is stored in the order wanted is read in place.
+ * @throws ModelFileError naming the tensor and the place of a value that isn't finite.
  */
 export async function loadParameter(
   source: WeightSource,
@@ -81,9 +83,9 @@ export async function loadParameter(
   const isStoredOutIn = isTransposed(source, spec);
   if (spec.shape.length === 1) {
     const from = spec.outputs?.[0] ?? 0;
-    await source.readRows(storedName, from, from + spec.shape[0], target);
+    await readFiniteRows(source, storedName, from, from + spec.shape[0], target);
   } else if (isStoredAs(source, parameter, order)) {
-    await source.readRows(storedName, 0, isStoredOutIn ? spec.shape[1] : spec.shape[0], target);
+    await readFiniteRows(source, storedName, 0, isStoredOutIn ? spec.shape[1] : spec.shape[0], target);
   } else {
     await readByBlocks(source, parameter, isStoredOutIn, order, target);
   }
@@ -119,7 +121,7 @@ export async function* parameterBlocks(
   for (let from = 0; from < rows; from += step) {
     const count = Math.min(step, rows - from);
     const block = buffer.subarray(0, count * columns);
-    await source.readRows(storedName, from, from + count, block);
+    await readFiniteRows(source, storedName, from, from + count, block);
     if (heads !== undefined) restoreHalves(block, count, columns, count / unit);
     yield block;
   }
@@ -150,7 +152,7 @@ async function readByBlocks(
   const isTurned = isStoredOutIn !== (order === "outIn");
   for (let from = 0; from < rows; from += step) {
     const count = Math.min(step, rows - from);
-    await source.readRows(storedName, row0 + from, row0 + from + count, block.subarray(0, count * width));
+    await readFiniteRows(source, storedName, row0 + from, row0 + from + count, block.subarray(0, count * width));
     if (isTurned) {
       writeTurned(target, rows, from, block, count, column0, columns, width);
     } else {

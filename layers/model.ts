@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { architectureOf } from "./architectures/registry.ts";
+import { ropeNotes } from "./architectures/rope.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { readJsonFile } from "./json-file.ts";
 import { ModelFileError } from "./model-file-error.ts";
@@ -22,6 +23,8 @@ export interface Model {
   /** What a person calls it: the folder's or file's name. */
   readonly name: string;
   readonly spec: ModelSpec;
+  /** What the configuration leaves open and how it was taken, a sentence each: to be shown to whoever runs the model. */
+  readonly notes: readonly string[];
   readonly program: BlockProgram;
   /** Every parameter by its canonical name, with the stored tensor it comes from. */
   readonly parameters: ReadonlyMap<string, StoredParameter>;
@@ -50,6 +53,7 @@ export async function openModel(given: string): Promise<Model> {
       path: where,
       name: path.basename(where),
       spec,
+      notes: spec.rope === null ? [] : ropeNotes(config, origin),
       program: architecture.program,
       parameters,
       source,

@@ -52,6 +52,24 @@ export const ropeKeys = {
   partial_rotary_factor: z.literal(1).nullish(),
 } as const;
 
+/** The base of the frequencies where a config names none, as in transformers and llama.cpp. */
+const DEFAULT_THETA = 10_000;
+
+/**
+ * What a config leaves open about rotary positions and how it is taken, a sentence each for people: without `rope_theta` a model that
+ * was trained with another one runs, and speaks nonsense.
+ */
+export function ropeNotes(config: Readonly<Record<string, unknown>>, origin: string): string[] {
+  const named = [config, config.rope_parameters, config.rope_scaling].some(
+    (keys) => typeof (keys as { rope_theta?: unknown } | null | undefined)?.rope_theta === "number",
+  );
+  return named
+    ? []
+    : [
+        `${origin}: rope_theta: expected one, got none; ${DEFAULT_THETA} is taken, as transformers does, which may not be the model's`,
+      ];
+}
+
 /**
  * The rotary frequencies [headDim / 2] of a config; theta defaults to 10 000 as in transformers.
  * Throws ModelConfigError when the two styles are both given and differ, or headDim is odd.
@@ -62,7 +80,7 @@ export function readRope(
   origin: string,
 ): Rope {
   const scaling = config.rope_parameters ?? config.rope_scaling ?? { rope_type: "default" as const };
-  const theta = scaling.rope_theta ?? config.rope_theta ?? 10_000;
+  const theta = scaling.rope_theta ?? config.rope_theta ?? DEFAULT_THETA;
   for (const [key, value] of [
     ["rope_theta", config.rope_theta],
     ["rope_scaling", config.rope_scaling],

@@ -10,8 +10,8 @@ import { withLock } from "./preparation-lock.ts";
 /** Tensors begin at pages, so that a process maps those of its own stages alone. */
 const ALIGNMENT_BYTES = 4096;
 
-/** Changes whenever the layout of the file does, so that no older file is taken for this one. */
-const LAYOUT = "float32-2";
+/** Changes whenever the layout of the file does, or what is refused, so that no older file is taken for this one. */
+const LAYOUT = "float32-3";
 
 const FILE = "weights.bin";
 

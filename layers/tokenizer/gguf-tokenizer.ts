@@ -40,8 +40,12 @@ export function readGgufTokenizer(
   const bos = vocabulary.id("bos_token_id");
   const eos = vocabulary.id("eos_token_id");
   const stops = [eos, vocabulary.id("eot_token_id"), vocabulary.id("eom_token_id")].filter((id) => id !== undefined);
-  const around = (key: string, otherwise: boolean, id: number | undefined): JsonObject[] =>
-    vocabulary.switch(key, otherwise) && id !== undefined ? [{ SpecialToken: { id: tokens[id], type_id: 0 } }] : [];
+  const special: Record<string, object> = {};
+  const around = (key: string, otherwise: boolean, id: number | undefined): JsonObject[] => {
+    if (!vocabulary.switch(key, otherwise) || id === undefined) return [];
+    special[tokens[id]] = { id: tokens[id], ids: [id], tokens: [tokens[id]] };
+    return [{ SpecialToken: { id: tokens[id], type_id: 0 } }];
+  };
   const single = [
     ...around("add_bos_token", parts.addBos, bos),
     { Sequence: { id: "A", type_id: 0 } },
@@ -58,7 +62,7 @@ export function readGgufTokenizer(
       added_tokens: added,
       normalizer: parts.normalizer,
       pre_tokenizer: parts.preTokenizer,
-      post_processor: { type: "TemplateProcessing", single, pair: single, special_tokens: {} },
+      post_processor: { type: "TemplateProcessing", single, pair: single, special_tokens: special },
       decoder: parts.decoder,
       model: { type: "BPE", vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), ...parts.model },
     },

@@ -1,70 +1,66 @@
 import { z } from "zod";
-import type { JsonObject } from "../json-file.ts";
 import { printable } from "../model-file-error.ts";
+import type { DecoderPart } from "./parts/decoder.ts";
+import type { NormalizerPart } from "./parts/normalizer.ts";
+import type { PostProcessorPart } from "./parts/post-processor.ts";
+import type { PreTokenizerPart } from "./parts/pre-tokenizer.ts";
 
 /** Token ids index arrays: far above any vocabulary, and small enough that a forged id is no allocation. */
 const MAX_ID = 1 << 22;
 
 const id = z.int().min(0).max(MAX_ID);
 const flag = z.boolean().nullish();
-const text = z.strictObject({ String: z.string().max(4096) });
+const text = z.strictObject({ String: z.string().min(1).max(4096) });
 const pattern = z.union([text, z.strictObject({ Regex: z.string().max(4096) })]);
 const pair = z.tuple([z.string(), id]);
 
-/** A part of a tokenizer by its type; parts that the library does in another way than the Rust original aren't listed. */
-const normalizer: z.ZodType<JsonObject> = z.lazy(() =>
+const normalizer: z.ZodType<NormalizerPart> = z.lazy(() =>
   z.discriminatedUnion("type", [
-    z.strictObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]) }),
+    z.strictObject({ type: z.enum(["NFC", "NFD", "NFKC", "NFKD"]) }),
+    z.strictObject({ type: z.enum(["Lowercase", "StripAccents"]) }),
     z.strictObject({ type: z.literal("Sequence"), normalizers: z.array(normalizer) }),
     z.strictObject({ type: z.literal("Replace"), pattern, content: z.string() }),
-    z.strictObject({ type: z.literal("Prepend"), prepend: z.string() }),
+    z.strictObject({ type: z.literal("Prepend"), prepend: z.string().min(1) }),
     z.strictObject({ type: z.literal("Strip"), strip_left: z.boolean(), strip_right: z.boolean() }),
     z.strictObject({
       type: z.literal("BertNormalizer"),
-      clean_text: flag,
-      handle_chinese_chars: flag,
+      clean_text: z.boolean(),
+      handle_chinese_chars: z.boolean(),
       strip_accents: flag,
-      lowercase: flag,
+      lowercase: z.boolean(),
     }),
   ]),
 );
 
-const split = z.discriminatedUnion("behavior", [
-  z.strictObject({
-    type: z.literal("Split"),
-    pattern,
-    behavior: z.enum(["Isolated", "Removed"]),
-    invert: z.boolean(),
-  }),
-  // Gemma's; of other patterns what is before isn't a pattern that can be written.
-  z.strictObject({
-    type: z.literal("Split"),
-    pattern: z.strictObject({ String: z.string().length(1) }),
-    behavior: z.literal("MergedWithPrevious"),
-    invert: z.literal(false),
-  }),
-]);
+const behavior = z.enum(["Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext"]);
+/** Of Metaspace, as a pre-tokenizer and as a decoder; files of before 2024 have add_prefix_space alone. */
+const metaspace = z
+  .strictObject({
+    type: z.literal("Metaspace"),
+    replacement: z.string().regex(/^[^]$/u),
+    prepend_scheme: z.enum(["always", "never", "first"]).optional(),
+    add_prefix_space: z.boolean().optional(),
+    split: z.boolean().optional(),
+    str_rep: z.string().optional(),
+  })
+  .refine(({ add_prefix_space, prepend_scheme }) => add_prefix_space !== false || prepend_scheme === "never", {
+    error: 'expected prepend_scheme "never" with add_prefix_space false',
+  });
 
-const preTokenizer: z.ZodType<JsonObject> = z.lazy(() =>
+const preTokenizer: z.ZodType<PreTokenizerPart> = z.lazy(() =>
   z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("Sequence"), pretokenizers: z.array(preTokenizer) }),
     z.strictObject({
       type: z.literal("ByteLevel"),
       add_prefix_space: z.boolean(),
       trim_offsets: flag,
-      use_regex: flag,
+      use_regex: z.boolean().optional(),
     }),
     z.strictObject({ type: z.literal("Digits"), individual_digits: z.boolean() }),
     z.strictObject({ type: z.enum(["BertPreTokenizer", "Whitespace", "WhitespaceSplit"]) }),
-    z.strictObject({ type: z.literal("Punctuation"), behavior: z.literal("Isolated") }),
-    split,
-    z.strictObject({
-      type: z.literal("Metaspace"),
-      replacement: z.string().length(1),
-      prepend_scheme: z.enum(["always", "never", "first"]),
-      // The library never splits here.
-      split: z.literal(false),
-    }),
+    z.strictObject({ type: z.literal("Punctuation"), behavior: behavior.optional() }),
+    z.strictObject({ type: z.literal("Split"), pattern, behavior, invert: z.boolean() }),
+    metaspace,
   ]),
 );
 
@@ -73,7 +69,7 @@ const templateItem = z.union([
   z.strictObject({ Sequence: z.strictObject({ id: z.enum(["A", "B"]), type_id: z.int() }) }),
 ]);
 const specialToken = z.strictObject({ id: z.string(), ids: z.array(id), tokens: z.array(z.string()) });
-const postProcessor: z.ZodType<JsonObject> = z.lazy(() =>
+const postProcessor: z.ZodType<PostProcessorPart> = z.lazy(() =>
   z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("Sequence"), processors: z.array(postProcessor) }),
     z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
@@ -94,7 +90,7 @@ const postProcessor: z.ZodType<JsonObject> = z.lazy(() =>
   ]),
 );
 
-const decoder: z.ZodType<JsonObject> = z.lazy(() =>
+const decoder: z.ZodType<DecoderPart> = z.lazy(() =>
   z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("Sequence"), decoders: z.array(decoder) }),
     z.strictObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
@@ -102,19 +98,12 @@ const decoder: z.ZodType<JsonObject> = z.lazy(() =>
     z.strictObject({ type: z.literal("Replace"), pattern: text, content: z.string() }),
     z.strictObject({
       type: z.literal("Strip"),
-      content: z.string().length(1),
+      content: z.string().regex(/^[^]$/u),
       start: z.int().min(0).max(64),
       stop: z.int().min(0).max(64),
     }),
     z.strictObject({ type: z.enum(["Fuse", "ByteFallback"]) }),
-    z.strictObject({
-      type: z.literal("Metaspace"),
-      replacement: z.string().length(1),
-      // The library drops the first space whatever this says.
-      prepend_scheme: z.enum(["always", "first"]).optional(),
-      add_prefix_space: z.literal(true).optional(),
-      split: flag,
-    }),
+    metaspace,
   ]),
 );
 
@@ -137,7 +126,7 @@ const model = z.discriminatedUnion("type", [
     fuse_unk: flag,
     byte_fallback: flag,
     ignore_merges: flag,
-    // What would change the result and the library has not, or has under another name.
+    // What would change the result and isn't done here.
     dropout: z.union([z.literal(0), z.null()]).optional(),
     continuing_subword_prefix: z.union([z.literal(""), z.null()]).optional(),
     end_of_word_suffix: z.union([z.literal(""), z.null()]).optional(),
@@ -159,8 +148,7 @@ export const tokenizerSchema = z.looseObject({
       z.strictObject({
         id,
         content: z.string().min(1),
-        // The library doesn't look at the neighbours of an added token.
-        single_word: z.literal(false).optional(),
+        single_word: z.boolean().optional(),
         lstrip: z.boolean().optional(),
         rstrip: z.boolean().optional(),
         normalized: z.boolean().optional(),

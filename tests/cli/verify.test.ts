@@ -1,6 +1,6 @@
 /** `weir verify`: exit code and record of a model that is right, and of one that is not what the golden file says. */
 import assert from "node:assert/strict";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -84,6 +84,23 @@ describe("weir verify", async () => {
     assert.equal(stderr, "");
     const { ok, bytes } = JSON.parse(stdout) as { ok: boolean; bytes: Record<string, number> };
     assert.deepEqual([ok, bytes.payloadBytes], [true, bytes.expectedPayloadBytes]);
+  });
+
+  it("says which rope_theta it takes where config.json has none, and names the tensor and place of a NaN", async () => {
+    const tensor = "model.layers.1.mlp.up_proj.weight"; // [64, 32]
+    const folder = await modelWith("spoilt", tensor, (value, at) => (at === 12 * 32 + 7 ? NaN : value));
+    const { rope_parameters: _, ...config } = JSON.parse(await readFile(path.join(MODEL, "config.json"), "utf8")) as {
+      rope_parameters: unknown;
+    };
+    await writeFile(path.join(folder, "config.json"), JSON.stringify(config));
+    const shape = ["--model", folder, "--alpha", "2", "--place", "memory"];
+    const { code, stdout, stderr } = await weir("verify", "--golden", GOLDEN, ...shape);
+    assert.deepEqual([code, stdout], [1, ""]);
+    const [warning, error] = stderr.split("\n");
+    assert.match(warning, /^warning: .*config\.json: rope_theta: expected one, got none; 10000 is taken/);
+    const file = path.join(folder, "model.safetensors");
+    const expected = `weir: ${file}: tensor ${tensor}: expected finite values, got NaN at [12, 7]; the checkpoint is`;
+    assert.ok(error.startsWith(expected), stderr);
   });
 
   it("exits with 1 where one hidden state of the golden file is 1 % larger", async () => {

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
 import { ARCHITECTURES, architectureOf } from "../../layers/architectures/registry.ts";
 import type { ModelSpec } from "../../layers/model-spec.ts";
+import { openModel } from "../../layers/model.ts";
 import { MODELS_FOLDER } from "./golden-models.ts";
+import { scratchFolder } from "./scratch-folder.ts";
+
+const scratch = await scratchFolder();
 
 type Config = Record<string, unknown>;
 
@@ -222,6 +226,34 @@ test("linear scaling divides every frequency, theta defaults to 10 000", () => {
     scaled,
     plain.map((frequency) => frequency / 4),
   );
+});
+
+test("a config without rope_theta is said to have been taken with 10 000; with one, of any style, nothing is said", async () => {
+  for (const [keys, notes] of [
+    [{}, 1],
+    [{ rope_theta: null }, 1],
+    [{ rope_parameters: { rope_type: "linear", factor: 4 } }, 1],
+    [{ rope_theta: 1e4 }, 0],
+    [{ rope_parameters: { rope_theta: 1e4, rope_type: "default" } }, 0],
+    [{ rope_scaling: { rope_theta: 1e4, type: "linear", factor: 4 } }, 0],
+  ] as const) {
+    const folder = path.join(scratch.path, `theta-${Math.random()}`);
+    await cp(path.join(MODELS_FOLDER, "llama-gqa"), folder, { recursive: true });
+    const { rope_parameters: _, ...config } = configs.get("llama")!;
+    const file = path.join(folder, "config.json");
+    await writeFile(file, JSON.stringify({ ...config, ...keys }));
+    const model = await openModel(folder);
+    assert.equal(model.notes.length, notes, JSON.stringify(keys));
+    for (const note of model.notes)
+      assert.equal(
+        note,
+        `${file}: rope_theta: expected one, got none; 10000 is taken, as transformers does, which may not be the model's`,
+      );
+    await model.close();
+  }
+  const learned = await openModel(path.join(MODELS_FOLDER, "gpt2"));
+  assert.deepEqual(learned.notes, []);
+  await learned.close();
 });
 
 test("llama3 scaling keeps high frequencies, divides low ones and blends between", () => {

@@ -124,7 +124,6 @@ const TOKENIZERS: readonly (readonly [fault: string, content: string | object, e
   ["an added token with another id", added({ id: 5 }), /added token .*: expected its id 0 of the vocabulary, got 5/],
   ["an added token without text", added({ content: "" }), /added_tokens.0.content/],
   ["an added token of 2^40", added({ content: "new", id: 2 ** 40 }), /added_tokens.0.id/],
-  ["an added token that must stand alone", added({ single_word: true }), /added_tokens.0.single_word/],
   [
     "a normaliser that isn't supported",
     { ...GOOD, normalizer: { type: "Precompiled" } },
@@ -136,16 +135,6 @@ const TOKENIZERS: readonly (readonly [fault: string, content: string | object, e
     /pre_tokenizer.type: expected one of Sequence, /,
   ],
   ["a decoder that isn't supported", { ...GOOD, decoder: { type: "CTC" } }, /decoder.type: expected one of Sequence, /],
-  [
-    "a split that merges with what is next",
-    split({ String: "a" }, { behavior: "MergedWithNext" }),
-    /pre_tokenizer.behavior: expected one of Isolated, Removed, MergedWithPrevious, got another/,
-  ],
-  [
-    "a split that merges with what is before, by a pattern",
-    split({ Regex: "a" }, { behavior: "MergedWithPrevious" }),
-    /pre_tokenizer.pattern/,
-  ],
   [
     "a pattern that can't be compiled",
     split({ Regex: "(" }),

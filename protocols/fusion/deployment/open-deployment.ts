@@ -51,6 +51,7 @@ export async function openDeployment(
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
+    for (const note of model.notes) process.stderr.write(`warning: ${note}\n`);
     const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);

@@ -58,6 +58,7 @@ export function randomModel(options: RandomModelOptions): Model {
     path: "random",
     name: "random",
     spec,
+    notes: [],
     program: llama.program,
     parameters,
     source: emptySource,

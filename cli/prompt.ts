@@ -27,9 +27,10 @@ export async function readPrompt(sources: PromptSources): Promise<string> {
     ...(prompt === undefined ? [] : [{ name: "--prompt", value: prompt }]),
     ...(promptFile === undefined ? [] : [{ name: "--prompt-file", value: promptFile }]),
   ];
+  const names = given.map(({ name }) => name).join(" and ") || "none";
   if (given.length !== 1)
     throw new Error(
-      `prompt: expected one, as an argument, --prompt TEXT, --prompt-file FILE or - for standard input, got ${given.map(({ name }) => name).join(" and ") || "none"}`,
+      `prompt: expected one, as an argument, --prompt TEXT, --prompt-file FILE or - for standard input, got ${names}`,
     );
   const [{ name, value }] = given;
   const text =

@@ -166,9 +166,13 @@ function compare(errors: Errors, golden: GoldenPrompt, reading: Reading): void {
 function checkFinite({ name }: Model, { hidden }: Reading): void {
   for (const [layer, rows] of hidden.entries()) {
     const wrong = rows?.find((value) => !Number.isFinite(value));
+    const cause =
+      layer === 0
+        ? "the embedding holds it"
+        : `weights hold one, or what layer ${layer - 1} computes is beyond float32`;
     if (wrong !== undefined)
       throw new Error(
-        `model ${name}: expected finite values, got ${wrong} in hidden.${layer} of the unsharded model; ${layer === 0 ? "the embedding holds it" : `its weights hold one, or what layer ${layer - 1} computes is beyond float32`}`,
+        `model ${name}: expected finite values, got ${wrong} in hidden.${layer} of the unsharded model; ${cause}`,
       );
   }
 }

@@ -11,10 +11,15 @@ export interface TensorToWrite {
 
 /** Writes tensors one by one as they come, holding none of them. */
 export interface SafetensorsWriter {
-  /** Throws RangeError where the shape doesn't fit the data, or the name was used before. One call at a time. */
+  /**
+   * Throws RangeError where the shape doesn't fit the data, or the name was used before; what the system refuses (ENOSPC, ...) as it is.
+   * One call at a time.
+   */
   append(tensor: TensorToWrite): Promise<void>;
-  /** Puts the file together; it is complete under its name, or not there. */
+  /** Puts the file together; it is complete under its name, or nothing of it is there. */
   close(): Promise<void>;
+  /** Gives the file up: nothing of it is left. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -25,11 +30,17 @@ export async function createSafetensorsWriter(
   path: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<SafetensorsWriter> {
-  const spools = [
-    await createSpool(`${path}.words8.partial`),
-    await createSpool(`${path}.words4.partial`),
-    await createSpool(`${path}.bytes.partial`),
-  ];
+  const partial = `${path}.partial`;
+  const spools: Spool[] = [];
+  const abandon = async (): Promise<void> => {
+    await Promise.all([...spools.map((spool) => spool.remove()), rm(partial, { force: true })]);
+  };
+  try {
+    for (const part of ["words8", "words4", "bytes"]) spools.push(await createSpool(`${path}.${part}.partial`));
+  } catch (error) {
+    await abandon();
+    throw error;
+  }
   const entries = new Map<
     string,
     { dtype: string; shape: readonly number[]; spool: Spool; from: number; bytes: number }
@@ -50,22 +61,31 @@ export async function createSafetensorsWriter(
       await spool.append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     },
     async close() {
-      const partial = `${path}.partial`;
-      const file = await open(partial, "w");
       try {
-        const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
-        for (const [name, { dtype, shape, spool, from, bytes }] of entries) {
-          const begin = from + spools.slice(0, spools.indexOf(spool)).reduce((sum, before) => sum + before.bytes, 0);
-          header.push([name, { dtype, shape, data_offsets: [begin, begin + bytes] }]);
-        }
-        await file.writeFile(frameHeader(JSON.stringify(Object.fromEntries(header))));
-        for (const spool of spools) await spool.drainTo(file);
-      } finally {
-        await file.close();
+        await writeWhole();
+        await rename(partial, path);
+      } catch (error) {
+        await abandon();
+        throw error;
       }
-      await rename(partial, path);
     },
+    abandon,
   };
+
+  async function writeWhole(): Promise<void> {
+    const file = await open(partial, "w");
+    try {
+      const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
+      for (const [name, { dtype, shape, spool, from, bytes }] of entries) {
+        const begin = from + spools.slice(0, spools.indexOf(spool)).reduce((sum, before) => sum + before.bytes, 0);
+        header.push([name, { dtype, shape, data_offsets: [begin, begin + bytes] }]);
+      }
+      await file.writeFile(frameHeader(JSON.stringify(Object.fromEntries(header))));
+      for (const spool of spools) await spool.drainTo(file);
+    } finally {
+      await file.close();
+    }
+  }
 }
 
 /** Writes one safetensors file of these tensors. Throws RangeError where a shape doesn't fit its data, or a name is used twice. */
@@ -75,7 +95,12 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const writer = await createSafetensorsWriter(path, metadata);
-  for (const tensor of tensors) await writer.append(tensor);
+  try {
+    for (const tensor of tensors) await writer.append(tensor);
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
   await writer.close();
 }
 
@@ -100,10 +125,15 @@ interface Spool {
   append(data: Uint8Array): Promise<void>;
   /** Copies all of it to the end of `file` and removes it. */
   drainTo(file: FileHandle): Promise<void>;
+  remove(): Promise<void>;
 }
 
 async function createSpool(path: string): Promise<Spool> {
   const handle = await open(path, "w");
+  const remove = async (): Promise<void> => {
+    await handle.close().catch(() => {}); // it may be closed already
+    await rm(path, { force: true });
+  };
   let bytes = 0;
   return {
     get bytes() {
@@ -116,7 +146,8 @@ async function createSpool(path: string): Promise<Spool> {
     async drainTo(file) {
       await handle.close();
       for await (const chunk of createReadStream(path)) await file.writeFile(chunk as Uint8Array);
-      await rm(path);
+      await remove();
     },
+    remove,
   };
 }

@@ -79,11 +79,22 @@ describe("weir attack", async () => {
     await assert.rejects(readRecords([records]), /other\.ndjson:1: expected a record of the attack lab/);
   });
 
+  it("names the file that records can't be added to", async () => {
+    await assert.rejects(
+      run(smoke, scratch.path),
+      /^Error: out .*: expected a file that can be read and written, got EISDIR$/,
+    );
+  });
+
   it("names an attack, a file or a party that isn't there, and how to make the training text", async () => {
     const { prompts, training, grid } = smoke;
     await assert.rejects(
       run({ ...smoke, attack: { name: "guess", options: {} } }),
       /^Error: attack: expected one of .*share-words.*, got guess$/,
+    );
+    await assert.rejects(
+      run({ ...smoke, attack: { name: "rank-mach", options: {} } }),
+      /^Error: attack: expected one of .*, got rank-mach; did you mean rank-match\?$/,
     );
     await assert.rejects(
       run({ ...smoke, prompts: { ...prompts, file: "nowhere.txt" } }),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { errorRecord } from "../../cli/error-record.ts";
 import { proofRecord } from "../../cli/prove-record.ts";
 import { attackNames } from "../../experiments/attacks/registry.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
@@ -109,6 +110,7 @@ describe("docs/json.md", () => {
   for (const [heading, schema] of [
     ["weir run", runRecord],
     ["weir verify", verifyRecord],
+    ["Errors", errorRecord],
     ["weir bench", benchRecord],
     ["weir bench smpc", smpcBenchRecord],
     ["weir plan", planRecord],

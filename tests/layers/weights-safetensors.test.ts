@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, truncate } from "node:fs/promises";
+import { cp, mkdir, readdir, rm, symlink, truncate } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -15,6 +15,7 @@ import {
 } from "../../layers/weights/safetensors-writer.ts";
 import type { WeightSource } from "../../layers/weight-source.ts";
 import { entry, safetensorsBytes } from "./safetensors-bytes.ts";
+import { NO_FULL_DEVICE } from "./full-device.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 const MODELS = path.resolve(import.meta.dirname, "../fixtures/models");
@@ -177,4 +178,32 @@ test("the writer refuses a shape that doesn't fit and a name used twice; until i
   await assert.rejects(readSafetensorsFile(file), /expected a file, got none there/);
   await writer.close();
   assert.deepEqual([...(await readSafetensorsFile(file)).keys()], ["a"]);
+});
+
+test("the writer leaves nothing where the disk is full, or the folder is gone", { skip: NO_FULL_DEVICE }, async () => {
+  const folder = path.join(scratch.path, "full");
+  await mkdir(folder);
+  const file = path.join(folder, "a.safetensors");
+  // Data of 4-byte words waits in this file.
+  await symlink("/dev/full", `${file}.words4.partial`);
+  const writer = await createSafetensorsWriter(file);
+  await assert.rejects(writer.append({ name: "a", shape: [1], data: Float32Array.of(1) }), { code: "ENOSPC" });
+  await writer.abandon();
+  assert.deepEqual(await readdir(folder), []);
+
+  await symlink("/dev/full", `${file}.partial`);
+  const late = await createSafetensorsWriter(file);
+  await late.append({ name: "a", shape: [1], data: Float32Array.of(1) });
+  await assert.rejects(late.close(), { code: "ENOSPC" });
+  assert.deepEqual(await readdir(folder), []);
+
+  await symlink("/dev/full", `${file}.words4.partial`);
+  await assert.rejects(writeSafetensors(file, [{ name: "a", shape: [1], data: Float32Array.of(1) }]), {
+    code: "ENOSPC",
+  });
+  assert.deepEqual(await readdir(folder), []);
+
+  const gone = await createSafetensorsWriter(file);
+  await rm(folder, { recursive: true });
+  await assert.rejects(gone.close(), { code: "ENOENT" });
 });

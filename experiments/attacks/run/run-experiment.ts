@@ -1,6 +1,7 @@
 /** All cells of a config, one after the other; a run that was cut goes on where it ended. */
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { fileError } from "../../../layers/file-error.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { attackNamed } from "../registry.ts";
@@ -52,10 +53,7 @@ export async function runExperiment(config: AttackConfig, options: ExperimentOpt
             report(`cell ${cells.indexOf(cell) + 1} of ${cells.length}: ${doing}`);
           const record = await runCell({ ...experiment, report: telling }, sessions, control, cell);
           records.set(cellKey(cell), record);
-          if (out !== null) {
-            await mkdir(path.dirname(out), { recursive: true });
-            await appendFile(out, `${JSON.stringify(record)}\n`);
-          }
+          if (out !== null) await keep(out, record);
         }
       } finally {
         await sessions.close();
@@ -69,6 +67,16 @@ export async function runExperiment(config: AttackConfig, options: ExperimentOpt
 
 const cellKey = ({ setting, layer, coalition }: Cell): string => JSON.stringify([setting, layer, coalition]);
 
+/** Adds a record to `out`. Throws Error naming the file where it can't be written. */
+async function keep(out: string, record: CellRecord): Promise<void> {
+  try {
+    await mkdir(path.dirname(out), { recursive: true });
+    await appendFile(out, `${JSON.stringify(record)}\n`);
+  } catch (error) {
+    throw fileError(`out ${out}`, "a file that can be written", error);
+  }
+}
+
 /** Finished cells of this config. A void cell is run again; a line that was cut is left out. */
 async function readFinished(out: string, hash: string): Promise<Map<string, CellRecord>> {
   let text: string;
@@ -76,7 +84,7 @@ async function readFinished(out: string, hash: string): Promise<Map<string, Cell
     text = await readFile(out, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Map();
-    throw error;
+    throw fileError(`out ${out}`, "a file that can be read and written", error);
   }
   const finished = new Map<string, CellRecord>();
   for (const line of text.split("\n")) {

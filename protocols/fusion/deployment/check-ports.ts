@@ -17,10 +17,11 @@ export async function checkPorts(
     }),
   );
   const named = taken.flat();
-  const shown = named.slice(0, MOST_NAMED).join(", ");
+  const more = named.length > MOST_NAMED ? [`${named.length - MOST_NAMED} more`] : [];
+  const shown = [...named.slice(0, MOST_NAMED), ...more].join(", ");
   if (named.length > 0)
     throw new Error(
-      `${from}: expected free ports, got ${shown}${named.length > MOST_NAMED ? ` and ${named.length - MOST_NAMED} more` : ""} in use; stop the other processes, or take other ports: weir topology --port`,
+      `${from}: expected free ports, got ${shown} in use; stop the other processes, or take other ports: weir topology --port`,
     );
 }
 

@@ -62,7 +62,7 @@ export class PartyHost {
   readonly #correlationsFolder: string | null;
   readonly #phases: SmpcPhases | null;
   readonly #sessions = new Map<number, HostedSession>();
-  /** Views of sessions that were given up, being completed. */
+  /** Views that are being completed; this party's end waits for them. */
   readonly #leftovers = new Set<Promise<void>>();
   #endpoint: Endpoint | null = null;
 
@@ -230,7 +230,7 @@ export class PartyHost {
     endpoint.closeSession(number, null);
     await hosted.run;
     try {
-      await hosted.views?.write();
+      await this.#completed(hosted);
     } finally {
       this.#sessions.delete(number);
     }
@@ -280,12 +280,15 @@ export class PartyHost {
   /** The session's run ends without a failure of its own, and what it recorded so far is kept. */
   #giveUp(hosted: HostedSession): void {
     hosted.closing = true;
-    if (hosted.views === null) return;
-    const kept: Promise<void> = hosted.run
-      .then(() => hosted.views!.write())
-      .catch(() => {}) // the session has failed already, and its cause is told
-      .finally(() => this.#leftovers.delete(kept));
-    this.#leftovers.add(kept);
+    this.#completed(hosted).catch(() => {}); // the session has failed already, and its cause is told
+  }
+
+  /** Resolves when the session's run has ended and its views are whole, or rejects with why they can't be; then none are left. */
+  #completed({ run, views }: HostedSession): Promise<void> {
+    const written = run.then(() => views?.write());
+    const settled: Promise<void> = written.catch(() => {}).finally(() => this.#leftovers.delete(settled));
+    this.#leftovers.add(settled);
+    return written;
   }
 }
 

@@ -4,8 +4,9 @@
  *
  * A party's view of a session is two files: NAME.safetensors with tensors "0", "1", ... and NAME.json with an entry a tensor.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { fileError } from "../../../layers/file-error.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { createSafetensorsWriter, type SafetensorsWriter } from "../../../layers/weights/safetensors-writer.ts";
 import type { Session, ComputedKind, Witness } from "../../cascade/session.ts";
@@ -41,6 +42,7 @@ export class ViewRecorder implements Witness {
   readonly #party: string;
   readonly #session: Session;
   readonly #entries: ViewEntry[] = [];
+  #writer: SafetensorsWriter | null = null;
   /** Tensors are written one after the other, in the order in which they came. */
   #written: Promise<SafetensorsWriter>;
 
@@ -73,15 +75,22 @@ export class ViewRecorder implements Witness {
     try {
       await this.#written;
     } catch (error) {
-      throw new Error(
-        `views ${this.#folder}: expected a folder that can be written, got ${(error as NodeJS.ErrnoException).code ?? "an error"}`,
-        { cause: error },
-      );
+      throw this.#refused(error);
     }
   }
 
-  /** Completes both files. */
+  /** Completes both files. Throws Error naming the folder where a tensor could not be written; then neither file is left. */
   async write(): Promise<void> {
+    try {
+      await this.#writeBoth();
+    } catch (error) {
+      await this.#writer?.abandon();
+      for (const ending of ["safetensors", "json"]) await rm(`${this.#base}.${ending}`, { force: true });
+      throw this.#refused(error);
+    }
+  }
+
+  async #writeBoth(): Promise<void> {
     await (await this.#written).close();
     const index: ViewIndex = { party: this.#party, session: this.#session.number, entries: this.#entries };
     await writeFile(`${this.#base}.json`, JSON.stringify(index));
@@ -91,9 +100,14 @@ export class ViewRecorder implements Witness {
     return path.join(this.#folder, viewName(this.#party, this.#session.number));
   }
 
+  #refused(error: unknown): Error {
+    return fileError(`views ${this.#folder}`, "a folder that can be written", error);
+  }
+
   async #create(): Promise<SafetensorsWriter> {
     await mkdir(this.#folder, { recursive: true });
-    return createSafetensorsWriter(`${this.#base}.safetensors`);
+    this.#writer = await createSafetensorsWriter(`${this.#base}.safetensors`);
+    return this.#writer;
   }
 
   #keep(entry: Omit<ViewEntry, "tensor" | "session" | "shape">, tensor: Tensor | WireTensor): void {

@@ -1,7 +1,7 @@
 /** Recorded views against the exposure ledger: the same positions, layers and kinds, and a row too many is found. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -9,11 +9,13 @@ import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { readSafetensorsFile } from "../../../layers/weights/safetensors-file.ts";
 import { mergeScalesOf } from "../../../protocols/cascade/merge-scales.ts";
 import { shardingFrom, type ShardingRule } from "../../../protocols/cascade/sharding.ts";
+import { Client } from "../../../protocols/fusion/client/client.ts";
 import { INFERRED, type Exposure, type ExposureKind } from "../../../protocols/fusion/record/ledger.ts";
 import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-process-deployment.ts";
 import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
 import { viewName, type ViewEntry, type ViewIndex } from "../../../protocols/fusion/record/view-recorder.ts";
 import type { Endpoint, MessageKey, WireTensor } from "../../../protocols/wire/endpoint.ts";
+import { NO_FULL_DEVICE } from "../../layers/full-device.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 import { anyRule } from "../cascade/arbitraries.ts";
 import { withSend } from "../cascade/endpoint-with-send.ts";
@@ -113,6 +115,40 @@ describe("recorded views", async () => {
       ["attn.0.1", "partial", [0, 2, 4], [4, 8]],
     );
   });
+
+  for (const [what, file] of [
+    ["tensors", "7-comp.0.safetensors.words8.partial"],
+    ["index", "7-comp.0.json"],
+  ] as const)
+    it(
+      `end the session with the reason and leave nothing where the disk is full: ${what}`,
+      { skip: NO_FULL_DEVICE },
+      async () => {
+        const at = folder();
+        await mkdir(at);
+        await symlink("/dev/full", path.join(at, file));
+        const engine = await referenceEngine(MODEL);
+        const deployment = await inProcessDeployment(MODEL, engine, { alpha: 2, beta: 2 }, { viewsFolder: at });
+        try {
+          const client = new Client(deployment.client, MODEL, deployment.nodes);
+          const more = { wire: "float64", maxNewTokens: 1, views: true } as const;
+          const session = await client.open(describeSession(MODEL, { r: TWO, s: TWO }, 4, more), 7);
+          await session.step(0, randomIds(3, 4));
+          await assert.rejects(
+            session.close(),
+            /^Error: comp\.0: views .*: expected a folder that can be written, got ENOSPC; free some space/,
+          );
+        } finally {
+          await deployment.close();
+        }
+        const left = await readdir(at);
+        assert.deepEqual(
+          left.filter((name) => name.includes("comp.0") || name.endsWith(".partial")),
+          [],
+        );
+        assert.ok(left.includes("7-comp.1.json"), left.join(", "));
+      },
+    );
 
   it("are refused before the session begins where the folder can't be written", async () => {
     const file = await scratch.write("file", "not a folder");

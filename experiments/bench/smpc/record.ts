@@ -15,7 +15,7 @@ export const smpcBenchRecord = z.strictObject({
   rounds: z.int().describe("openings that follow one another"),
   framingBytes: z.int().describe("of the openings"),
   inputBytes: z.int().describe("shares of rows into the parties, and their seeds"),
-  outputBytes: z.int().describe("shares of rows out of them, with check words"),
+  outputBytes: z.int().describe("shares of rows out of them, with check words and tags"),
   runs: z.int().describe("measured"),
   seconds: z.number().describe("online phase of the slowest party"),
   secondsOfRuns: z.array(z.number()),

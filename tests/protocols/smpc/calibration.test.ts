@@ -183,6 +183,8 @@ test("a margin widens what was observed and leaves what is certified", () => {
   assert.deepEqual(withMargin({ range: "calibrated", maxAbs: 4 }), { range: "calibrated", maxAbs: 5 });
   const certified: SiteRange = { range: "certified", maxAbs: 8 };
   assert.equal(withMargin(certified), certified);
+  const widened: SiteRange = { ...seen, widened: true };
+  assert.equal(withMargin(widened), widened, "margins aren't added twice");
   const neurons = encodeColumns(Float64Array.of(0, 0.9, 8, 9, 1e9));
   assert.deepEqual([...columnBounds(neurons)], [1 / 16, 1, 8, 2 ** 3.5, Infinity]);
   for (const kind of ["calibrated", "certified"] as const) {

@@ -3,7 +3,7 @@ import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/c
 import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { z } from "zod";
 import { addFlags, flagName, flagValues } from "./flags.ts";
-import { readText } from "../protocols/fusion/config/read-text.ts";
+import { readText } from "../layers/read-text.ts";
 
 const configFile = z.object({
   config: pathText("file").optional().describe("JSON file with any of these keys in camelCase; flags go before it"),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { errorRecord } from "../../cli/error-record.ts";
+import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { scratchFolder } from "../layers/scratch-folder.ts";
 import { weir } from "./weir-command.ts";
 
@@ -109,6 +110,21 @@ describe("weir", async () => {
       "a topology of another shape",
       [...PROMPT, "--topology", onePair, "--alpha", "4"],
       /^weir: --alpha: expected 1 \(.*pair\.json\), got 4/,
+    ],
+    [
+      "no text to calibrate on there",
+      ["calibrate", "--text", absent],
+      /^weir: calibration text .*absent: expected a readable file, got ENOENT$/,
+    ],
+    [
+      "no text to bench there",
+      ["bench", "smpc", "--model", DEFAULT_MODEL, "--layer", "0", "--text", absent],
+      /^weir: text .*absent: expected a readable file, got ENOENT$/,
+    ],
+    [
+      "no records there",
+      ["report", absent, "--out", path.join(scratch.path, "page.html")],
+      /^weir: records .*absent: expected a readable file, got ENOENT$/,
     ],
     ["no golden file there", ["verify", "--golden", absent], /^weir: .*absent: expected a file, got none there/],
     [

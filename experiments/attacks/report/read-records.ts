@@ -1,6 +1,6 @@
 /** Records of the attack lab from NDJSON files: cells of experiments, and rows of studies. */
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { readText } from "../../../layers/read-text.ts";
 import { cellRecord, type CellRecord } from "../run/cell-record.ts";
 
 /** A row of a study: figures by name, for what setting, over how many prompts. */
@@ -23,7 +23,7 @@ export async function readRecords(files: readonly string[]): Promise<Records> {
   const cells: CellRecord[] = [];
   const studies: StudyRecord[] = [];
   for (const file of files) {
-    const lines = (await readFile(file, "utf8")).split("\n");
+    const lines = (await readText("records", file)).split("\n");
     for (const [at, line] of lines.entries()) {
       if (line.trim() === "") continue;
       const value = parsed(line);

@@ -1,5 +1,5 @@
 /** The input of the layers, their output in float64 and their ranges: what the parties' result is held against. */
-import { readFile } from "node:fs/promises";
+import { readText } from "../../../layers/read-text.ts";
 import { openModel, type Model } from "../../../layers/model.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
@@ -65,7 +65,7 @@ export async function modelReference(
 ): Promise<Reference> {
   const model = await openModel(path);
   try {
-    const ids = (await openTokenizer(model.path)).encode(await readFile(textFile, "utf8")).slice(0, rows);
+    const ids = (await openTokenizer(model.path)).encode(await readText("text", textFile)).slice(0, rows);
     if (ids.length < 2) throw new RangeError(`text: expected at least 2 tokens, got ${ids.length}`);
     const loaded = await loadRanges(model, { from: layer, to: layer + 1, head: false }, onStep);
     const prefix = `layers.${layer}.`;

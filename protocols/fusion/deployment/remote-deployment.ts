@@ -2,7 +2,7 @@ import type { Certificates } from "../../wire/websocket-transport.ts";
 import { networkInterfaces, hostname } from "node:os";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { linkClient } from "./local-processes.ts";
-import { readText } from "../config/read-text.ts";
+import { readText } from "../../../layers/read-text.ts";
 import type { RunConfig } from "../config/run-config.ts";
 import { CLIENT } from "../../cascade/party-name.ts";
 import { isLoopback } from "../../wire/websocket-address.ts";

@@ -3,7 +3,7 @@ import { isLoopback } from "../../wire/websocket-address.ts";
 import { attnName, compName, smpcName } from "../../cascade/party-name.ts";
 import { checkMachines } from "./machines.ts";
 import { namesOf, nodeNames } from "./deployment.ts";
-import { readText } from "../config/read-text.ts";
+import { readText } from "../../../layers/read-text.ts";
 import { schemaFaults } from "../config/schema-faults.ts";
 import { SESSION_VERSION } from "../session/session-description.ts";
 

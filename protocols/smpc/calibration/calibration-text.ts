@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { ModelFileError } from "../../../layers/model-file-error.ts";
 import type { Model } from "../../../layers/model.ts";
+import { readText } from "../../../layers/read-text.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
 import type { CalibrationText } from "./calibrate.ts";
@@ -19,7 +19,7 @@ const RANDOM = { sequences: 48, length: 48 } as const;
 /**
  * The passages of a text file (divided by empty lines, without lines that begin with #) as the model's token ids; `file` null: those
  * that come with weir, or random tokens where the model has no tokenizer.
- * @throws ModelFileError where `file` holds no passage, or the model has no tokenizer for it.
+ * @throws Error where `file` can't be read, ModelFileError where it holds no passage, or the model has no tokenizer for it.
  */
 export async function calibrationText(model: Model, file: string | null): Promise<CalibrationText> {
   let tokenizer: Tokenizer;
@@ -29,7 +29,7 @@ export async function calibrationText(model: Model, file: string | null): Promis
     if (file === null && error instanceof ModelFileError) return randomText(model);
     throw error;
   }
-  const passages = passagesOf(await readFile(file ?? PASSAGES, "utf8"));
+  const passages = passagesOf(await readText("calibration text", file ?? PASSAGES));
   if (passages.length === 0)
     throw new ModelFileError(file ?? PASSAGES, "calibration text: expected passages divided by empty lines, got none");
   const sequences = passages.map((text) => tokenizer.encode(text));

@@ -3,12 +3,13 @@ import { syntheticLayer, trainedWidths, type SyntheticShape } from "../experimen
 import { openModel } from "../layers/model.ts";
 import { loadRanges } from "../protocols/smpc/calibration/load-ranges.ts";
 import { rangeOfSite } from "../protocols/smpc/calibration/margins.ts";
-import type { Plan, ValueId, ValueInfo } from "../protocols/smpc/plan/instruction.ts";
+import type { Plan } from "../protocols/smpc/plan/instruction.ts";
+import type { ValueId, ValueInfo } from "../protocols/smpc/plan/value.ts";
+import { RingBudgetError } from "../protocols/smpc/plan/ring-budget-error.ts";
 import { LayerWeights } from "../protocols/smpc/factors/layer-weights.ts";
 import { lowerLayers, type LayerRun } from "../protocols/smpc/lowering/lower-layers.ts";
 import type { ModelRanges, SiteRange } from "../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../protocols/smpc/factors/parameter-statistics.ts";
-import { RingBudgetError } from "../protocols/smpc/plan/plan-builder.ts";
 
 /** Rings and wires between which gates of some plans work. Widths are bits. */
 export interface Widths {

@@ -5,7 +5,8 @@
  */
 import { pivot } from "../../protocols/smpc/gates/pivot.ts";
 import { rowDifference } from "../../protocols/smpc/gates/row-difference.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { compareWords, spreadWords } from "../conformance.ts";
 import { openUnder, runGateCode } from "../gate-walk.ts";
 import type { Lemma, Query } from "../lemma.ts";

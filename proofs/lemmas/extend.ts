@@ -10,7 +10,7 @@
  * The lift is right for x = 2^(k-2) too, one unit above the declared range; so the negative lemma takes two.
  */
 import { extend } from "../../protocols/smpc/gates/extend.ts";
-import type { ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { compareWords, edgeWords, spreadWords } from "../conformance.ts";
 import { openShares, runGateCode } from "../gate-walk.ts";
 import type { Lemma, Query } from "../lemma.ts";

@@ -6,7 +6,7 @@
 import { multiply as multiplyGate } from "../../protocols/smpc/gates/multiply.ts";
 import { squares as squaresGate } from "../../protocols/smpc/gates/squares.ts";
 import type { DealtWords } from "../../protocols/smpc/plan/gate.ts";
-import type { ValueId, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueId, ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { compareWords, edgeWords, spreadWords } from "../conformance.ts";
 import { openShares, runGateCode, type GateResult, type OpenedWire } from "../gate-walk.ts";

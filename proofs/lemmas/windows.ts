@@ -6,7 +6,8 @@
  * The declared interval ends one unit below that. What is left to real numbers is e^c e^-d = e^x.
  */
 import { exp, expTable } from "../../protocols/smpc/gates/exp.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { roundToWords } from "../../shares/table-kernels.ts";
 import type { Words } from "../../shares/words.ts";
@@ -115,7 +116,7 @@ function conform(all: readonly WindowWidths[]): void {
       random,
       wires: { 0: wire },
     });
-    const table = expTable(instruction, values[0]);
+    const table = expTable(instruction, values[0]).make();
     const first = BigInt(Math.ceil(from * 2 ** fracBits));
     const terms = windowTerms(word("X"), word("r"), word("from"), widths);
     const indicesOf = (i: number, masked: bigint): Record<"window" | "below" | "index", bigint> => {

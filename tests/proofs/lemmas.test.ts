@@ -11,7 +11,8 @@ import { windowLemmas } from "../../proofs/lemmas/windows.ts";
 import { runLemma, type LemmaRecord } from "../../proofs/run-lemma.ts";
 import { add, atMost, constant, equal, evaluate, low, shiftedRight, word } from "../../proofs/term.ts";
 import { widthsOf, type Widths } from "../../proofs/widths.ts";
-import type { Plan, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { Plan } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 
 /** Some of the widths in use; `weir prove` takes them all. */
 const WIDTHS: Widths = {

@@ -12,13 +12,25 @@
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
+import type { ValueInfo, ValueId } from "../plan/value.ts";
+
+/** out = multiplier * (x - mean of the row), exactly, with constantBits more fracBits: multiplier * 2^constantBits = columns. */
+export interface CentreInstruction {
+  readonly gate: "centre";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly multiplier: number;
+  readonly constantBits: number;
+}
 
 /** Removal of the row mean. */
-export const centre: Gate<"centre"> = {
+export const centre: Gate<CentreInstruction> = {
   name: "centre",
+  does: "takes the mean off a row, exactly",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "2 * count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  tables() {},
   dealt: () => [],
   party: (instruction, walk) =>
     walk.setShare(instruction.out, centred(instruction, walk.share(instruction.x), walk.info(instruction.x))),
@@ -29,7 +41,7 @@ export const centre: Gate<"centre"> = {
 };
 
 /** x [rows, columns] -> the same shape */
-function centred({ multiplier, constantBits }: InstructionOf<"centre">, x: Words, { rows, columns }: ValueInfo): Words {
+function centred({ multiplier, constantBits }: CentreInstruction, x: Words, { rows, columns }: ValueInfo): Words {
   if (multiplier * 2 ** constantBits !== columns)
     throw new Error(
       `centre: expected multiplier * 2^constantBits = ${columns} columns, got ${multiplier} * 2^${constantBits}`,

@@ -1,15 +1,14 @@
-import type { Gate } from "../protocols/smpc/plan/gate.ts";
-import type { GateName, InstructionOf } from "../protocols/smpc/plan/instruction.ts";
+import type { AnyInstruction, Gate } from "../protocols/smpc/plan/gate.ts";
 import { compareWords } from "./conformance.ts";
 import { runGateCode, type GateSetting } from "./gate-walk.ts";
 import type { SharedFormula } from "./shared-formula.ts";
 import { constant, times2, word, type Term } from "./term.ts";
 
 /** A run of a gate that is held against a formula. */
-export interface ComparedRun<G extends GateName> extends GateSetting {
+export interface ComparedRun<I extends AnyInstruction> extends GateSetting {
   readonly what: string;
-  readonly gate: Gate<G>;
-  readonly instruction: InstructionOf<G>;
+  readonly gate: Gate<I>;
+  readonly instruction: NoInfer<I>;
   readonly ringBits: number;
   /** Its powers of two are numbers here. */
   readonly formula: SharedFormula;
@@ -27,7 +26,7 @@ export interface ComparedRun<G extends GateName> extends GateSetting {
  * Runs a gate as dealer and parties and compares, element by element mod 2^ringBits: what the dealer deals with the formula's values, and
  * every party's share with the formula. Throws Error that names the first word where they differ.
  */
-export async function compareFormula<G extends GateName>(run: ComparedRun<G>): Promise<void> {
+export async function compareFormula<I extends AnyInstruction>(run: ComparedRun<I>): Promise<void> {
   const { what, gate, instruction, ringBits, formula, exponents } = run;
   const placeOf = run.placeOf ?? ((_: string, index: number) => index);
   const { dealt, values, outputs } = await runGateCode(gate, instruction, run);

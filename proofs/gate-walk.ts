@@ -3,9 +3,16 @@
  * model is compared with it, and secrecy is counted on it. Dealt words are shared as the dealer shares them: all but the last party's
  * words are random, the last is explicit. A seed stands for random words here (the generator is taken as ideal).
  */
-import type { DealerWalk, Gate, PartyWalk, PartyWire, PublicFactors } from "../protocols/smpc/plan/gate.ts";
+import type {
+  AnyInstruction,
+  DealerWalk,
+  Gate,
+  PartyWalk,
+  PartyWire,
+  PublicFactors,
+} from "../protocols/smpc/plan/gate.ts";
 import { maskedShare, sumMasked } from "../protocols/smpc/gates/open.ts";
-import type { GateName, InstructionOf, ValueId, ValueInfo } from "../protocols/smpc/plan/instruction.ts";
+import type { ValueId, ValueInfo } from "../protocols/smpc/plan/value.ts";
 import { ring } from "../shares/ring.ts";
 import { joinShares, splitWords, type UniformWords } from "../shares/sharing.ts";
 import type { MaskedWords, MaskWords, ShareWords, Words } from "../shares/words.ts";
@@ -43,8 +50,8 @@ export interface GateSetting {
   readonly values: readonly ValueInfo[];
   readonly parties: number;
   readonly random: UniformWords;
-  readonly wires?: Readonly<Record<ValueId, OpenedWire>>;
-  readonly shares?: Readonly<Record<ValueId, readonly Words[]>>;
+  readonly wires?: Readonly<Record<number, OpenedWire>>;
+  readonly shares?: Readonly<Record<number, readonly Words[]>>;
   /** None: a gate that asks for some fails. */
   readonly factors?: PublicFactors;
 }
@@ -59,9 +66,9 @@ export interface GateResult {
 }
 
 /** Deals for and runs one local gate. Throws Error if it asks for what there isn't. */
-export async function runGateCode<G extends GateName>(
-  gate: Gate<G>,
-  instruction: InstructionOf<G>,
+export async function runGateCode<I extends AnyInstruction>(
+  gate: Gate<I>,
+  instruction: NoInfer<I>,
   setting: GateSetting,
 ): Promise<GateResult> {
   const { parties, random, values, wires = {}, shares = {}, factors = NO_FACTORS } = setting;
@@ -130,4 +137,5 @@ const NO_FACTORS: PublicFactors = {
   vector: () => {
     throw new Error("gate walk: expected a gate without public vectors");
   },
+  table: ({ make }) => make(),
 };

@@ -3,15 +3,15 @@ import { syntheticLayer, trainedWidths, type SyntheticShape } from "../experimen
 import { openModel } from "../layers/model.ts";
 import { loadRanges } from "../protocols/smpc/calibration/load-ranges.ts";
 import { rangeOfSite } from "../protocols/smpc/calibration/margins.ts";
-import { gateOf } from "../protocols/smpc/plan/dealt-layout.ts";
+import { gateOf } from "../protocols/smpc/plan/gate-of.ts";
 import type { GateName, Plan } from "../protocols/smpc/plan/instruction.ts";
 import { PROVED_WIDTHS, type WidthsOf } from "../protocols/smpc/plan/proved-widths.ts";
+import { RingBudgetError } from "../protocols/smpc/plan/ring-budget-error.ts";
 import { LayerWeights } from "../protocols/smpc/factors/layer-weights.ts";
 import { lowerLayers, type LayerRun } from "../protocols/smpc/lowering/lower-layers.ts";
 import { PRECISIONS, type Precision } from "../protocols/smpc/lowering/precision.ts";
 import type { ModelRanges, SiteRange } from "../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../protocols/smpc/factors/parameter-statistics.ts";
-import { RingBudgetError } from "../protocols/smpc/plan/plan-builder.ts";
 
 /** The widths that instructions of some plans have, gate by gate; each combination once. */
 export type WidthsInUse = { readonly [G in GateName]: readonly WidthsOf<G>[] };

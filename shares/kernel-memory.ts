@@ -10,8 +10,8 @@ interface KernelExports {
   readonly scale: (out: number, a: number, factor: bigint, addend: bigint, count: number) => void;
   readonly multiply: (out: number, a: number, b: number, count: number) => void;
   readonly shiftRight: (out: number, x: number, mask: bigint, bits: number, addend: bigint, count: number) => void;
-  readonly multiplyRows: (out: number, x: number, factors: number, rows: number, columns: number) => void;
-  readonly addRows: (out: number, x: number, addends: number, rows: number, columns: number) => void;
+  readonly multiplyColumns: (out: number, x: number, factors: number, rows: number, columns: number) => void;
+  readonly addColumns: (out: number, x: number, addends: number, rows: number, columns: number) => void;
   readonly multiplySegments: (out: number, x: number, factors: number, segments: number, width: number) => void;
   readonly sumSegments: (out: number, x: number, segments: number, width: number) => void;
   readonly sumRagged: (out: number, x: number, offsets: number, base: number, segments: number) => void;

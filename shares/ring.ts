@@ -111,14 +111,14 @@ export const ring: RingKernels = {
     if (out.length < FEW_WORDS || !fits(columns)) return ringHalves.multiplyColumns(out, x, factors);
     same(out.length, x.length);
     load(factors, 0, columns, SECOND_WORD);
-    onTiles(out, x, columns, (from, to) => kernels.multiplyRows(FIRST, FIRST, SECOND, to - from, columns));
+    onTiles(out, x, columns, (from, to) => kernels.multiplyColumns(FIRST, FIRST, SECOND, to - from, columns));
   },
   addColumns(out, x, addends) {
     const columns = addends.length;
     if (out.length < FEW_WORDS || !fits(columns)) return ringHalves.addColumns(out, x, addends);
     same(out.length, x.length);
     load(addends, 0, columns, SECOND_WORD);
-    onTiles(out, x, columns, (from, to) => kernels.addRows(FIRST, FIRST, SECOND, to - from, columns));
+    onTiles(out, x, columns, (from, to) => kernels.addColumns(FIRST, FIRST, SECOND, to - from, columns));
   },
   multiplySegments(out, x, factors, width) {
     if (width === 1) return ring.multiply(out, x, factors);

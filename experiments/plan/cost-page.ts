@@ -61,6 +61,7 @@ const OF_SESSIONS: Readonly<Record<string, string>> = {
   Bh: "bytes of their rows and check words, packed, summed",
 };
 
+/** Of more gates than one; a gate says itself what only it has (Gate.meanings). */
 const OF_GATES: Readonly<Record<string, string>> = {
   n: "SMPC parties",
   count: "elements",
@@ -82,16 +83,9 @@ const OF_GATES: Readonly<Record<string, string>> = {
   ofA: "K - k of the first factor, at least 0",
   ofB: "K - l of the second factor (l: its bits), at least 0",
   ofBoth: "K - k - l, at least 0",
-  ofScale: "K - l of the number of a row, at least 0",
-  squareBits: "of dealt words r^2 s (without the lowest bits that are dropped)",
-  maskBits: "of dealt words r s",
-  topBits: "of each of the two dealt words that hold the mask's top bit",
-  squareBitsN: "the same with the top bit of s for s",
-  maskBitsN: "the same with the top bit of s for s",
-  topBitsN: "the same with the top bit of s for s",
 };
 
-/** The page. Throws Error for a quantity that has no meaning here: a new gate adds its own. */
+/** The page. Throws Error for a quantity that nothing says the meaning of. */
 export function costPage(): string {
   const sessions = [...CASCADE, ...EDGES].flatMap(([, , cost]) => Object.values(cost) as string[]);
   const ofGates = Object.values(gates).flatMap(({ cost }) => Object.values(cost));
@@ -133,15 +127,29 @@ ${table(
   ]),
 )}
 
-${table(["quantity", "what"], meanings(ofGates, OF_GATES))}
+${table(["quantity", "what"], meanings(ofGates, { ...OF_GATES, ...ownMeanings() }))}
 `;
+}
+
+/** Meanings that gates bring. Throws Error for a quantity that has one already: one name means one thing on the page. */
+function ownMeanings(): Readonly<Record<string, string>> {
+  const own: Record<string, string> = {};
+  for (const { name, meanings: brought = {} } of Object.values(gates))
+    for (const [quantity, meaning] of Object.entries(brought)) {
+      const before = OF_GATES[quantity] ?? own[quantity];
+      if (before !== undefined)
+        throw new Error(`cost page: expected one meaning of ${quantity}, got another of ${name}; rename it there`);
+      own[quantity] = meaning;
+    }
+  return own;
 }
 
 /** The quantities of some expressions with their meanings, in the order of the meanings. */
 function meanings(expressions: readonly string[], known: Readonly<Record<string, string>>): string[][] {
   const used = new Set(expressions.flatMap((expression) => expression.match(/[A-Za-z]\w*/g) ?? []));
   const unknown = [...used].find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined) throw new Error(`cost page: expected a meaning of ${unknown}, got none`);
+  if (unknown !== undefined)
+    throw new Error(`cost page: expected a meaning of ${unknown}, got none; a gate's own go into its meanings`);
   return Object.entries(known)
     .filter(([name]) => used.has(name))
     .map(([name, meaning]) => [code(name), meaning]);

@@ -8,7 +8,7 @@ import { smpcCost } from "../../protocols/fusion/record/expected-smpc-cost.ts";
 import { scheduleOf, type SessionDescription } from "../../protocols/fusion/session/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SmpcPlacement } from "../../protocols/smpc/plan/placement.ts";
-import { RingBudgetError } from "../../protocols/smpc/plan/plan-builder.ts";
+import { RingBudgetError } from "../../protocols/smpc/plan/ring-budget-error.ts";
 import type { CandidateCost } from "./candidate-cost.ts";
 import { cascadeLayers, configOf, machinesOf, type Candidate } from "./candidate.ts";
 import type { PlannedModel } from "./planned-model.ts";

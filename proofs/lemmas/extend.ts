@@ -3,7 +3,7 @@
  * r + 2^k carry, and dealt words that add up to -carry and m, the parties' shares add up to A - R mod 2^K.
  */
 import { extend } from "../../protocols/smpc/gates/extend.ts";
-import type { ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { publicLift } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";

@@ -16,8 +16,10 @@ import { rowSum } from "../../protocols/smpc/gates/row-sum.ts";
 import { series } from "../../protocols/smpc/gates/series.ts";
 import { ModelFactors } from "../../protocols/smpc/factors/public-factors.ts";
 import { integerCosines } from "../../protocols/smpc/factors/turn-table.ts";
-import type { Gate } from "../../protocols/smpc/plan/gate.ts";
-import type { AttentionLayout, GateName, InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { AnyInstruction, Gate } from "../../protocols/smpc/plan/gate.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { AttentionLayout } from "../../protocols/smpc/plan/attention-layout.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import type { Words } from "../../shares/words.ts";
 import { compareWords, edgeWords, spreadWords } from "../conformance.ts";
@@ -58,9 +60,9 @@ const share = (rows: number, width: number, fracBits = 0): ValueInfo => ({
 });
 
 /** A gate on shares [2, 4], or on four attention entries. */
-interface LinearCase<G extends GateName> {
-  readonly gate: Gate<G>;
-  readonly instruction: InstructionOf<G>;
+interface LinearCase<I extends AnyInstruction> {
+  readonly gate: Gate<I>;
+  readonly instruction: I;
   readonly operands: number;
   readonly out: ValueInfo;
 }
@@ -93,16 +95,16 @@ const MATRIX = {
 } as const;
 
 const io = { x: 0, out: 2 } as const;
-const linearCase = <G extends GateName>(
-  gate: Gate<G>,
-  instruction: InstructionOf<G>,
+const linearCase = <I extends AnyInstruction>(
+  gate: Gate<I>,
+  instruction: NoInfer<I>,
   out: ValueInfo = share(ROWS, COLUMNS),
   operands = 1,
-): LinearCase<G> => ({ gate, instruction, out, operands });
+): LinearCase<I> => ({ gate, instruction, out, operands });
 
 /** Compares a gate's shares with the integers that it multiplies unit vectors by. Throws Error where they differ. */
-async function compareLinear<G extends GateName>(
-  { gate, instruction, operands, out }: LinearCase<G>,
+async function compareLinear<I extends AnyInstruction>(
+  { gate, instruction, operands, out }: LinearCase<I>,
   values: readonly ValueInfo[],
 ): Promise<void> {
   const factors = new ModelFactors((name) => PARAMETERS[name]);
@@ -173,7 +175,7 @@ async function conformSeries(rings: readonly number[]): Promise<void> {
     tableFracBits,
     wordFracBits: 20,
   };
-  const table = integerCosines(bits, tableFracBits);
+  const table = integerCosines(bits, tableFracBits).make();
   const entry = (turns: number): bigint => BigInt(table[((turns % table.length) + table.length) % table.length]);
   for (const ringBits of rings)
     for (const parties of [2, 3]) {

@@ -4,7 +4,7 @@
  */
 import { multiply as multiplyGate } from "../../protocols/smpc/gates/multiply.ts";
 import { rowScale } from "../../protocols/smpc/gates/row-scale.ts";
-import type { ValueId, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueId, ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { publicLift } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";

@@ -5,7 +5,8 @@
  */
 import { mix } from "../../protocols/smpc/gates/mix.ts";
 import { scores } from "../../protocols/smpc/gates/scores.ts";
-import type { AttentionLayout, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { AttentionLayout } from "../../protocols/smpc/plan/attention-layout.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { compareFormula } from "../compare-formula.ts";
 import { edgeWords, spreadWords } from "../conformance.ts";

@@ -12,7 +12,7 @@
  * The same as one question is asked in a small ring, and of every negative lemma.
  */
 import { shift } from "../../protocols/smpc/gates/shift.ts";
-import type { ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { compareWords, spreadWords } from "../conformance.ts";
 import { runGateCode } from "../gate-walk.ts";

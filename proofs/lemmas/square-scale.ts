@@ -4,7 +4,8 @@
  * lowest bits, so that 2^t times it is r^2 s + e mod 2^K, |e| <= 2^(t-1) (lemma rounding). u and m are bits: a question for each pair.
  */
 import { squareScale } from "../../protocols/smpc/gates/square-scale.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { publicLift, publicLiftNonNegative } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";

@@ -4,7 +4,8 @@
  * ring of k + 1 bits needs none. u and m are bits: a question for each pair of them. The sum over a group is linear.
  */
 import { squares as squaresGate } from "../../protocols/smpc/gates/squares.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { publicLift, publicLiftNonNegative } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";

@@ -10,7 +10,8 @@
  * The declared interval ends one unit below that. What is left to real numbers is e^c e^-d = e^x.
  */
 import { exp, expTable } from "../../protocols/smpc/gates/exp.ts";
-import type { InstructionOf, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import { PROVED_WIDTHS, type WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { roundToWords } from "../../shares/table-kernels.ts";
@@ -140,7 +141,7 @@ async function compare(all: readonly WindowWidths[]): Promise<void> {
       random,
       wires: { 0: wire },
     });
-    const table = expTable(instruction, values[0]);
+    const table = expTable(instruction, values[0]).make();
     const first = BigInt(Math.ceil(from * 2 ** fracBits));
     const height = BigInt(heightOf(widths));
     const index = dealersIndex(word("X"), word("r"), word("from"), word("d"), bits);

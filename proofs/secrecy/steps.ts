@@ -3,7 +3,7 @@
  * (gates/extend.ts), on rings of 2 to 5 bits; and the same with a fault planted in what they are given.
  */
 import { extend } from "../../protocols/smpc/gates/extend.ts";
-import type { ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import { ring } from "../../shares/ring.ts";
 import { splitWords, type UniformWords } from "../../shares/sharing.ts";
 import type { ShareWords, Words } from "../../shares/words.ts";

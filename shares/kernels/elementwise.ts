@@ -67,13 +67,13 @@ export function shiftRight(out: usize, x: usize, mask: u64, bits: i32, addend: u
 }
 
 /** out = x * factors, the same factors for every row; x [rows, columns] */
-export function multiplyRows(out: usize, x: usize, factors: usize, rows: i32, columns: i32): void {
+export function multiplyColumns(out: usize, x: usize, factors: usize, rows: i32, columns: i32): void {
   const bytes = (<usize>columns) << 3;
   for (let row = 0; row < rows; row++, out += bytes, x += bytes) multiply(out, x, factors, columns);
 }
 
 /** out = x + addends, the same addends for every row; x [rows, columns] */
-export function addRows(out: usize, x: usize, addends: usize, rows: i32, columns: i32): void {
+export function addColumns(out: usize, x: usize, addends: usize, rows: i32, columns: i32): void {
   const bytes = (<usize>columns) << 3;
   for (let row = 0; row < rows; row++, out += bytes, x += bytes) add(out, x, addends, columns);
 }

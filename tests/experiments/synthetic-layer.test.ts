@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { syntheticLayer, syntheticRanges, trainedWidths } from "../../experiments/bench/synthetic-layer.ts";
 import { lowerLayers } from "../../protocols/smpc/lowering/lower-layers.ts";
 import { ParameterStatistics } from "../../protocols/smpc/factors/parameter-statistics.ts";
-import type { Instruction, WireInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { Instruction } from "../../protocols/smpc/plan/instruction.ts";
+import type { WireInfo } from "../../protocols/smpc/plan/value.ts";
 
 const ROWS = 128;
 

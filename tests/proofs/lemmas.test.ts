@@ -30,7 +30,8 @@ import {
   word,
 } from "../../proofs/term.ts";
 import { NO_WIDTHS, widthsOf, type WidthsInUse } from "../../proofs/widths.ts";
-import type { Plan, ValueInfo } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { Plan } from "../../protocols/smpc/plan/instruction.ts";
 
 const solver = new Solver();
 after(() => solver.close());

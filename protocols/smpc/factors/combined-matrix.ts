@@ -1,4 +1,4 @@
-import type { MatrixSource } from "../plan/instruction.ts";
+import type { MatrixSource } from "./matrix-source.ts";
 import type { ParameterSource } from "./parameter-statistics.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { MatrixSource } from "../plan/instruction.ts";
+import type { MatrixSource } from "./matrix-source.ts";
 
 /** Canonical parameters of a model by name. */
 export type ParameterSource = (name: string) => { readonly data: Float32Array; readonly shape: readonly number[] };

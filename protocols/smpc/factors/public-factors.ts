@@ -2,14 +2,12 @@ import { createHash } from "node:crypto";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { CombinedMatrix } from "./combined-matrix.ts";
-import type { PublicFactors } from "../plan/gate.ts";
-import { expTable } from "../gates/exp.ts";
-import type { InstructionOf, MatrixSource, Plan } from "../plan/instruction.ts";
+import type { PublicFactors, PublicIntegers, PublicTable, PublicTables } from "../plan/gate.ts";
+import type { Plan } from "../plan/instruction.ts";
+import type { MatrixSource } from "./matrix-source.ts";
 import { MAX_MATRIX_INTEGER } from "./matrix-precision.ts";
 import type { ParameterSource } from "./parameter-statistics.ts";
-import { rotaryTable } from "./rotary-table.ts";
-import { integerCosines } from "./turn-table.ts";
-import { wireOf } from "../plan/wire-of.ts";
+import { gateOf } from "../plan/gate-of.ts";
 
 /** Words times one public matrix: x [rows, inputs] -> out [rows, outputs], right mod 2^ringBits, garbage above. */
 export interface MatrixProduct {
@@ -84,30 +82,21 @@ export class ModelFactors implements PublicFactors {
     return words;
   }
 
-  /** Makes everything that a plan multiplies by, so that `hash` covers it before the first round. */
+  table<T extends PublicIntegers>({ make }: PublicTable<T>): T {
+    return make();
+  }
+
+  /** Makes everything that a plan's parties look up or multiply by, so that `hash` covers it before the first round. */
   prepare({ instructions, values }: Plan): void {
-    for (const instruction of instructions) {
-      if (instruction.gate === "linear") {
-        this.#matrix(instruction.matrix, instruction.matrixFracBits);
-        this.bias(instruction.matrix, values[instruction.out].fracBits);
-      } else if (instruction.gate === "columns") {
-        const { scale, factor, scaleFracBits, bias } = instruction;
-        const { columns, fracBits } = values[instruction.out];
-        if (scale !== null) this.vector(scale, factor, scaleFracBits, columns);
-        if (bias !== null) this.vector(bias, 1, fracBits, columns);
-      } else if (instruction.gate === "rotate") {
-        this.#addRotary(instruction, values[instruction.x].rows);
-      } else if (instruction.gate === "series") {
-        const wire = wireOf(values[instruction.x], "series");
-        const key = `cosines ${wire.bits} ${instruction.tableFracBits}`;
-        if (!this.#digests.has(key)) this.#note(key, integerCosines(wire.bits, instruction.tableFracBits));
-      } else if (instruction.gate === "exp") {
-        const wire = wireOf(values[instruction.x], "exp");
-        const { temperature, from, windows, tableFracBits } = instruction;
-        const key = `exp ${wire.bits} ${wire.fracBits} ${temperature} ${from} ${windows} ${tableFracBits}`;
-        if (!this.#digests.has(key)) this.#note(key, expTable(instruction, wire));
-      }
-    }
+    const declared: PublicTables = {
+      matrix: (matrix, fracBits) => void this.#matrix(matrix, fracBits),
+      bias: (matrix, fracBits) => void this.bias(matrix, fracBits),
+      vector: (name, factor, fracBits, length) => void this.vector(name, factor, fracBits, length),
+      table: ({ key, make }) => {
+        if (!this.#digests.has(key)) this.#note(key, make());
+      },
+    };
+    for (const instruction of instructions) gateOf(instruction).tables(instruction, (id) => values[id], declared);
   }
 
   /** Notes a table that isn't the plan's under a name of its own. */
@@ -140,17 +129,6 @@ export class ModelFactors implements PublicFactors {
     ring.encode(words, values, fracBits);
     this.#note(key, words);
     return words;
-  }
-
-  #addRotary(instruction: InstructionOf<"rotate">, rows: number): void {
-    const { headDim, inverseFrequencies, firstPosition, factor, tableFracBits } = instruction;
-    const key = `rotary ${rows} ${JSON.stringify([headDim, inverseFrequencies, firstPosition, factor, tableFracBits])}`;
-    if (this.#digests.has(key)) return;
-    const { cos, sin } = rotaryTable(instruction, rows);
-    const both = new BigUint64Array(cos.length + sin.length);
-    both.set(cos);
-    both.set(sin, cos.length);
-    this.#note(key, both);
   }
 
   #note(key: string, integers: Int32Array | Words): void {

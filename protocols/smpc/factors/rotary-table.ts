@@ -1,24 +1,36 @@
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { InstructionOf } from "../plan/instruction.ts";
+import type { PublicTable } from "../plan/gate.ts";
 import { sineAndCosine } from "./sine-and-cosine.ts";
 
-/** Integers that a row is multiplied by, signed, mod 2^64. */
-export interface RotaryTable {
-  /** [rows, headDim]: what feature c of a head is multiplied by. */
-  readonly cos: Words;
-  /** [rows, headDim]: what the other member of c's pair is multiplied by, its sign included. */
-  readonly sin: Words;
+/** By what rows are turned. */
+export interface RotarySetting {
+  readonly headDim: number;
+  readonly inverseFrequencies: readonly number[];
+  /** Position of row 0. */
+  readonly firstPosition: number;
+  readonly factor: number;
+  readonly tableFracBits: number;
 }
 
-/** The table of an instruction for `rows` rows from firstPosition: round(factor * cos(angle) * 2^tableFracBits), the same on all machines. */
-export function rotaryTable(instruction: InstructionOf<"rotate">, rows: number): RotaryTable {
-  const { headDim, inverseFrequencies, firstPosition, factor, tableFracBits } = instruction;
+/**
+ * The integers that rows from firstPosition are turned by, signed, mod 2^64, the same on all machines: [2, rows, headDim], what feature c
+ * of a head is multiplied by (round(factor * cos(angle) * 2^tableFracBits)), and what the other member of c's pair is, its sign included.
+ * Making it throws Error for another number of frequencies than half of headDim.
+ */
+export function rotaryTable(setting: RotarySetting, rows: number): PublicTable<Words> {
+  const { headDim, inverseFrequencies, firstPosition, factor, tableFracBits } = setting;
+  const key = `rotary ${rows} ${JSON.stringify([headDim, inverseFrequencies, firstPosition, factor, tableFracBits])}`;
+  return { key, bytes: 2 * 8 * rows * headDim, make: () => turnsOf(setting, rows) };
+}
+
+function turnsOf(setting: RotarySetting, rows: number): Words {
+  const { headDim, inverseFrequencies, firstPosition, factor, tableFracBits } = setting;
   const half = headDim / 2;
   if (inverseFrequencies.length !== half)
     throw new Error(`rotate: expected ${half} frequencies for heads of ${headDim}, got ${inverseFrequencies.length}`);
-  const cos = new Float64Array(rows * headDim);
-  const sin = new Float64Array(rows * headDim);
+  const turns = new Float64Array(2 * rows * headDim);
+  const [cos, sin] = [turns.subarray(0, rows * headDim), turns.subarray(rows * headDim)];
   for (let row = 0; row < rows; row++)
     for (let i = 0; i < half; i++) {
       const at = row * headDim + i;
@@ -27,11 +39,7 @@ export function rotaryTable(instruction: InstructionOf<"rotate">, rows: number):
       sin[at + half] = factor * turn.sin;
       sin[at] = -sin[at + half];
     }
-  return { cos: encoded(cos, tableFracBits), sin: encoded(sin, tableFracBits) };
-}
-
-function encoded(values: Float64Array, fracBits: number): Words {
-  const words = new BigUint64Array(values.length);
-  ring.encode(words, values, fracBits);
+  const words: Words = new BigUint64Array(turns.length);
+  ring.encode(words, turns, tableFracBits);
   return words;
 }

@@ -1,15 +1,15 @@
+import type { PublicTable } from "../plan/gate.ts";
 import { sineAndCosine } from "./sine-and-cosine.ts";
+import { TableMemo } from "./table-memo.ts";
 
 /** Cosines of all 2^bits angles of one turn: in float64 for the dealer, rounded for the parties. Pure, so kept for the process. */
-const exact = new Map<number, Float64Array>();
-const rounded = new Map<string, Int32Array>();
+const kept = new TableMemo<Float64Array | Int32Array>(256 * 1024 * 1024);
 
 /** cos(2 pi i / 2^bits), [2^bits], bits >= 2: the same bits on every machine, and exactly symmetric. */
 export function cosines(bits: number): Float64Array {
-  let table = exact.get(bits);
-  if (table === undefined) {
+  return kept.get(`exact ${bits}`, () => {
     const length = 2 ** bits;
-    table = new Float64Array(length);
+    const table = new Float64Array(length);
     for (let i = 0; i <= length / 4; i++) {
       const { cos } = sineAndCosine((2 * Math.PI * i) / length);
       table[i] = cos;
@@ -19,21 +19,19 @@ export function cosines(bits: number): Float64Array {
     }
     table[length / 4] = 0;
     table[(3 * length) / 4] = 0;
-    exact.set(bits, table);
-  }
-  return table;
+    return table;
+  }) as Float64Array;
 }
 
 /** The same, rounded to integers at `fracBits`. Public factors of shares: parties compare it by hash all the same. */
-export function integerCosines(bits: number, fracBits: number): Int32Array {
-  const key = `${bits} ${fracBits}`;
-  let table = rounded.get(key);
-  if (table === undefined) {
+export function integerCosines(bits: number, fracBits: number): PublicTable<Int32Array> {
+  const key = `cosines ${bits} ${fracBits}`;
+  const make = (): Int32Array => {
     const unit = 2 ** fracBits;
     const real = cosines(bits);
-    table = new Int32Array(real.length);
+    const table = new Int32Array(real.length);
     for (let i = 0; i < real.length; i++) table[i] = Math.round(real[i] * unit);
-    rounded.set(key, table);
-  }
-  return table;
+    return table;
+  };
+  return { key, bytes: 4 * 2 ** bits, make: () => kept.get(key, make) as Int32Array };
 }

@@ -1,6 +1,10 @@
-import type { SeriesActivation, Series } from "../plan/instruction.ts";
+import type { Activation } from "../../../layers/model-spec.ts";
 import { erf } from "../../../layers/reference/erf.ts";
 import { fitMinimax, type MinimaxFit } from "./least-squares.ts";
+import type { Series } from "./series.ts";
+
+/** The kinds of activation that have a series. */
+export type SeriesActivation = Exclude<Activation, "relu">;
 
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {
   gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),

@@ -1,4 +1,4 @@
-import type { Series } from "../plan/instruction.ts";
+import type { Series } from "./series.ts";
 import { fitTrigonometric, type TrigonometricFit } from "./trigonometric-fit.ts";
 
 export interface RowFit {

@@ -1,4 +1,4 @@
-import type { Series } from "../plan/instruction.ts";
+import type { Series } from "./series.ts";
 
 /** Table entries stay at or below 2^20, so that the sums of their products with halves of words are exact. */
 const MOST_TABLE_BITS = 20;

@@ -1,4 +1,4 @@
-import type { Series } from "../plan/instruction.ts";
+import type { Series } from "./series.ts";
 import { fitTrigonometric } from "./trigonometric-fit.ts";
 
 const TERMS = [8, 12, 16, 24, 32, 48, 64] as const;

@@ -8,18 +8,28 @@
  * Cost: `append.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: key-value caches. Proof: none needed (a movement of rows). Test: tests/protocols/smpc/wire-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { ClearWords, MaskedWords, MaskWords, ShareWords, Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import { type ValueId, wireOf, type InfoOf } from "../plan/value.ts";
+
+/** out (wire) = wires of the steps before under `key`, then x. */
+export interface AppendInstruction {
+  readonly gate: "append";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly key: string;
+}
 
 /** Rows of earlier steps, then new ones. */
-export const append: Gate<"append"> = {
+export const append: Gate<AppendInstruction> = {
   name: "append",
+  does: "rows of a wire after those of the steps before: keys and values of a sequence",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
   quantities: () => ({}),
+  tables() {},
   dealt: () => [],
   party(instruction, walk) {
     const { past, bits } = sizes(instruction, walk.info);
@@ -53,7 +63,7 @@ export const append: Gate<"append"> = {
 };
 
 /** `past`: words of the steps before. */
-function sizes({ x, out }: InstructionOf<"append">, info: (id: ValueId) => ValueInfo) {
+function sizes({ x, out }: AppendInstruction, info: InfoOf) {
   const [added, all] = [wireOf(info(x), "append"), wireOf(info(out), "append")];
   return { past: (all.rows - added.rows) * all.columns, bits: all.bits };
 }

@@ -9,17 +9,29 @@
  * Cost: `centre.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: LayerNorm's mean, arXiv 1607.06450. Proof: none needed (linearity). Test: tests/protocols/smpc/share-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueInfo, ValueId } from "../plan/value.ts";
+
+/** out = multiplier * (x - mean of the row), exactly, with constantBits more fracBits: multiplier * 2^constantBits = columns. */
+export interface CentreInstruction {
+  readonly gate: "centre";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly multiplier: number;
+  readonly constantBits: number;
+}
 
 /** Removal of the row mean. */
-export const centre: Gate<"centre"> = {
+export const centre: Gate<CentreInstruction> = {
   name: "centre",
+  does: "takes the mean off a row, exactly",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "2 * count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  tables() {},
   dealt: () => [],
   party: (instruction, walk) =>
     walk.setShare(instruction.out, centred(instruction, walk.share(instruction.x), walk.info(instruction.x))),
@@ -34,7 +46,7 @@ export const centre: Gate<"centre"> = {
 };
 
 /** x [rows, columns] -> the same shape */
-function centred({ multiplier, constantBits }: InstructionOf<"centre">, x: Words, { rows, columns }: ValueInfo): Words {
+function centred({ multiplier, constantBits }: CentreInstruction, x: Words, { rows, columns }: ValueInfo): Words {
   if (multiplier * 2 ** constantBits !== columns)
     throw new Error(
       `centre: expected multiplier * 2^constantBits = ${columns} columns, got ${multiplier} * 2^${constantBits}`,

@@ -9,17 +9,35 @@
  * Cost: `columns.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: additive sharing is linear. Proof: none needed (linearity). Test: tests/protocols/smpc/share-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate, PublicFactors } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueId, ValueInfo } from "../plan/value.ts";
+
+/** out = x * scale + bias by column; parameters [columns], or [columns / n] repeated. */
+export interface ColumnsInstruction {
+  readonly gate: "columns";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly scale: string | null;
+  readonly factor: number;
+  readonly scaleFracBits: number;
+  readonly bias: string | null;
+}
 
 /** Multiplication and addition of parameters by column. */
-export const columns: Gate<"columns"> = {
+export const columns: Gate<ColumnsInstruction> = {
   name: "columns",
+  does: "a public factor and a public addend for each column",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  tables({ out, scale, factor, scaleFracBits, bias }, info, tables) {
+    const { columns: length, fracBits } = info(out);
+    if (scale !== null) tables.vector(scale, factor, scaleFracBits, length);
+    if (bias !== null) tables.vector(bias, 1, fracBits, length);
+  },
   dealt: () => [],
   party(instruction, walk) {
     const out = scaled(instruction, walk.share(instruction.x), walk);
@@ -44,7 +62,7 @@ interface FactorWalk {
   readonly factors: PublicFactors;
 }
 
-function scaled(instruction: InstructionOf<"columns">, x: Words, walk: FactorWalk): Words {
+function scaled(instruction: ColumnsInstruction, x: Words, walk: FactorWalk): Words {
   const { scale, factor, scaleFracBits } = instruction;
   const [from, to] = [walk.info(instruction.x), walk.info(instruction.out)];
   if (to.fracBits !== from.fracBits + scaleFracBits)
@@ -62,7 +80,7 @@ function scaled(instruction: InstructionOf<"columns">, x: Words, walk: FactorWal
   return out;
 }
 
-function addBias({ bias, out: id }: InstructionOf<"columns">, out: Words, walk: FactorWalk): void {
+function addBias({ bias, out: id }: ColumnsInstruction, out: Words, walk: FactorWalk): void {
   if (bias === null) return;
   const { fracBits, columns: length } = walk.info(id);
   ring.addColumns(out, out, walk.factors.vector(bias, 1, fracBits, length));

@@ -8,20 +8,30 @@
  * Reference: smpc.md, gate 7 (pivot where the first key is out of sight). Proof: none needed (a movement of words).
  * Test: tests/protocols/smpc/wire-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { MaskedWords, ShareWords, Words } from "../../../shares/words.ts";
-import { rowOffsets, visibleKeys } from "../plan/attention-layout.ts";
+import { rowOffsets, visibleKeys, type AttentionLayout } from "../plan/attention-layout.ts";
+import { wireOf, type ValueId } from "../plan/value.ts";
+import { signed } from "../../../shares/signed-words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { AttentionLayout } from "../plan/instruction.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { signed } from "./open.ts";
-import { widthOf } from "../plan/width-of.ts";
+
+/** out (row wire [heads * queries]) = the row's own diagonal entry of x. */
+export interface DiagonalInstruction {
+  readonly gate: "diagonal";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+}
 
 /** The rows' own entries. */
-export const diagonal: Gate<"diagonal"> = {
+export const diagonal: Gate<DiagonalInstruction> = {
   name: "diagonal",
+  does: "the own entry of every row of attention entries, as a wire",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
   quantities: () => ({}),
+  tables() {},
   dealt: () => [],
   party({ x: id, out, layout }, walk) {
     const { bits } = wireOf(walk.info(out), "diagonal");

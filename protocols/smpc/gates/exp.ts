@@ -12,27 +12,41 @@
  * Cost: `exp.cost`: W dealt words an element. Error bound: half a unit of the word, and of the table times the word (`errorUnits`).
  * Reference: smpc.md, gate 6. Proof: proofs/lemmas (windows). Test: tests/protocols/smpc/exp.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { pickPackedWords } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
 import { exponential } from "../factors/exponential.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
-import { shareOf } from "../plan/plan-builder.ts";
+import type { Gate, PublicTable } from "../plan/gate.ts";
+import { type ValueInfo, shareOf, wireOf, type ValueId } from "../plan/value.ts";
 import { tiles } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import { TableMemo } from "../factors/table-memo.ts";
+
+/** out = exp(x / temperature) for x in [from, from + period (1 - 1/windows)). */
+export interface ExpInstruction {
+  readonly gate: "exp";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly temperature: number;
+  readonly from: number;
+  readonly windows: number;
+  readonly tableFracBits: number;
+  readonly wordFracBits: number;
+}
 
 /** The exponential of an opened wire. */
-export const exp: Gate<"exp"> = {
+export const exp: Gate<ExpInstruction> = {
   name: "exp",
+  does: "exponentials, by windows of the public word: a dealt word a window",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "count * windows * ringBits", rounds: "0", multiplyAdds: "count" },
   quantities: ({ x, out, windows }, info) => ({
     count: info(x).rows * info(x).columns,
     windows,
     ringBits: shareOf(info(out)).ringBits,
   }),
+  tables: (instruction, info, tables) => tables.table(expTable(instruction, info(instruction.x))),
   dealt({ x, out, windows }, info) {
     const { rows, columns } = info(x);
     return [{ name: "windows", bits: shareOf(info(out)).ringBits, count: rows * columns * windows }];
@@ -41,7 +55,7 @@ export const exp: Gate<"exp"> = {
     const { windows } = instruction;
     const geometry = windowsOf(instruction, walk.info(instruction.x));
     const { ringBits } = shareOf(walk.info(instruction.out));
-    const table = decayTable(instruction, geometry);
+    const table = walk.factors.table(expTable(instruction, walk.info(instruction.x)));
     const { masked } = walk.wire(instruction.x);
     const X = new Uint32Array(masked.buffer, masked.byteOffset, masked.length * 2);
     const source = walk.dealt("windows");
@@ -119,7 +133,7 @@ interface WindowGeometry {
   readonly fracBits: number;
 }
 
-function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): WindowGeometry {
+function windowsOf({ windows, from }: ExpInstruction, info: ValueInfo): WindowGeometry {
   const { bits, fracBits } = wireOf(info, "exp");
   const height = Math.ceil(2 ** bits / windows);
   if (!(Number.isInteger(windows) && windows >= 2 && bits <= 24 && height * (windows - 1) < 2 ** bits))
@@ -128,49 +142,34 @@ function windowsOf({ windows, from }: InstructionOf<"exp">, info: ValueInfo): Wi
   return { mask: 2 ** bits - 1, height, fromUnits, bits, fracBits };
 }
 
-/** The public factors of an instruction, which parties compare by hash. `info` is of its operand. */
-export const expTable = (instruction: InstructionOf<"exp">, info: ValueInfo): Words =>
-  decayTable(instruction, windowsOf(instruction, info));
-
 /** Below this an exponential is 0 in any table. */
 const LEAST_EXPONENT = -100;
 
-/** Tables that are made once and kept: those of a plan's few exponentials, for its other parties and steps. */
-const tables = new Map<string, Words>();
-/** A decoded token of eight layers reads forty of them, some of 8 MB: fewer would be made again for every token. */
-const MOST_TABLE_BYTES = 256 * 1024 * 1024;
-let tableBytes = 0;
+/**
+ * Tables of a plan's few exponentials, for its other parties and steps. A decoded token of eight layers reads forty of them, some of 8 MB:
+ * fewer would be made again for every token.
+ */
+const kept = new TableMemo<Words>(256 * 1024 * 1024);
 
-function kept(key: string, make: () => Words): Words {
-  let table = tables.get(key);
-  if (table === undefined) {
-    tables.set(key, (table = make()));
-    tableBytes += table.byteLength;
-    for (const [oldest, { byteLength }] of tables) {
-      if (tableBytes <= MOST_TABLE_BYTES || oldest === key) break;
-      tables.delete(oldest);
-      tableBytes -= byteLength;
-    }
-  }
-  return table;
-}
-
-/** e^(-d / t) for d = 0 ... s - 1 at tableFracBits: the same bits on every machine. */
-function decayTable({ temperature, tableFracBits }: InstructionOf<"exp">, geometry: WindowGeometry): Words {
-  const { height, fracBits } = geometry;
-  return kept(`decay ${temperature} ${tableFracBits} ${height} ${fracBits}`, () => {
+/** e^(-d / t) for d = 0 ... s - 1 at tableFracBits: the same bits on every machine. `info` is of the operand. */
+export function expTable(instruction: ExpInstruction, info: ValueInfo): PublicTable<Words> {
+  const { temperature, tableFracBits } = instruction;
+  const { height, fracBits } = windowsOf(instruction, info);
+  const key = `decay ${temperature} ${tableFracBits} ${height} ${fracBits}`;
+  const make = (): Words => {
     const table: Words = new BigUint64Array(height);
     const exact = new Float64Array(height);
     const [unit, step] = [2 ** tableFracBits, 2 ** fracBits * temperature];
     for (let d = 0; d < height && -d / step >= LEAST_EXPONENT; d++) exact[d] = unit * exponential(-d / step);
     roundToWords(table, exact);
     return table;
-  });
+  };
+  return { key, bytes: 8 * height, make: () => kept.get(key, make) };
 }
 
 /** e^((c + from) / t) at wordFracBits for every residue c, mod 2^64. */
 function growthOf(
-  { temperature, wordFracBits }: InstructionOf<"exp">,
+  { temperature, wordFracBits }: ExpInstruction,
   { fromUnits, fracBits }: WindowGeometry,
 ): (residues: Float64Array) => Words {
   const [unit, step] = [2 ** wordFracBits, 2 ** fracBits * temperature];
@@ -184,10 +183,10 @@ function growthOf(
 }
 
 /** The same as a table of all 2^k residues: worth it where far more than 2^k words are dealt. */
-function growthTable(instruction: InstructionOf<"exp">, geometry: WindowGeometry): Words {
+function growthTable(instruction: ExpInstruction, geometry: WindowGeometry): Words {
   const { bits, fracBits, fromUnits } = geometry;
   const { temperature, wordFracBits } = instruction;
-  return kept(`growth ${temperature} ${wordFracBits} ${bits} ${fracBits} ${fromUnits}`, () => {
+  return kept.get(`growth ${temperature} ${wordFracBits} ${bits} ${fracBits} ${fromUnits}`, () => {
     const residues = new Float64Array(2 ** bits);
     for (let c = 0; c < residues.length; c++) residues[c] = c;
     return growthOf(instruction, geometry)(residues);
@@ -195,7 +194,7 @@ function growthTable(instruction: InstructionOf<"exp">, geometry: WindowGeometry
 }
 
 /** growthOf by looking up, into one array that the next call writes again. */
-function looked(instruction: InstructionOf<"exp">, geometry: WindowGeometry): (residues: Float64Array) => Words {
+function looked(instruction: ExpInstruction, geometry: WindowGeometry): (residues: Float64Array) => Words {
   const table = new Uint32Array(growthTable(instruction, geometry).buffer);
   let room: Words = new BigUint64Array(0);
   return (residues) => {

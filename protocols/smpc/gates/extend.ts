@@ -9,21 +9,29 @@
  * Reference: smpc.md, gate 2. Proof: narrow-wire.ts.
  * Test: tests/protocols/smpc/extend.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { type Gate, take } from "../plan/gate.ts";
+import { type ValueId, shareOf, wireOf, type InfoOf } from "../plan/value.ts";
 import { liftedMask, minusCarry, publicLift, topBits } from "../product/narrow-wire.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take, tiles } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import { tiles } from "../product/tiles.ts";
+
+/** Wire -> share in a larger ring; |x| < a quarter of the wire's ring. */
+export interface ExtendInstruction {
+  readonly gate: "extend";
+  readonly x: ValueId;
+  readonly out: ValueId;
+}
 
 /** Wire to share in any ring. */
-export const extend: Gate<"extend"> = {
+export const extend: Gate<ExtendInstruction> = {
   name: "extend",
+  does: "a narrow wire as a share of a larger ring: two dealt words of K - k bits",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "2 * count * extraBits", rounds: "0", multiplyAdds: "2 * count" },
   quantities: (instruction, info) => sizes(instruction, info),
+  tables() {},
   dealt(instruction, info) {
     const { count, extraBits } = sizes(instruction, info);
     if (extraBits === 0) return [];
@@ -58,7 +66,7 @@ export const extend: Gate<"extend"> = {
   errorUnits: () => 0,
 };
 
-function sizes({ x, out }: InstructionOf<"extend">, info: (id: ValueId) => ValueInfo) {
+function sizes({ x, out }: ExtendInstruction, info: InfoOf) {
   const wire = wireOf(info(x), "extend");
   return {
     count: wire.rows * wire.columns,

@@ -10,12 +10,23 @@
  * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
+import type { ValueId } from "../plan/value.ts";
+
+/** A share that comes from outside: the client or the CompNodes. */
+export interface InputInstruction {
+  readonly gate: "input";
+  readonly out: ValueId;
+  readonly name: string;
+}
 
 /** A share from outside; the executor does the work. */
-export const input: Gate<"input"> = {
+export const input: Gate<InputInstruction> = {
   name: "input",
+  does: "a share that comes from the client or from CompNodes",
+  operands: {},
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
   quantities: () => ({}),
+  tables() {},
   dealt: () => [],
   party() {},
   dealer() {},

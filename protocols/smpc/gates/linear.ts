@@ -9,21 +9,37 @@
  * Reference: additive sharing is linear; private inference with public weights. Proof: none needed (linearity).
  * Test: tests/protocols/smpc/share-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import { MAX_RING_BITS, type Words } from "../../../shares/words.ts";
 import type { Gate, PublicFactors } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueInfo, ValueId } from "../plan/value.ts";
+import type { MatrixSource } from "../factors/matrix-source.ts";
+
+/** out [rows, outputs] = x [rows, inputs] M + bias; fracBits add up. */
+export interface LinearInstruction {
+  readonly gate: "linear";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly matrix: MatrixSource;
+  readonly matrixFracBits: number;
+}
 
 /** Multiplication by a matrix of the model. */
-export const linear: Gate<"linear"> = {
+export const linear: Gate<LinearInstruction> = {
   name: "linear",
+  does: "times a public matrix, plus a public bias",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "rows * inputs * outputs" },
   quantities: ({ x, out }, info) => ({
     rows: info(x).rows,
     inputs: info(x).columns,
     outputs: info(out).columns,
   }),
+  tables({ out, matrix, matrixFracBits }, info, tables) {
+    tables.matrix(matrix, matrixFracBits);
+    tables.bias(matrix, info(out).fracBits);
+  },
   dealt: () => [],
   async party(instruction, walk) {
     const info = walk.info(instruction.out);
@@ -49,7 +65,7 @@ export const linear: Gate<"linear"> = {
 };
 
 async function product(
-  { matrix, matrixFracBits }: InstructionOf<"linear">,
+  { matrix, matrixFracBits }: LinearInstruction,
   x: Words,
   factors: PublicFactors,
   { rows, columns }: ValueInfo,
@@ -60,12 +76,7 @@ async function product(
   return out;
 }
 
-function addBias(
-  { matrix }: InstructionOf<"linear">,
-  factors: PublicFactors,
-  { fracBits }: ValueInfo,
-  out: Words,
-): void {
+function addBias({ matrix }: LinearInstruction, factors: PublicFactors, { fracBits }: ValueInfo, out: Words): void {
   const bias = factors.bias(matrix, fracBits); // [outputs]
   if (bias !== null) ring.addColumns(out, out, bias);
 }

@@ -10,51 +10,48 @@
  * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3. Proof: expansion of (X - r)(Y - s).
  * Test: tests/protocols/smpc/mix.test.ts
  */
-import { ring } from "../../../shares/ring.ts";
-import type { Words } from "../../../shares/words.ts";
-import { keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../plan/attention-layout.ts";
-import type { Gate } from "../plan/gate.ts";
-import { productPairs, sumOfProducts, type Block } from "../product/head-product.ts";
-import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { signed } from "./open.ts";
 import { widthOf } from "../plan/width-of.ts";
+import type { Words } from "../../../shares/words.ts";
+import { keyCount, kvHeadOf, rowOffsets, visibleKeys, type AttentionLayout } from "../plan/attention-layout.ts";
+import { type ValueId } from "../plan/value.ts";
+import { type Gate } from "../plan/gate.ts";
+import { sumOfProducts, type Block } from "../product/head-product.ts";
+import {
+  fittingBits,
+  productQuantities,
+  dealtForAttention,
+  partyAttention,
+  dealAttention,
+  clearAttention,
+  type AttentionProduct,
+} from "../product/attention-product.ts";
+
+/** out [queries, heads * headDim] = sum over visible keys of p (entries) * v; wires of equal bits, the product mod 2^bits. */
+export interface MixInstruction {
+  readonly gate: "mix";
+  readonly p: ValueId;
+  readonly v: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+}
 
 /** p v over visible entries. */
-export const mix: Gate<"mix"> = {
+export const mix: Gate<MixInstruction> = {
   name: "mix",
+  does: "attention weights times values: a dealt word an element of the result",
+  operands: { p: (need) => need, v: (need, { v }, info) => fittingBits(need, v, info, "mix") },
   cost: {
     onlineBits: "0",
     dealtBits: "queries * heads * headDim * ringBits",
     rounds: "0",
     multiplyAdds: "2 * heads * queries * keys * headDim",
   },
-  quantities(instruction, info) {
-    const { heads, queries, headDim } = instruction.layout;
-    return { ringBits: ringBitsOf(instruction, info), heads, queries, keys: keyCount(instruction.layout), headDim };
-  },
-  dealt(instruction, info) {
-    const { heads, queries, headDim } = instruction.layout;
-    return [{ name: "mask mask", bits: ringBitsOf(instruction, info), count: queries * heads * headDim }];
-  },
-  party(instruction, walk) {
-    const ringBits = ringBitsOf(instruction, walk.info);
-    const pairs = productPairs(walk.wire(instruction.p), walk.wire(instruction.v), walk.party);
-    const out = products(instruction.layout, pairs, ringBits);
-    ring.add(out, out, take(walk.dealt("mask mask"), out.length));
-    walk.setShare(instruction.out, out);
-  },
-  dealer(instruction, walk) {
-    const pair = [walk.mask(instruction.p), walk.mask(instruction.v)] as const;
-    walk.deal("mask mask", products(instruction.layout, [pair], ringBitsOf(instruction, walk.info)));
-  },
-  clear(instruction, walk) {
-    const ringBits = ringBitsOf(instruction, walk.info);
-    const pair = [walk.clear(instruction.p), walk.clear(instruction.v)] as const;
-    walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
-  },
+  quantities: (instruction, info) => productQuantities(product(instruction), info),
+  tables() {},
+  dealt: (instruction, info) => dealtForAttention(product(instruction), info),
+  party: (instruction, walk) => walk.setShare(instruction.out, partyAttention(product(instruction), walk)),
+  dealer: (instruction, walk) => dealAttention(product(instruction), walk),
+  clear: (instruction, walk) => walk.setClear(instruction.out, clearAttention(product(instruction), walk)),
   widths({ p, v, out }, info) {
     const ringBits = widthOf(info(out));
     return { ringBits, spareBits: Math.min(widthOf(info(p)), widthOf(info(v))) - ringBits };
@@ -62,12 +59,15 @@ export const mix: Gate<"mix"> = {
   errorUnits: () => 0,
 };
 
-function ringBitsOf({ p, v, out }: InstructionOf<"mix">, info: (id: ValueId) => ValueInfo): number {
-  const { ringBits } = shareOf(info(out));
-  const bits = Math.min(wireOf(info(p), "mix").bits, wireOf(info(v), "mix").bits);
-  if (bits < ringBits) throw new Error(`mix: expected wires of at least ${ringBits} bits, got ${bits}`);
-  return ringBits;
-}
+const product = ({ p, v, out, layout }: MixInstruction): AttentionProduct => ({
+  gate: "mix",
+  x: p,
+  y: v,
+  out,
+  layout,
+  count: layout.queries * layout.heads * layout.headDim,
+  multiply: (pairs, bits) => products(layout, pairs, bits),
+});
 
 /** Sum of x y over the pairs of x (entries) and y [keys, kvHeads * headDim], mod 2^bits: [queries, heads * headDim]. */
 function products(layout: AttentionLayout, pairs: readonly (readonly [Words, Words])[], bits: number): Words {
@@ -79,9 +79,9 @@ function products(layout: AttentionLayout, pairs: readonly (readonly [Words, Wor
       { words: denseHead(layout, x, head), offset: 0, rowStride: keys, columnStride: 1 },
       { words: y, offset: kvHeadOf(layout, head) * headDim, rowStride: kvHeads * headDim, columnStride: 1 },
     ]);
-    const product = sumOfProducts(blocks, { rows: queries, inner: keys, columns: headDim }, bits); // [queries, headDim]
+    const mixed = sumOfProducts(blocks, { rows: queries, inner: keys, columns: headDim }, bits); // [queries, headDim]
     for (let query = 0; query < queries; query++)
-      out.set(product.subarray(query * headDim, (query + 1) * headDim), (query * heads + head) * headDim);
+      out.set(mixed.subarray(query * headDim, (query + 1) * headDim), (query * heads + head) * headDim);
   }
   return out;
 }

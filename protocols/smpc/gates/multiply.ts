@@ -9,10 +9,11 @@
  * Error bound: 0 units. Reference: narrow-product.ts. Proof: the expansion there.
  * Test: tests/protocols/smpc/multiply.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { type ValueId, shareOf, wireOf, type InfoOf } from "../plan/value.ts";
 import {
   dealProduct,
   dealtForProduct,
@@ -20,13 +21,20 @@ import {
   partyProduct,
   type NarrowProduct,
 } from "../product/narrow-product.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+
+/** out = a * b, element by element; two narrow wires, the product in any ring. */
+export interface MultiplyInstruction {
+  readonly gate: "multiply";
+  readonly a: ValueId;
+  readonly b: ValueId;
+  readonly out: ValueId;
+}
 
 /** Product of two narrow wires in any ring. */
-export const multiply: Gate<"multiply"> = {
+export const multiply: Gate<MultiplyInstruction> = {
   name: "multiply",
+  does: "products of two wires, element by element: dealt products of their masks",
+  operands: { a: (need) => need, b: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits: "count * (ringBits + 3 * ofA + 3 * ofB + ofBoth)",
@@ -37,6 +45,7 @@ export const multiply: Gate<"multiply"> = {
     const shape = product(instruction, info);
     return { count: shape.rows, ringBits: shape.ringBits, ...missingBits(shape) };
   },
+  tables() {},
   dealt: (instruction, info) => dealtForProduct(product(instruction, info)),
   party: (instruction, walk) => walk.setShare(instruction.out, partyProduct(product(instruction, walk.info), walk)),
   dealer: (instruction, walk) => dealProduct(product(instruction, walk.info), walk),
@@ -53,7 +62,7 @@ export const multiply: Gate<"multiply"> = {
   errorUnits: () => 0,
 };
 
-function product({ a, b, out }: InstructionOf<"multiply">, info: (id: ValueId) => ValueInfo): NarrowProduct {
+function product({ a, b, out }: MultiplyInstruction, info: InfoOf): NarrowProduct {
   const [left, right] = [wireOf(info(a), "multiply"), wireOf(info(b), "multiply")];
   const rows = left.rows * left.columns;
   if (right.rows * right.columns !== rows)

@@ -9,10 +9,19 @@
  * Reference: Beaver's circuit randomisation, 10.1007/3-540-46766-1_34; masked wires as in ASTRA and ABY2.0, eprint 2020/1225.
  * Proof: proofs/ (secrecy of open by exhaustion). Test: tests/protocols/smpc/open.test.ts
  */
-import { ring } from "../../../shares/ring.ts";
-import { lowBits, type MaskedWords, type ShareWords, type Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
 import { widthOf } from "../plan/width-of.ts";
+import { ring } from "../../../shares/ring.ts";
+import { type MaskedWords, type ShareWords, type Words } from "../../../shares/words.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { ValueId } from "../plan/value.ts";
+import { signed } from "../../../shares/signed-words.ts";
+
+/** Share -> wire: the only instruction that sends anything. Width and fracBits are those of `out`. */
+export interface OpenInstruction {
+  readonly gate: "open";
+  readonly x: ValueId;
+  readonly out: ValueId;
+}
 
 /** What a party sends of its share of x and its share of the mask: x_i + r_i mod 2^bits, canonical. */
 export function maskedShare(x: ShareWords, mask: ShareWords, bits: number): Words {
@@ -32,14 +41,17 @@ export function sumMasked(parts: readonly Words[], bits: number): MaskedWords {
 }
 
 /** Share to wire; the executors draw the masks and exchange the parts, with the functions above. */
-export const open: Gate<"open"> = {
+export const open: Gate<OpenInstruction> = {
   name: "open",
+  does: "a share becomes a wire: the only gate that sends anything",
+  operands: { x: (need) => need },
   cost: { onlineBits: "n * (n - 1) * count * bits", dealtBits: "0", rounds: "1", multiplyAdds: "n * count" },
   quantities({ out }, info) {
     const wire = info(out);
     if (wire.kind !== "wire") throw new Error("open: expected a wire to open to, got a share");
     return { count: wire.rows * wire.columns, bits: wire.bits };
   },
+  tables() {},
   // Masks cost nothing: all parties expand their shares of them.
   dealt: () => [],
   party() {},
@@ -55,13 +67,3 @@ export const open: Gate<"open"> = {
   },
   errorUnits: () => 0,
 };
-
-/** x mod 2^bits read as signed, in [-2^(bits - 1), 2^(bits - 1)), as a word mod 2^64. */
-export function signed(x: Words, bits: number): Words {
-  const out = new BigUint64Array(x.length);
-  const half = (lowBits(bits) >> 1n) + 1n;
-  ring.scale(out, x, 1n, half);
-  ring.reduce(out, out, bits);
-  ring.scale(out, out, 1n, -half);
-  return out;
-}

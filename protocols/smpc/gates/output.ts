@@ -10,14 +10,26 @@
  * Error bound: 0 units.
  * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
  */
-import type { Gate } from "../plan/gate.ts";
 import { widthOf } from "../plan/width-of.ts";
+import type { Gate } from "../plan/gate.ts";
+import type { ValueId } from "../plan/value.ts";
+
+/** A share that leaves, `bits` low bits of every word: to the CompNodes or the client. */
+export interface OutputInstruction {
+  readonly gate: "output";
+  readonly x: ValueId;
+  readonly name: string;
+  readonly bits: number;
+}
 
 /** A share that leaves; the executor does the work. */
-export const output: Gate<"output"> = {
+export const output: Gate<OutputInstruction> = {
   name: "output",
+  does: "a share that leaves, to CompNodes or to the client",
+  operands: { x: (_, { bits }) => bits },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
   quantities: () => ({}),
+  tables() {},
   dealt: () => [],
   party() {},
   dealer() {},

@@ -10,16 +10,29 @@
  * Reference: softmax(x) = softmax(x - c); smpc.md, "Softmax without a maximum". Proof: none needed (linearity).
  * Test: tests/protocols/smpc/share-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueId } from "../plan/value.ts";
+
+/** out = x - row 0 of the sequence; the row is kept under `key` by the step that has it (firstPosition = 0). */
+export interface PivotInstruction {
+  readonly gate: "pivot";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly key: string;
+  readonly firstPosition: number;
+}
 
 /** Subtraction of the sequence's first row. */
-export const pivot: Gate<"pivot"> = {
+export const pivot: Gate<PivotInstruction> = {
   name: "pivot",
+  does: "rows minus the first row of the sequence",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  tables() {},
   dealt: () => [],
   party({ x: id, out, key, firstPosition }, walk) {
     const x = walk.share(id);

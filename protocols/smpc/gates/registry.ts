@@ -1,5 +1,3 @@
-import type { Gate } from "../plan/gate.ts";
-import type { GateName } from "../plan/instruction.ts";
 import { append } from "./append.ts";
 import { centre } from "./centre.ts";
 import { columns } from "./columns.ts";
@@ -24,8 +22,8 @@ import { shift } from "./shift.ts";
 import { squareScale } from "./square-scale.ts";
 import { squares } from "./squares.ts";
 
-/** Every gate by its name. */
-export const gates: { readonly [G in GateName]: Gate<G> } = {
+/** Every gate by its name: what a plan's instructions may be follows from this table (plan/instruction.ts). */
+export const gates = {
   input,
   output,
   linear,
@@ -49,4 +47,4 @@ export const gates: { readonly [G in GateName]: Gate<G> } = {
   "row-sum": rowSum,
   "row-difference": rowDifference,
   diagonal,
-};
+} as const;

@@ -11,24 +11,32 @@
  * Reference: RoFormer, arXiv 2104.09864 (rotate-half form, layers/reference/algebra.ts). Proof: none needed (linearity).
  * Test: tests/protocols/smpc/rotate.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
-import { rotaryTable } from "../factors/rotary-table.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { Gate, PublicFactors } from "../plan/gate.ts";
+import type { ValueId, InfoOf } from "../plan/value.ts";
+import { rotaryTable, type RotarySetting } from "../factors/rotary-table.ts";
+
+/** Rotary embedding of every head by the row's position, times `factor`; out has tableFracBits more. */
+export interface RotateInstruction extends RotarySetting {
+  readonly gate: "rotate";
+  readonly x: ValueId;
+  readonly out: ValueId;
+}
 
 /** Rotary embedding by a public table. */
-export const rotate: Gate<"rotate"> = {
+export const rotate: Gate<RotateInstruction> = {
   name: "rotate",
+  does: "rotary position embedding by a public table",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "2 * count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
+  tables: (instruction, info, tables) => tables.table(rotaryTable(instruction, info(instruction.x).rows)),
   dealt: () => [],
-  party: (instruction, walk) =>
-    walk.setShare(instruction.out, turned(instruction, walk.share(instruction.x), walk.info(instruction.x))),
+  party: (instruction, walk) => walk.setShare(instruction.out, turned(instruction, walk.share(instruction.x), walk)),
   dealer() {},
-  clear: (instruction, walk) =>
-    walk.setClear(instruction.out, turned(instruction, walk.clear(instruction.x), walk.info(instruction.x))),
+  clear: (instruction, walk) => walk.setClear(instruction.out, turned(instruction, walk.clear(instruction.x), walk)),
   widths({ x, out }, info) {
     const ringBits = widthOf(info(out));
     return { ringBits, spareBits: widthOf(info(x)) - ringBits };
@@ -37,10 +45,12 @@ export const rotate: Gate<"rotate"> = {
 };
 
 /** x [rows, heads * headDim] -> the same shape */
-function turned(instruction: InstructionOf<"rotate">, x: Words, { rows, columns }: ValueInfo): Words {
+function turned(instruction: RotateInstruction, x: Words, walk: { info: InfoOf; factors: PublicFactors }): Words {
   const { headDim } = instruction;
+  const { rows, columns } = walk.info(instruction.x);
   const half = headDim / 2;
-  const { cos, sin } = rotaryTable(instruction, rows); // [rows, headDim]
+  const table = walk.factors.table(rotaryTable(instruction, rows));
+  const [cos, sin] = [table.subarray(0, rows * headDim), table.subarray(rows * headDim)]; // [rows, headDim]
   const out = new BigUint64Array(x.length);
   const others = new BigUint64Array(columns); // the other member of every pair
   for (let row = 0; row < rows; row++) {

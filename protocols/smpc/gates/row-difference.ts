@@ -9,20 +9,31 @@
  * Cost: `rowDifference.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: smpc.md, "Three kinds of value". Proof: none needed (linearity). Test: tests/protocols/smpc/wire-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { MaskedWords, ShareWords, Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
+import { entryCount, rowOffsets, type AttentionLayout } from "../plan/attention-layout.ts";
+import { wireOf, type ValueId } from "../plan/value.ts";
+import { signed } from "../../../shares/signed-words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { AttentionLayout } from "../plan/instruction.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { signed } from "./open.ts";
-import { widthOf } from "../plan/width-of.ts";
+
+/** out (entries, wire) = x - row, a row wire [heads * queries] of at least as many bits and equal fracBits. */
+export interface RowDifferenceInstruction {
+  readonly gate: "row-difference";
+  readonly x: ValueId;
+  readonly row: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+}
 
 /** Entries minus a row wire. */
-export const rowDifference: Gate<"row-difference"> = {
+export const rowDifference: Gate<RowDifferenceInstruction> = {
   name: "row-difference",
+  does: "attention entries minus a number of their row, as a wire",
+  operands: { x: (need) => need, row: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "2 * entries" },
   quantities: ({ layout }) => ({ entries: entryCount(layout) }),
+  tables() {},
   dealt: () => [],
   party({ x: id, row: rowId, out, layout }, walk) {
     const { bits } = wireOf(walk.info(out), "row-difference");

@@ -10,10 +10,11 @@
  * Error bound: 0 units. Reference: narrow-product.ts. Proof: the expansion there.
  * Test: tests/protocols/smpc/row-scale.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { type ValueId, shareOf, wireOf, type InfoOf } from "../plan/value.ts";
 import {
   dealProduct,
   dealtForProduct,
@@ -21,13 +22,21 @@ import {
   partyProduct,
   type NarrowProduct,
 } from "../product/narrow-product.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+
+/** out [rows, columns] = x * scale [rows, columns / width]; x is narrow; `scale` is wide, and extended where the out ring is wider still. */
+export interface RowScaleInstruction {
+  readonly gate: "row-scale";
+  readonly x: ValueId;
+  readonly scale: ValueId;
+  readonly out: ValueId;
+  readonly width: number;
+}
 
 /** Groups of columns times a number each. */
-export const rowScale: Gate<"row-scale"> = {
+export const rowScale: Gate<RowScaleInstruction> = {
   name: "row-scale",
+  does: "groups of columns times a secret number each: dealt products of masks",
+  operands: { x: (need) => need, scale: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits: "groups * width * (ringBits + 3 * ofA + ofB + ofBoth) + 2 * groups * ofB",
@@ -38,6 +47,7 @@ export const rowScale: Gate<"row-scale"> = {
     const shape = product(instruction, info);
     return { groups: shape.rows, width: shape.width, ringBits: shape.ringBits, ...missingBits(shape) };
   },
+  tables() {},
   dealt: (instruction, info) => dealtForProduct(product(instruction, info)),
   party: (instruction, walk) => walk.setShare(instruction.out, partyProduct(product(instruction, walk.info), walk)),
   dealer: (instruction, walk) => dealProduct(product(instruction, walk.info), walk),
@@ -54,10 +64,7 @@ export const rowScale: Gate<"row-scale"> = {
   errorUnits: () => 0,
 };
 
-function product(
-  { x, scale, out, width }: InstructionOf<"row-scale">,
-  info: (id: ValueId) => ValueInfo,
-): NarrowProduct {
+function product({ x, scale, out, width }: RowScaleInstruction, info: InfoOf): NarrowProduct {
   const [a, b] = [wireOf(info(x), "row-scale"), wireOf(info(scale), "row-scale")];
   const rows = b.rows * b.columns;
   if (rows * width !== a.rows * a.columns)

@@ -6,18 +6,29 @@
  * Cost: `rowSum.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: additive sharing is linear. Proof: none needed (linearity). Test: tests/protocols/smpc/wire-gates.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
+import { entryCount, rowOffsets, type AttentionLayout } from "../plan/attention-layout.ts";
 import type { Gate } from "../plan/gate.ts";
-import type { AttentionLayout } from "../plan/instruction.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueId } from "../plan/value.ts";
+
+/** out [heads * queries] = sum of each row of entries. Row order: head-major. */
+export interface RowSumInstruction {
+  readonly gate: "row-sum";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+}
 
 /** Sums of ragged rows. */
-export const rowSum: Gate<"row-sum"> = {
+export const rowSum: Gate<RowSumInstruction> = {
   name: "row-sum",
+  does: "sums of the rows of attention entries",
+  operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "entries" },
   quantities: ({ layout }) => ({ entries: entryCount(layout) }),
+  tables() {},
   dealt: () => [],
   party: ({ x, out, layout }, walk) => walk.setShare(out, sums(walk.share(x), layout)),
   dealer() {},

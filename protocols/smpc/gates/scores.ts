@@ -10,52 +10,58 @@
  * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3. Proof: expansion of (X - r)(Y - s)'.
  * Test: tests/protocols/smpc/scores.test.ts
  */
-import { ring } from "../../../shares/ring.ts";
-import type { Words } from "../../../shares/words.ts";
-import { entryCount, keyCount, kvHeadOf, rowOffsets, visibleKeys } from "../plan/attention-layout.ts";
-import type { Gate } from "../plan/gate.ts";
-import { productPairs, sumOfProducts, type Block } from "../product/head-product.ts";
-import type { AttentionLayout, InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { signed } from "./open.ts";
 import { widthOf } from "../plan/width-of.ts";
+import type { Words } from "../../../shares/words.ts";
+import {
+  entryCount,
+  keyCount,
+  kvHeadOf,
+  rowOffsets,
+  visibleKeys,
+  type AttentionLayout,
+} from "../plan/attention-layout.ts";
+import { type ValueId } from "../plan/value.ts";
+import { type Gate } from "../plan/gate.ts";
+import { sumOfProducts, type Block } from "../product/head-product.ts";
+import {
+  fittingBits,
+  productQuantities,
+  dealtForAttention,
+  partyAttention,
+  dealAttention,
+  clearAttention,
+  type AttentionProduct,
+} from "../product/attention-product.ts";
+
+/** out (entries) = q . k for every visible entry; wires of equal bits, the product mod 2^bits. */
+export interface ScoresInstruction {
+  readonly gate: "scores";
+  readonly q: ValueId;
+  readonly k: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+}
 
 /** q k' of visible entries. */
-export const scores: Gate<"scores"> = {
+export const scores: Gate<ScoresInstruction> = {
   name: "scores",
+  does: "queries times the keys that they see: a dealt word an entry",
+  operands: { q: (need, { q }, info) => fittingBits(need, q, info, "scores"), k: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits: "entries * ringBits",
     rounds: "0",
     multiplyAdds: "2 * heads * queries * keys * headDim",
   },
-  quantities(instruction, info) {
-    const { layout } = instruction;
-    const { heads, queries, headDim } = layout;
-    const [entries, keys] = [entryCount(layout), keyCount(layout)];
-    return { entries, ringBits: ringBitsOf(instruction, info), heads, queries, keys, headDim };
-  },
-  dealt: (instruction, info) => [
-    { name: "mask mask", bits: ringBitsOf(instruction, info), count: entryCount(instruction.layout) },
-  ],
-  party(instruction, walk) {
-    const ringBits = ringBitsOf(instruction, walk.info);
-    const pairs = productPairs(walk.wire(instruction.q), walk.wire(instruction.k), walk.party);
-    const out = products(instruction.layout, pairs, ringBits);
-    ring.add(out, out, take(walk.dealt("mask mask"), out.length));
-    walk.setShare(instruction.out, out);
-  },
-  dealer(instruction, walk) {
-    const pair = [walk.mask(instruction.q), walk.mask(instruction.k)] as const;
-    walk.deal("mask mask", products(instruction.layout, [pair], ringBitsOf(instruction, walk.info)));
-  },
-  clear(instruction, walk) {
-    const ringBits = ringBitsOf(instruction, walk.info);
-    const pair = [walk.clear(instruction.q), walk.clear(instruction.k)] as const;
-    walk.setClear(instruction.out, signed(products(instruction.layout, [pair], ringBits), ringBits));
-  },
+  quantities: (instruction, info) => ({
+    entries: entryCount(instruction.layout),
+    ...productQuantities(product(instruction), info),
+  }),
+  tables() {},
+  dealt: (instruction, info) => dealtForAttention(product(instruction), info),
+  party: (instruction, walk) => walk.setShare(instruction.out, partyAttention(product(instruction), walk)),
+  dealer: (instruction, walk) => dealAttention(product(instruction), walk),
+  clear: (instruction, walk) => walk.setClear(instruction.out, clearAttention(product(instruction), walk)),
   widths({ q, k, out }, info) {
     const ringBits = widthOf(info(out));
     return { ringBits, spareBits: Math.min(widthOf(info(q)), widthOf(info(k))) - ringBits };
@@ -63,12 +69,15 @@ export const scores: Gate<"scores"> = {
   errorUnits: () => 0,
 };
 
-function ringBitsOf({ q, k, out }: InstructionOf<"scores">, info: (id: ValueId) => ValueInfo): number {
-  const { ringBits } = shareOf(info(out));
-  const bits = Math.min(wireOf(info(q), "scores").bits, wireOf(info(k), "scores").bits);
-  if (bits < ringBits) throw new Error(`scores: expected wires of at least ${ringBits} bits, got ${bits}`);
-  return ringBits;
-}
+const product = ({ q, k, out, layout }: ScoresInstruction): AttentionProduct => ({
+  gate: "scores",
+  x: q,
+  y: k,
+  out,
+  layout,
+  count: entryCount(layout),
+  multiply: (pairs, bits) => products(layout, pairs, bits),
+});
 
 /** Visible entries of the sum of x y' over the pairs of x [queries, heads * headDim] and y [keys, kvHeads * headDim], mod 2^bits. */
 function products(layout: AttentionLayout, pairs: readonly (readonly [Words, Words])[], bits: number): Words {

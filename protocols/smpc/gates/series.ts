@@ -11,25 +11,36 @@
  * Cost: `series.cost`: 2 dealt words a harmonic. Error bound: the fit's (Series.maxError), and rounding of words and table (`errorUnits`).
  * Reference: smpc.md, gates 4 and 5. Proof: the addition theorem. Test: tests/protocols/smpc/series.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { packedSeriesSums, seriesWords, type DealtSeries } from "../../../shares/packed-series.ts";
 import { ring } from "../../../shares/ring.ts";
 import { roundToWords, seriesSums } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueInfo } from "../plan/instruction.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take, tiles } from "../product/tiles.ts";
+import { type Gate, take, type PublicTable } from "../plan/gate.ts";
+import { type ValueInfo, shareOf, wireOf, type ValueId } from "../plan/value.ts";
+import { tiles } from "../product/tiles.ts";
 import { cosines, integerCosines } from "../factors/turn-table.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { Series } from "../fit/series.ts";
+
+/** out = series(x) of a wire whose bits - fracBits is the period; words and table as declared. */
+export interface SeriesInstruction {
+  readonly gate: "series";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly series: Series;
+  readonly tableFracBits: number;
+  readonly wordFracBits: number;
+}
 
 /** What the kernels on packed words take: entries of a table, magnitudes of a dealt word. */
 const LARGEST_TABLE = 2 ** 20;
 const LARGEST_WORD = 2 ** 62;
 
 /** A series of an opened wire. */
-export const series: Gate<"series"> = {
+export const series: Gate<SeriesInstruction> = {
   name: "series",
+  does: "even, odd and periodic functions (GELU, SiLU, tanh, 1/sqrt, log): two dealt words a harmonic",
+  operands: { x: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits: "count * 2 * terms * ringBits",
@@ -41,16 +52,16 @@ export const series: Gate<"series"> = {
     terms: harmonics.length,
     ringBits: shareOf(info(out)).ringBits,
   }),
+  tables: (instruction, info, tables) => tables.table(partyTable(instruction, info(instruction.x))),
   dealt({ x, out, series: { harmonics } }, info) {
     const { rows, columns } = info(x);
     return [{ name: "turns", bits: shareOf(info(out)).ringBits, count: rows * columns * 2 * harmonics.length }];
   },
   party(instruction, walk) {
-    const { bits } = checkedWire(instruction, walk.info(instruction.x));
+    const table = walk.factors.table(partyTable(instruction, walk.info(instruction.x)));
     const { ringBits } = shareOf(walk.info(instruction.out));
     const { masked } = walk.wire(instruction.x);
     const harmonics = Int32Array.from(instruction.series.harmonics);
-    const table = integerCosines(bits, instruction.tableFracBits);
     const source = walk.dealt("turns");
     const out: Words = new BigUint64Array(masked.length);
     for (const { from, to } of tiles(masked.length, 2 * harmonics.length)) {
@@ -119,6 +130,10 @@ export const series: Gate<"series"> = {
   },
 };
 
+/** What a party looks up; `info` is of the operand. */
+const partyTable = (instruction: SeriesInstruction, info: ValueInfo): PublicTable<Int32Array> =>
+  integerCosines(checkedWire(instruction, info).bits, instruction.tableFracBits);
+
 /** As seriesWords, for tables and words of any size, more slowly. */
 function anySeriesWords(out: Words, masks: Words, table: Float64Array, { harmonics, cos, sin }: DealtSeries): void {
   const mask = table.length - 1;
@@ -137,11 +152,11 @@ function anySeriesWords(out: Words, masks: Words, table: Float64Array, { harmoni
   roundToWords(out, values);
 }
 
-function constantWord({ series: { constant }, tableFracBits, wordFracBits }: InstructionOf<"series">): bigint {
+function constantWord({ series: { constant }, tableFracBits, wordFracBits }: SeriesInstruction): bigint {
   return BigInt(Math.round(constant * 2 ** (tableFracBits + wordFracBits)));
 }
 
-function checkedWire({ series: { periodBits } }: InstructionOf<"series">, info: ValueInfo): { bits: number } {
+function checkedWire({ series: { periodBits } }: SeriesInstruction, info: ValueInfo): { bits: number } {
   const { bits, fracBits } = wireOf(info, "series");
   if (bits - fracBits !== periodBits || bits > 24 || bits < 2)
     throw new Error(

@@ -11,16 +11,28 @@
  * Reference: smpc.md, gate 0; the local truncation that keeps the ring (SecureML, 10.1109/SP.2017.12) fails with some probability.
  * Proof: proofs/ (lemma of shift). Test: tests/protocols/smpc/shift.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import type { Gate } from "../plan/gate.ts";
-import { widthOf } from "../plan/width-of.ts";
+import type { ValueId } from "../plan/value.ts";
+
+/** out = x >> bits, in a ring that is `bits` smaller. */
+export interface ShiftInstruction {
+  readonly gate: "shift";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly bits: number;
+}
 
 /** Truncation that spends ring bits. */
-export const shift: Gate<"shift"> = {
+export const shift: Gate<ShiftInstruction> = {
   name: "shift",
+  does: "fewer fractional bits, in a ring as much smaller: never a wrap",
+  operands: { x: (need, { bits }) => need + bits },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
   quantities: () => ({}),
+  tables() {},
   dealt: () => [],
   party({ x: id, out: to, bits }, walk) {
     const [x, info] = [walk.share(id), walk.info(id)];

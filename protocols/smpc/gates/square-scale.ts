@@ -12,11 +12,12 @@
  * Error bound: r^2 s is dealt without its droppedBits lowest bits, rounded: half of 2^droppedBits units.
  * Reference: smpc.md, gates 3 and 8. Proof: narrow-wire.ts, and the expansion above. Test: tests/protocols/smpc/square-scale.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import { entryCount, rowOffsets } from "../plan/attention-layout.ts";
-import type { DealtWords, Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { entryCount, rowOffsets, type AttentionLayout } from "../plan/attention-layout.ts";
+import { type DealtWords, type Gate, take } from "../plan/gate.ts";
+import { type ValueId, shareOf, wireOf, type InfoOf } from "../plan/value.ts";
 import {
   liftedMask,
   minusCarry,
@@ -25,20 +26,40 @@ import {
   topBits,
   type PublicLift,
 } from "../product/narrow-wire.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take, tiles } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import { tiles } from "../product/tiles.ts";
+
+/** out (entries) = x^2 * scale, a number a row (wire [heads * queries]); x is not negative, `square` a share of x^2 (gate squares). */
+export interface SquareScaleInstruction {
+  readonly gate: "square-scale";
+  readonly x: ValueId;
+  readonly square: ValueId;
+  readonly scale: ValueId;
+  readonly out: ValueId;
+  readonly layout: AttentionLayout;
+  /** So many low bits of `out` need not be right. */
+  readonly droppedBits: number;
+}
 
 /** Squares of entries times a number a row. */
-export const squareScale: Gate<"square-scale"> = {
+export const squareScale: Gate<SquareScaleInstruction> = {
   name: "square-scale",
+  does: "squares of attention weights times a number of their row: two dealt words, and two of K - k bits",
+  operands: { x: (need) => need, square: (need) => need, scale: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits:
       "entries * (squareBits + maskBits + 2 * topBits + squareBitsN + maskBitsN + 2 * topBitsN) + 2 * rows * ofScale",
     rounds: "0",
     multiplyAdds: "12 * entries",
+  },
+  meanings: {
+    ofScale: "K - l of the number of a row, at least 0",
+    squareBits: "of dealt words r^2 s (without the lowest bits that are dropped)",
+    maskBits: "of dealt words r s",
+    topBits: "of each of the two dealt words that hold the mask's top bit",
+    squareBitsN: "the same with the top bit of s for s",
+    maskBitsN: "the same with the top bit of s for s",
+    topBitsN: "the same with the top bit of s for s",
   },
   quantities(instruction, info) {
     const { entries, rows, ofScale, withMask, withTop } = sizes(instruction, info);
@@ -52,6 +73,7 @@ export const squareScale: Gate<"square-scale"> = {
       topBitsN: withTop.topBits,
     };
   },
+  tables() {},
   dealt(instruction, info) {
     const { entries, rows, ofScale, withMask, withTop } = sizes(instruction, info);
     return [
@@ -206,10 +228,7 @@ function spread(words: Words, offsets: Int32Array): Words {
   return out;
 }
 
-function sizes(
-  { x, square, scale, out, layout, droppedBits }: InstructionOf<"square-scale">,
-  info: (id: ValueId) => ValueInfo,
-) {
+function sizes({ x, square, scale, out, layout, droppedBits }: SquareScaleInstruction, info: InfoOf) {
   const [wire, rowWire] = [wireOf(info(x), "square-scale"), wireOf(info(scale), "square-scale")];
   const { ringBits } = shareOf(info(out));
   const entries = entryCount(layout);

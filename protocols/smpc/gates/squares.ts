@@ -10,19 +10,29 @@
  * Error bound: 0 units. Reference: smpc.md, gate 3. Proof: narrow-wire.ts, and the expansion above.
  * Test: tests/protocols/smpc/squares.test.ts
  */
+import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { InstructionOf, ValueId, ValueInfo } from "../plan/instruction.ts";
+import { type Gate, take } from "../plan/gate.ts";
+import { type ValueId, shareOf, wireOf, type InfoOf } from "../plan/value.ts";
 import { liftedMask, minusCarry, publicLift, publicLiftNonNegative, topBits } from "../product/narrow-wire.ts";
-import { shareOf } from "../plan/plan-builder.ts";
-import { take, tiles } from "../product/tiles.ts";
-import { wireOf } from "../plan/wire-of.ts";
-import { widthOf } from "../plan/width-of.ts";
+import { tiles } from "../product/tiles.ts";
+
+/** out [rows, columns / width] = sum of squares of each group of `width` columns; fracBits double. */
+export interface SquaresInstruction {
+  readonly gate: "squares";
+  readonly x: ValueId;
+  readonly out: ValueId;
+  readonly width: number;
+  /** x is not negative, but for rounding, and may be as large as half the wire's ring (narrow-wire.ts). */
+  readonly nonNegative?: true;
+}
 
 /** Sums of squares of groups of columns. */
-export const squares: Gate<"squares"> = {
+export const squares: Gate<SquaresInstruction> = {
   name: "squares",
+  does: "sums of squares of groups of columns: dealt squares of masks",
+  operands: { x: (need) => need },
   cost: {
     onlineBits: "0",
     dealtBits: "groups * (3 * width * extraBits + ringBits)",
@@ -30,6 +40,7 @@ export const squares: Gate<"squares"> = {
     multiplyAdds: "4 * groups * width",
   },
   quantities: (instruction, info) => sizes(instruction, info),
+  tables() {},
   dealt(instruction, info) {
     const { groups, width, ringBits, extraBits } = sizes(instruction, info);
     const count = groups * width;
@@ -110,7 +121,7 @@ export const squares: Gate<"squares"> = {
   errorUnits: () => 0,
 };
 
-function sizes({ x, out, width }: InstructionOf<"squares">, info: (id: ValueId) => ValueInfo) {
+function sizes({ x, out, width }: SquaresInstruction, info: InfoOf) {
   const wire = wireOf(info(x), "squares");
   const { rows, columns, ringBits } = shareOf(info(out));
   const groups = rows * columns;

@@ -2,7 +2,8 @@
 import type { Activation } from "../../../layers/model-spec.ts";
 import { activationSeries } from "../fit/activation-series.ts";
 import { tanhSeries } from "../fit/tanh-series.ts";
-import type { Series, ValueId } from "../plan/instruction.ts";
+import type { Series } from "../fit/series.ts";
+import type { ValueId } from "../plan/value.ts";
 import type { Lowered, Lowering } from "./lowering.ts";
 
 /** The series of an activation covers at least [-4, 4]: below that the fit gains nothing. */

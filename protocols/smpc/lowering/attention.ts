@@ -4,9 +4,9 @@
  * at a higher temperature, squarings follow (square-softmax.ts).
  */
 import type { AttentionSpec } from "../../../layers/program.ts";
-import { entryCount } from "../plan/attention-layout.ts";
+import { entryCount, type AttentionLayout } from "../plan/attention-layout.ts";
+import type { ValueId } from "../plan/value.ts";
 import { rowSeries, scaledSeries } from "../fit/row-series.ts";
-import type { AttentionLayout, ValueId } from "../plan/instruction.ts";
 import { softCapped } from "./activation.ts";
 import type { ExpChoice } from "./exp-choice.ts";
 import { logitSpan } from "./ladder.ts";

@@ -1,5 +1,5 @@
 import { MAX_RING_BITS } from "../../../shares/words.ts";
-import { RingBudgetError } from "../plan/plan-builder.ts";
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { expPrecision, roundingError } from "../fit/exp-precision.ts";
 import { bitsAbove } from "./lowering.ts";
 

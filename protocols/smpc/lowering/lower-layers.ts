@@ -1,9 +1,11 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
 import { heldToProofs } from "../plan/held-to-proofs.ts";
-import type { Plan, ValueId } from "../plan/instruction.ts";
+import type { Plan } from "../plan/instruction.ts";
+import type { ValueId } from "../plan/value.ts";
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
-import { PlanBuilder, RingBudgetError } from "../plan/plan-builder.ts";
+import { PlanBuilder } from "../plan/plan-builder.ts";
 import { loweringAlgebra } from "./algebra.ts";
 import { lowerAttention } from "./attention.ts";
 import { bitsAbove, Lowering, type Lowered } from "./lowering.ts";

@@ -1,6 +1,7 @@
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
 import { matrixFracBits } from "../factors/matrix-precision.ts";
-import type { MatrixSource, ValueId } from "../plan/instruction.ts";
+import type { MatrixSource } from "../factors/matrix-source.ts";
+import type { ValueId } from "../plan/value.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { Precision } from "./precision.ts";
 import type { SiteKind, SiteNames, SiteRange } from "./ranges.ts";

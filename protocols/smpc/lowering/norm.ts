@@ -2,7 +2,7 @@
  * LayerNorm and RMSNorm: open the rows, sum their squares, one row function, one row scale; three rounds (smpc.md, gates 3 and 5).
  */
 import { MAX_RING_BITS } from "../../../shares/words.ts";
-import type { ValueId } from "../plan/instruction.ts";
+import type { ValueId } from "../plan/value.ts";
 import { rowSeries } from "../fit/row-series.ts";
 import { seriesPrecision } from "../fit/series-precision.ts";
 import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";

@@ -1,5 +1,5 @@
 /** Which way a softmax is taken: by a ladder of temperatures down to 1, or down to 2^t and then by t squarings (smpc.md, gates 7 and 8). */
-import { RingBudgetError } from "../plan/plan-builder.ts";
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { chooseExps, type ExpChoice, type ExpDemand } from "./exp-choice.ts";
 import { ladderDemands, ladderTemperatures, type LogitSpan } from "./ladder.ts";
 import type { Precision } from "./precision.ts";

@@ -4,8 +4,9 @@
  */
 import { MAX_RING_BITS } from "../../../shares/words.ts";
 import { rowSeries } from "../fit/row-series.ts";
-import type { AttentionLayout, ValueId } from "../plan/instruction.ts";
-import { RingBudgetError } from "../plan/plan-builder.ts";
+import type { AttentionLayout } from "../plan/attention-layout.ts";
+import type { ValueId } from "../plan/value.ts";
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { narrowBits, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
 import type { Precision } from "./precision.ts";

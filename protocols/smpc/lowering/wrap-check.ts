@@ -1,4 +1,4 @@
-import type { ValueId } from "../plan/instruction.ts";
+import type { ValueId } from "../plan/value.ts";
 import type { Lowering } from "./lowering.ts";
 
 /** Bits that a wire's words need above its ring for the check: a row whose values wrapped round 4, 8, ... times in sum passes. */

@@ -2,7 +2,19 @@
  * Where the visible entries of an attention matrix lie in a flat array: head-major, then query, then visible key ascending. Query i is
  * at position past + i; it sees keys at positions above its own minus `window`, and none after its own where causal.
  */
-import type { AttentionLayout } from "./instruction.ts";
+
+/** Which entries of the attention matrix exist: a query sees a contiguous range of keys, the same for every head. */
+export interface AttentionLayout {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** New rows; their positions are past ... past + queries - 1. */
+  readonly queries: number;
+  /** Rows that came before; keys are past + queries. */
+  readonly past: number;
+  readonly causal: boolean;
+  readonly window: number | null;
+}
 
 /** Positions [first, end) of the keys that a query sees. */
 export interface VisibleKeys {

@@ -1,6 +1,7 @@
-import { gates } from "../gates/registry.ts";
-import type { DealtWords, Gate } from "./gate.ts";
-import type { GateName, Instruction, Plan, ValueId } from "./instruction.ts";
+import type { DealtWords } from "./gate.ts";
+import type { Plan } from "./instruction.ts";
+import type { ValueId } from "./value.ts";
+import { gateOf } from "./gate-of.ts";
 
 /** Where the explicit words of one dealt array lie in a batch. */
 export interface DealtPlace extends DealtWords {
@@ -36,11 +37,6 @@ export function dealtLayout(plan: Plan): DealtLayout {
     layouts.set(plan, layout);
   }
   return layout;
-}
-
-/** The gate of an instruction. */
-export function gateOf<G extends GateName>(instruction: Extract<Instruction, { gate: G }>): Gate<G> {
-  return gates[instruction.gate];
 }
 
 /** Purpose of a stream of a batch: unique in it, so that no two words share randomness. */

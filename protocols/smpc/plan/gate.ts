@@ -1,5 +1,6 @@
 /**
- * What a gate is: one file in gates/ with its readings for the party, the dealer and the clear fixed-point, and its declared cost.
+ * What a gate is: one file in gates/ with its instruction, its readings for the party, the dealer and the clear fixed-point, and all that
+ * it declares: what it reads and needs, what is dealt and multiplied by, what it costs. docs/ADDING.md says how one is added.
  *
  * Correlations. A gate declares what the dealer deals for an instruction: named arrays of words of some bits. The dealer knows the
  * mask of every wire; from them it computes the *value* of each dealt word, and shares it: parties 0 .. n-2 expand their share from
@@ -7,8 +8,8 @@
  */
 import type { Quantities } from "../../cost.ts";
 import type { ClearWords, MaskedWords, MaskWords, PackedWords, ShareWords, Words } from "../../../shares/words.ts";
-import type { GateName, InstructionOf, MatrixSource, ValueId, ValueInfo } from "./instruction.ts";
-import type { WidthsOf } from "./proved-widths.ts";
+import type { MatrixSource } from "../factors/matrix-source.ts";
+import type { InfoOf, IsValueId, ValueId } from "./value.ts";
 
 /** Words that the dealer shares out for one instruction. */
 export interface DealtWords {
@@ -34,7 +35,35 @@ export interface WordSource {
   nextPacked(count: number): PackedWords;
 }
 
-/** Public integers of one plan: made once, bit-identical at all parties, compared by hash when a session opens. */
+/** The next `length` words of a dealt array. */
+export function take(source: WordSource, length: number): Words {
+  const words: Words = new BigUint64Array(length);
+  source.next(words);
+  return words;
+}
+
+export type PublicIntegers = Words | Int32Array;
+
+/** Integers that a gate looks up: equal keys are equal integers. */
+export interface PublicTable<T extends PublicIntegers = PublicIntegers> {
+  readonly key: string;
+  readonly bytes: number;
+  readonly make: () => T;
+}
+
+/** What a gate declares of the public integers that its parties work with; see PublicFactors. */
+export interface PublicTables {
+  /** A matrix that `multiply` will be asked for. */
+  matrix(matrix: MatrixSource, matrixFracBits: number): void;
+  bias(matrix: MatrixSource, fracBits: number): void;
+  vector(name: string, factor: number, fracBits: number, length: number): void;
+  table(table: PublicTable): void;
+}
+
+/**
+ * Public integers of one plan: made once, bit-identical at all parties, compared by hash when a session opens. That hash covers what
+ * gates declare (`Gate.tables`), so a gate asks for nothing else here, and has no public integers from elsewhere.
+ */
 export interface PublicFactors {
   /** x [rows, in] times the matrix rounded to integers at matrixFracBits, exact mod 2^ringBits, bias (at `outFracBits`) not added: [rows, out]. */
   multiply(
@@ -49,10 +78,12 @@ export interface PublicFactors {
   bias(matrix: MatrixSource, fracBits: number): Words | null;
   /** A parameter vector times `factor` at `fracBits`, repeated to `length`. */
   vector(name: string, factor: number, fracBits: number, length: number): Words;
+  /** The integers of a table, not to be written to. */
+  table<T extends PublicIntegers>(table: PublicTable<T>): T;
 }
 
 interface Walk {
-  readonly info: (id: ValueId) => ValueInfo;
+  readonly info: InfoOf;
   readonly parties: number;
 }
 
@@ -101,18 +132,51 @@ export interface GateCost {
   readonly multiplyAdds: string;
 }
 
-export interface Gate<G extends GateName> {
-  readonly name: G;
+/** What an instruction is before anything is known of its gate: `out` is the value that it makes. */
+export interface AnyInstruction {
+  readonly gate: string;
+  readonly out?: ValueId;
+}
+
+/** Bits that are needed of what a field names, where `need` bits are needed of what the instruction makes (0: it makes nothing). */
+type DemandOn<I, Field> =
+  IsValueId<Field> extends true
+    ? (need: number, instruction: I, info: InfoOf) => number
+    : Field extends readonly (infer Term extends { readonly x: ValueId })[]
+      ? (need: number, term: Term) => number
+      : never;
+
+/**
+ * The fields of an instruction that name the values it reads: every field of type ValueId but `out`, and lists of terms with an `x` of
+ * that type. A field that is missing here is an error of types.
+ */
+export type Operands<I> = {
+  readonly [F in keyof I as F extends "out" ? never : DemandOn<I, I[F]> extends never ? never : F]: DemandOn<I, I[F]>;
+};
+
+export interface Gate<I extends AnyInstruction> {
+  readonly name: I["gate"];
+  /** What it does, in a line: its row in docs/smpc.md. */
+  readonly does: string;
+  /**
+   * What it reads, and the bits that it needs of each: of a share its ring, of a row wire without a width of its own that width. Throws
+   * RingBudgetError where an operand can't have them.
+   */
+  readonly operands: Operands<I>;
   readonly cost: GateCost;
+  /** Meanings of quantities that no other gate has, for docs/costs.md. */
+  readonly meanings?: Readonly<Record<string, string>>;
   /** The named quantities of the cost expressions, for one instruction. */
-  quantities(instruction: InstructionOf<G>, info: (id: ValueId) => ValueInfo): Quantities;
+  quantities(instruction: I, info: InfoOf): Quantities;
+  /** All public integers that a party asks `walk.factors` for. */
+  tables(instruction: I, info: InfoOf, tables: PublicTables): void;
   /** What is dealt for it, in the order in which it is dealt and read. */
-  dealt(instruction: InstructionOf<G>, info: (id: ValueId) => ValueInfo): readonly DealtWords[];
-  party(instruction: InstructionOf<G>, walk: PartyWalk): void | Promise<void>;
-  dealer(instruction: InstructionOf<G>, walk: DealerWalk): void;
-  clear(instruction: InstructionOf<G>, walk: ClearWalk): void | Promise<void>;
-  /** What its lemmas depend on; every one is held against how far they reach. */
-  widths(instruction: InstructionOf<G>, info: (id: ValueId) => ValueInfo): WidthsOf<G>;
+  dealt(instruction: I, info: InfoOf): readonly DealtWords[];
+  party(instruction: I, walk: PartyWalk): void | Promise<void>;
+  dealer(instruction: I, walk: DealerWalk): void;
+  clear(instruction: I, walk: ClearWalk): void | Promise<void>;
+  /** What its lemmas depend on, by the names of its line in proved-widths.ts: every one is held against how far they reach. */
+  widths(instruction: I, info: InfoOf): Readonly<Record<string, number>>;
   /** Largest difference, in units of the output, between what the parties and the clear reading compute, on the declared domain. */
-  errorUnits(instruction: InstructionOf<G>, walk: Walk): number;
+  errorUnits(instruction: I, walk: Walk): number;
 }

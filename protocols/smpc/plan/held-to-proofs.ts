@@ -1,5 +1,6 @@
-import { gateOf } from "./dealt-layout.ts";
-import type { Plan, ValueId, ValueInfo } from "./instruction.ts";
+import { gateOf } from "./gate-of.ts";
+import type { ValueId, ValueInfo } from "./value.ts";
+import type { Plan } from "./instruction.ts";
 import { PROVED_WIDTHS, type Interval } from "./proved-widths.ts";
 
 /**

@@ -1,5 +1,6 @@
-import type { Plan, ValueId } from "./instruction.ts";
-import { operandsOf } from "./plan-builder.ts";
+import type { Plan } from "./instruction.ts";
+import type { ValueId } from "./value.ts";
+import { operandsOf } from "./operands.ts";
 
 /** Which values an instruction is the last to read: a walk drops them, so that memory holds one layer and not the whole model. */
 export class LastUses {

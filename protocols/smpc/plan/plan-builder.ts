@@ -1,17 +1,8 @@
-import type { Instruction, Plan, PlanCheck, PlanSite, ShareInfo, ValueId, ValueInfo, WireInfo } from "./instruction.ts";
+import type { Instruction, Plan, PlanCheck, PlanSite } from "./instruction.ts";
+import type { ValueId, ValueInfo } from "./value.ts";
 import { MAX_RING_BITS } from "../../../shares/words.ts";
-
-/** The words of a value would have to be wider than a ring can be: the caller lowers a precision and tries again. */
-export class RingBudgetError extends Error {
-  override readonly name = "RingBudgetError";
-  /** The values, where a builder found them. */
-  readonly values: readonly ValueId[];
-
-  constructor(message: string, values: readonly ValueId[] = []) {
-    super(message);
-    this.values = values;
-  }
-}
+import { withValues, demandsOf, operandsOf } from "./operands.ts";
+import { RingBudgetError } from "./ring-budget-error.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -76,7 +67,7 @@ export class PlanBuilder {
     });
     const instructions = this.#instructions
       .filter((instruction) => isLive(instruction, needed))
-      .map((instruction) => rename(instruction, renamed));
+      .map((instruction) => withValues(instruction, (id) => renamed.get(id)!));
     const { levels, rounds } = schedule(instructions);
     const sites = this.#sites.filter(({ value }) => renamed.has(value));
     return {
@@ -108,7 +99,8 @@ export class PlanBuilder {
         faults.push({ fault, value });
         out.ringBits = MAX_RING_BITS; // what it is made of is another question
       }
-      this.#demandInputs(instruction, out, demand);
+      const need = out === null ? 0 : out.kind === "share" ? out.ringBits : out.bits;
+      for (const [id, bits] of demandsOf(instruction, need, (of) => this.#values[of])) demand(id, bits);
     }
     if (faults.length > 0)
       throw new RingBudgetError(
@@ -117,91 +109,11 @@ export class PlanBuilder {
       );
     return needed;
   }
-
-  #demandInputs(
-    instruction: Instruction,
-    out: Readonly<ValueInfo> | null,
-    demand: (id: ValueId, bits: number) => void,
-  ): void {
-    const ring = out?.kind === "share" ? out.ringBits : 0;
-    switch (instruction.gate) {
-      case "input":
-        return;
-      case "output":
-        return demand(instruction.x, instruction.bits);
-      case "combine":
-        for (const { x, factor } of instruction.terms) demand(x, Math.max(1, ring - twos(factor)));
-        return;
-      case "shift":
-        return demand(instruction.x, ring + instruction.bits);
-      case "open":
-        return demand(instruction.x, (out as WireInfo).bits);
-      case "append":
-      case "diagonal":
-        return demand(instruction.x, (out as WireInfo).bits);
-      case "row-difference":
-        demand(instruction.x, (out as WireInfo).bits);
-        return demand(instruction.row, (out as WireInfo).bits);
-      case "scores":
-        this.#fits(instruction.q, ring, "scores");
-        demand(instruction.q, ring);
-        return demand(instruction.k, ring);
-      case "mix":
-        this.#fits(instruction.v, ring, "mix");
-        demand(instruction.p, ring);
-        return demand(instruction.v, ring);
-      case "row-scale":
-        demand(instruction.x, ring);
-        return demand(instruction.scale, ring);
-      case "square-scale":
-        demand(instruction.x, ring);
-        demand(instruction.square, ring);
-        return demand(instruction.scale, ring);
-      case "multiply":
-        demand(instruction.a, ring);
-        return demand(instruction.b, ring);
-      default:
-        return demand(instruction.x, ring);
-    }
-  }
-
-  /** A product mod 2^bits is known mod 2^bits only. */
-  #fits(wire: ValueId, ring: number, gate: string): void {
-    const { bits } = this.#values[wire] as WireInfo;
-    if (ring > bits)
-      throw new RingBudgetError(`${gate}: expected a ring of at most the wires' ${bits} bits, got ${ring}`, [wire]);
-  }
-}
-
-/** Exponent of two in an integer. */
-export function twos(factor: number): number {
-  let count = 0;
-  for (let rest = Math.abs(factor); rest !== 0 && rest % 2 === 0; rest /= 2) count++;
-  return count;
 }
 
 /** Does anything need what it makes? Rows that are kept for later steps count as needed. */
 function isLive(instruction: Instruction, needed: ReadonlySet<ValueId>): boolean {
   return instruction.gate === "output" || instruction.gate === "input" || needed.has(instruction.out);
-}
-
-const OPERANDS = ["x", "out", "q", "k", "p", "v", "a", "b", "square", "scale", "row"] as const;
-
-/** The values that an instruction reads. */
-export function operandsOf(instruction: Instruction): ValueId[] {
-  if (instruction.gate === "combine") return instruction.terms.map(({ x }) => x);
-  const fields = instruction as unknown as Record<string, unknown>;
-  return OPERANDS.filter((field) => field !== "out" && typeof fields[field] === "number").map(
-    (field) => fields[field] as ValueId,
-  );
-}
-
-function rename(instruction: Instruction, renamed: ReadonlyMap<ValueId, ValueId>): Instruction {
-  const copy: Record<string, unknown> = { ...instruction };
-  for (const field of OPERANDS) if (typeof copy[field] === "number") copy[field] = renamed.get(copy[field]);
-  if (instruction.gate === "combine")
-    copy.terms = instruction.terms.map(({ x, factor }) => ({ x: renamed.get(x)!, factor }));
-  return copy as unknown as Instruction;
 }
 
 /** The level of each instruction: how many openings it must wait for. */
@@ -215,10 +127,4 @@ function schedule(instructions: readonly Instruction[]): { levels: number[]; rou
     return level;
   });
   return { levels, rounds };
-}
-
-/** The share that an id names. Throws Error for a wire. */
-export function shareOf(info: ValueInfo): ShareInfo {
-  if (info.kind !== "share") throw new Error("value: expected a share, got a wire");
-  return info;
 }

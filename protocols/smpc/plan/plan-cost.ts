@@ -1,5 +1,6 @@
 import { evaluateCost } from "../../cost.ts";
-import { dealtLayout, gateOf } from "./dealt-layout.ts";
+import { dealtLayout } from "./dealt-layout.ts";
+import { gateOf } from "./gate-of.ts";
 import type { GateName, Instruction, Plan } from "./instruction.ts";
 
 /** What the declared expressions of the gates give. */

@@ -1,7 +1,7 @@
 import type { InstructionOf, Plan } from "./instruction.ts";
 import { PLAN_INPUT } from "../lowering/lower-layers.ts";
 import type { SegmentFormat } from "./placement.ts";
-import { shareOf } from "./plan-builder.ts";
+import { shareOf } from "./value.ts";
 
 /** How shares enter and leave a plan of `rows` rows. Throws Error where it has no input. */
 export function planFormat(plan: Plan, rows: number): SegmentFormat {

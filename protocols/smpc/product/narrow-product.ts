@@ -9,10 +9,10 @@
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
-import type { DealerWalk, DealtWords, PartyWalk, WordSource } from "../plan/gate.ts";
-import type { ValueId } from "../plan/instruction.ts";
+import { type DealerWalk, type DealtWords, type PartyWalk, type WordSource, take } from "../plan/gate.ts";
+import type { ValueId } from "../plan/value.ts";
 import { liftedMask, minusCarry, publicLift, topBits } from "./narrow-wire.ts";
-import { take, tiles } from "./tiles.ts";
+import { tiles } from "./tiles.ts";
 
 /** The shape of one product: out [rows, width] = a [rows, width] * b [rows] mod 2^ringBits. */
 export interface NarrowProduct {
@@ -57,12 +57,6 @@ export function dealtForProduct(product: NarrowProduct): DealtWords[] {
   ].filter(({ bits }) => bits > 0);
 }
 
-/** out [rows, width] = x [rows, width] * factors [rows] */
-function multiplyRows(out: Words, x: Words, factors: Words, width: number): void {
-  if (width === 1) ring.multiply(out, x, factors);
-  else ring.multiplySegments(out, x, factors, width);
-}
-
 /** A party's share of the product [rows * width]; right mod 2^ringBits. */
 export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
   const { rows, width, aBits, bBits } = product;
@@ -85,14 +79,14 @@ export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
 
     if (walk.party === 0) ring.subtract(S, B, S);
     else ring.scale(S, S, -1n, 0n);
-    multiplyRows(tile, A, S, width);
-    multiplyRows(R, R, B, width);
+    ring.multiplySegments(tile, A, S, width);
+    ring.multiplySegments(R, R, B, width);
     ring.subtract(tile, tile, R);
 
     ring.add(tile, tile, next("mask-a mask-b", length));
     if (ofB > 0) {
       const maskTop = next("mask-a top-b", length);
-      multiplyRows(maskTop, maskTop, v, width);
+      ring.multiplySegments(maskTop, maskTop, v, width);
       ring.addScaled(tile, tile, maskTop, -(1n << BigInt(bBits)));
     }
     if (ofA > 0) {
@@ -100,7 +94,7 @@ export function partyProduct(product: NarrowProduct, walk: PartyWalk): Words {
       if (ofBoth > 0) {
         // u m s - 2^l u v m n = u (m s - 2^l v m n)
         const topTop = next("top-a top-b", length);
-        multiplyRows(topTop, topTop, v, width);
+        ring.multiplySegments(topTop, topTop, v, width);
         ring.addScaled(topMask, topMask, topTop, -(1n << BigInt(bBits)));
       }
       ring.multiply(topMask, topMask, u);
@@ -123,7 +117,7 @@ export function dealProduct(product: NarrowProduct, walk: DealerWalk): void {
     const [m, n] = [topBits(rTile, aBits), topBits(sTile, bBits)];
     const scaled = (x: Words, factors: Words): Words => {
       const scaledTile: Words = new BigUint64Array(x.length);
-      multiplyRows(scaledTile, x, factors, width);
+      ring.multiplySegments(scaledTile, x, factors, width);
       return scaledTile;
     };
     if (carryA !== null) {

@@ -1,6 +1,3 @@
-import type { Words } from "../../../shares/words.ts";
-import type { WordSource } from "../plan/gate.ts";
-
 /** Words in a tile of an element-wise gate: a dozen arrays of them stay in the processor's cache. */
 const TILE_WORDS = 8192;
 
@@ -19,11 +16,4 @@ export function tiles(rows: number, width: number): Tile[] {
   const cut: Tile[] = [];
   for (let from = 0; from < rows; from += height) cut.push({ from, to: Math.min(rows, from + height) });
   return cut;
-}
-
-/** The next `length` words of a dealt array. */
-export function take(source: WordSource, length: number): Words {
-  const words: Words = new BigUint64Array(length);
-  source.next(words);
-  return words;
 }

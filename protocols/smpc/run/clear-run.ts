@@ -1,7 +1,8 @@
 import type { ClearWords, Words } from "../../../shares/words.ts";
-import { gateOf } from "../plan/dealt-layout.ts";
+import { gateOf } from "../plan/gate-of.ts";
+import type { ValueId } from "../plan/value.ts";
 import type { ClearWalk, PublicFactors } from "../plan/gate.ts";
-import type { Plan, ValueId } from "../plan/instruction.ts";
+import type { Plan } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
 
 /**

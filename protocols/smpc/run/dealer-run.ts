@@ -10,9 +10,11 @@ import { packDifference } from "../../../shares/packed-difference.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams, WordStream } from "../../../shares/stream-book.ts";
 import type { MaskWords, Words } from "../../../shares/words.ts";
-import { dealtLayout, gateOf, MASK, streamName, type DealtPlace } from "../plan/dealt-layout.ts";
+import { dealtLayout, MASK, streamName, type DealtPlace } from "../plan/dealt-layout.ts";
+import { gateOf } from "../plan/gate-of.ts";
+import type { ValueId, WireInfo } from "../plan/value.ts";
 import type { DealerWalk } from "../plan/gate.ts";
-import type { InstructionOf, Plan, ValueId, WireInfo } from "../plan/instruction.ts";
+import type { InstructionOf, Plan } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
 
 /** What the dealer keeps for later steps of a session: masks of K and V rows. */

@@ -9,10 +9,12 @@
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
-import { dealtLayout, gateOf, MASK, streamName, ZERO } from "../plan/dealt-layout.ts";
+import { dealtLayout, MASK, streamName, ZERO } from "../plan/dealt-layout.ts";
+import { gateOf } from "../plan/gate-of.ts";
+import type { ValueId } from "../plan/value.ts";
 import type { PartyWalk, PartyWire, PublicFactors, WordSource } from "../plan/gate.ts";
 import { maskedShare, sumMasked } from "../gates/open.ts";
-import type { InstructionOf, Plan, ValueId } from "../plan/instruction.ts";
+import type { InstructionOf, Plan } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
 import { addZeroShare, type PairStreams } from "./zero-share.ts";
 

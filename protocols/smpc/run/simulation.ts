@@ -7,9 +7,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { ring } from "../../../shares/ring.ts";
-import { splitWords } from "../../../shares/sharing.ts";
+import { joinShares, splitWords } from "../../../shares/sharing.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
-import type { ShareWords, Words } from "../../../shares/words.ts";
+import { MAX_RING_BITS, type ShareWords, type Words } from "../../../shares/words.ts";
 import { dealAll, type DealerKept } from "./dealer-run.ts";
 import type { PartyWire, PublicFactors } from "../plan/gate.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
@@ -136,7 +136,7 @@ function shareInputs(
     const words: Words = new BigUint64Array(inputs[name].length);
     ring.encode(words, inputs[name], plan.values[out].fracBits);
     const random = new StreamBook(randomBytes(32)).batch("inputs").stream(name);
-    splitWords(words, 64, parties, random).forEach((share, party) => (shared[party][name] = share));
+    splitWords(words, MAX_RING_BITS, parties, random).forEach((share, party) => (shared[party][name] = share));
   }
   return shared;
 }
@@ -150,10 +150,12 @@ export function joinOutputs(
   for (const { x, name, bits } of plan.instructions.filter(
     (instruction): instruction is InstructionOf<"output"> => instruction.gate === "output",
   )) {
-    const sum: Words = new BigUint64Array(shares[0][name].length);
-    for (const share of shares) ring.add(sum, sum, share[name]);
-    outputs[name] = new Float64Array(sum.length);
-    ring.decode(outputs[name], sum, bits, plan.values[x].fracBits);
+    const words = joinShares(
+      shares.map((share) => share[name]),
+      bits,
+    );
+    outputs[name] = new Float64Array(words.length);
+    ring.decode(outputs[name], words, bits, plan.values[x].fracBits);
   }
   return outputs;
 }

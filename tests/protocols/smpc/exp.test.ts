@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { exponential } from "../../../protocols/smpc/factors/exponential.ts";
 import { exp, expTable } from "../../../protocols/smpc/gates/exp.ts";
-import type { InstructionOf, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { runGate } from "./gate-bench.ts";
 import { anySetting } from "./gate-values.ts";
 
@@ -156,7 +157,7 @@ describe("exponential", () => {
     const table = expTable(
       { gate: "exp", x: 0, out: 1, temperature: 2, from: 0, windows: 4, tableFracBits: 20, wordFracBits: 1 },
       { kind: "wire", rows: 1, columns: 1, bits: 10, fracBits: 6 },
-    );
+    ).make();
     assert.equal(table.length, 256);
     assert.equal(table[0], 1n << 20n);
     for (let i = 1; i < table.length; i++) assert.ok(table[i] < table[i - 1]);

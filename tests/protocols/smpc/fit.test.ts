@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { erf } from "../../../layers/reference/erf.ts";
-import { activationSeries, seriesTolerance } from "../../../protocols/smpc/fit/activation-series.ts";
+import {
+  activationSeries,
+  seriesTolerance,
+  type SeriesActivation,
+} from "../../../protocols/smpc/fit/activation-series.ts";
+import type { Series } from "../../../protocols/smpc/fit/series.ts";
 import { expPrecision, roundingError } from "../../../protocols/smpc/fit/exp-precision.ts";
 import { fitMinimax, solvePositive } from "../../../protocols/smpc/fit/least-squares.ts";
 import { rowSeries } from "../../../protocols/smpc/fit/row-series.ts";
@@ -10,7 +15,6 @@ import { seriesPrecision } from "../../../protocols/smpc/fit/series-precision.ts
 import { tanhSeries } from "../../../protocols/smpc/fit/tanh-series.ts";
 import { exp } from "../../../protocols/smpc/gates/exp.ts";
 import { series } from "../../../protocols/smpc/gates/series.ts";
-import type { Series, SeriesActivation } from "../../../protocols/smpc/plan/instruction.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 
 const FUNCTIONS: Readonly<Record<SeriesActivation, (x: number) => number>> = {

@@ -1,11 +1,12 @@
 /**
  * Runs one gate as dealer, as n parties and in the clear, with arrays in place of a network, and checks what holds of every gate:
- * what is dealt and read is what it declares, its cost is what is dealt, wires are consistent, operands stay as they were, and the
- * parties' result is within the declared error units of the clear reading.
+ * what is dealt and read is what it declares, and so are operands and tables, its cost is what is dealt, wires are consistent, operands
+ * stay as they were, and the parties' result is within the declared error units of the clear reading.
  */
 import assert from "node:assert/strict";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import type {
+  AnyInstruction,
   ClearWalk,
   DealerWalk,
   DealtWords,
@@ -15,8 +16,9 @@ import type {
   PublicFactors,
   WordSource,
 } from "../../../protocols/smpc/plan/gate.ts";
-import type { GateName, InstructionOf, ValueId, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueId, ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { Generator } from "../../../shares/generator.ts";
+import { DeclaredReads } from "./declared-reads.ts";
 import { ring } from "../../../shares/ring.ts";
 import {
   lowBits,
@@ -77,16 +79,17 @@ export const signedMod = (value: bigint, bits: number): bigint => BigInt.asIntN(
  * Runs `gate` on `inputs` (signed integers by value id, one for every operand). `values` describes operands and output by id.
  * Throws AssertionError if the gate breaks a rule or the parties' result is off by more than its error units.
  */
-export async function runGate<G extends GateName>(
-  gate: Gate<G>,
-  instruction: InstructionOf<G>,
+export async function runGate<I extends AnyInstruction>(
+  gate: Gate<I>,
+  instruction: NoInfer<I>,
   values: readonly ValueInfo[],
-  inputs: Readonly<Record<ValueId, readonly bigint[] | Words>>,
+  inputs: Readonly<Record<number, readonly bigint[] | Words>>,
   setting: BenchSetting,
 ): Promise<BenchResult> {
   const { parties, seed } = setting;
-  const info = (id: ValueId): ValueInfo => values[id];
-  const to = (instruction as { readonly out: ValueId }).out;
+  const declared = new DeclaredReads(gate, instruction, (id) => values[id]);
+  const { info } = declared;
+  const to = instruction.out!;
   const draw = new WordDraw(seed);
   const kept = setting.kept ?? keptNothing(parties);
   const factors = setting.factors ?? noFactors;
@@ -96,7 +99,7 @@ export async function runGate<G extends GateName>(
   const operand = (id: ValueId): Operand => found(operands, (candidate) => candidate.id === id, `operand ${id}`);
   const before = operands.map((each) => snapshot(each));
 
-  const arrays = gate.dealt(instruction, info).map((declared) => new DealtArray(declared, parties, draw));
+  const arrays = gate.dealt(instruction, info).map((words) => new DealtArray(words, parties, draw));
   assert.equal(new Set(arrays.map(({ name }) => name)).size, arrays.length, "names of dealt arrays are unique");
   const array = (name: string): DealtArray => found(arrays, (candidate) => candidate.name === name, `dealt ${name}`);
 
@@ -117,10 +120,9 @@ export async function runGate<G extends GateName>(
     deal: (name, words) => array(name).deal(words),
   };
   const dealerStart = performance.now();
-  gate.dealer(instruction, dealerWalk);
+  gate.dealer(instruction, declared.dealer(dealerWalk));
   const dealerMs = performance.now() - dealerStart;
-  for (const { declared, dealtCount } of arrays)
-    assert.equal(dealtCount, declared.count, `dealt ${declared.name}: words dealt`);
+  for (const { words, dealtCount } of arrays) assert.equal(dealtCount, words.count, `dealt ${words.name}: words dealt`);
 
   const results: (Words | PartyWire)[] = [];
   let partyMs = 0;
@@ -143,10 +145,10 @@ export async function runGate<G extends GateName>(
       results[party] = result;
     };
     const start = performance.now();
-    await gate.party(instruction, walk);
+    await gate.party(instruction, declared.party(walk));
     if (party === 0) partyMs = performance.now() - start;
-    for (const { declared, readCounts } of arrays)
-      assert.equal(readCounts[party], declared.count, `dealt ${declared.name}: words read by party ${party}`);
+    for (const { words, readCounts } of arrays)
+      assert.equal(readCounts[party], words.count, `dealt ${words.name}: words read by party ${party}`);
   }
 
   const clearWalk: ClearWalk = {
@@ -160,7 +162,7 @@ export async function runGate<G extends GateName>(
       made.clear = words;
     },
   };
-  await gate.clear(instruction, clearWalk);
+  await gate.clear(instruction, declared.clear(clearWalk));
   assert.deepEqual(
     operands.map((each) => snapshot(each)),
     before,
@@ -262,24 +264,24 @@ class WordDraw {
 /** One dealt array: shares of what the dealer deals, and how much was dealt and read. */
 class DealtArray {
   readonly name: string;
-  readonly declared: DealtWords;
+  readonly words: DealtWords;
   readonly readCounts: number[];
   dealtCount = 0;
   readonly #shares: readonly Words[];
   readonly #asked = new Set<number>();
 
-  constructor(declared: DealtWords, parties: number, draw: WordDraw) {
-    const { name, bits, count } = declared;
+  constructor(words: DealtWords, parties: number, draw: WordDraw) {
+    const { name, bits, count } = words;
     assert.ok(Number.isInteger(bits) && bits >= 1 && bits <= 64, `dealt ${name}: bits ${bits}`);
     assert.ok(Number.isInteger(count) && count >= 0, `dealt ${name}: count ${count}`);
     this.name = name;
-    this.declared = declared;
+    this.words = words;
     this.readCounts = Array.from({ length: parties }, () => 0);
     this.#shares = this.readCounts.map(() => draw.words(count, bits));
   }
 
   deal(values: Words): void {
-    const { name, bits, count } = this.declared;
+    const { name, bits, count } = this.words;
     assert.equal((this.dealtCount * bits) % 8, 0, `dealt ${name}: pieces are whole bytes`);
     assert.ok(this.dealtCount + values.length <= count, `dealt ${name}: at most ${count} words`);
     const last = this.#shares[this.#shares.length - 1];
@@ -300,7 +302,7 @@ class DealtArray {
 
   /** Packed behind one other word, so that streams start anywhere in a byte. */
   #nextPacked(party: number, count: number): PackedWords {
-    const { bits } = this.declared;
+    const { bits } = this.words;
     const words: Words = new BigUint64Array(1 + count).fill(lowBits(bits));
     this.#next(party, words.subarray(1));
     return { bytes: ring.pack(words, bits), bitOffset: bits };
@@ -308,24 +310,21 @@ class DealtArray {
 
   #next(party: number, out: Words): void {
     const from = this.readCounts[party];
-    assert.ok(
-      from + out.length <= this.declared.count,
-      `dealt ${this.name}: at most ${this.declared.count} words read`,
-    );
+    assert.ok(from + out.length <= this.words.count, `dealt ${this.name}: at most ${this.words.count} words read`);
     out.set(this.#shares[party].subarray(from, from + out.length));
     this.readCounts[party] += out.length;
   }
 }
 
-function checkCost<G extends GateName>(
-  gate: Gate<G>,
-  instruction: InstructionOf<G>,
+function checkCost<I extends AnyInstruction>(
+  gate: Gate<I>,
+  instruction: I,
   info: (id: ValueId) => ValueInfo,
   parties: number,
   arrays: readonly DealtArray[],
 ): number {
   const quantities = { ...gate.quantities(instruction, info), n: parties };
-  const dealtBits = arrays.reduce((sum, { declared }) => sum + declared.bits * declared.count, 0);
+  const dealtBits = arrays.reduce((sum, { words }) => sum + words.bits * words.count, 0);
   assert.equal(evaluateCost(gate.cost.dealtBits, quantities), dealtBits, "cost.dealtBits");
   assert.equal(evaluateCost(gate.cost.onlineBits, quantities), 0, "cost.onlineBits of a gate that isn't open");
   assert.equal(evaluateCost(gate.cost.rounds, quantities), 0, "cost.rounds of a gate that isn't open");
@@ -378,4 +377,5 @@ const noFactors: PublicFactors = {
   vector: () => {
     throw new Error("bench: expected factors in the setting, got none");
   },
+  table: ({ make }) => make(),
 };

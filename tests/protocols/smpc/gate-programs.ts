@@ -1,12 +1,8 @@
 /** A small program for every gate: inputs, openings, the gate, an output, in wires and rings of given widths. */
-import type {
-  AttentionLayout,
-  GateName,
-  Instruction,
-  MatrixSource,
-  Plan,
-  ValueId,
-} from "../../../protocols/smpc/plan/instruction.ts";
+import type { GateName, Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
+import type { AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
+import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source.ts";
+import type { ValueId } from "../../../protocols/smpc/plan/value.ts";
 import { PlanBuilder } from "../../../protocols/smpc/plan/plan-builder.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { Generator } from "../../../shares/generator.ts";

@@ -1,6 +1,7 @@
 /** What gate tests draw their inputs from: values of a range with its edges, attention layouts of all kinds. */
 import fc from "fast-check";
-import type { AttentionLayout, ShareInfo, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
+import type { ShareInfo, WireInfo } from "../../../protocols/smpc/plan/value.ts";
 
 /** Signed integers of [-2^(bits - 1), 2^(bits - 1)), edges and zero often. */
 export function signedOf(bits: number): fc.Arbitrary<bigint> {

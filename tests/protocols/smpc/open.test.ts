@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import type { ClearWalk } from "../../../protocols/smpc/plan/gate.ts";
 import { maskedShare, open, sumMasked } from "../../../protocols/smpc/gates/open.ts";
-import type { ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import type { ClearWords, ShareWords, Words } from "../../../shares/words.ts";
 import { signedMod } from "./gate-bench.ts";
 

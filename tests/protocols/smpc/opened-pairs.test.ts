@@ -13,7 +13,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { WireInfo } from "../../../protocols/smpc/plan/value.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { Generator } from "../../../shares/generator.ts";
 import type { BatchStreams, WordStream } from "../../../shares/stream-book.ts";

@@ -1,5 +1,6 @@
 import { sumMasked } from "../../../protocols/smpc/gates/open.ts";
-import type { Plan, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { WireInfo } from "../../../protocols/smpc/plan/value.ts";
+import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Instruction, MatrixSource, Plan, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
+import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DEFAULT_PRECISION, FINE_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
-import { gateOf } from "../../../protocols/smpc/plan/dealt-layout.ts";
+import { gateOf } from "../../../protocols/smpc/plan/gate-of.ts";
 import { heldToProofs } from "../../../protocols/smpc/plan/held-to-proofs.ts";
-import type { Instruction, Plan, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
+import type { Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { PROVED_WIDTHS } from "../../../protocols/smpc/plan/proved-widths.ts";
 import { tinyLayer } from "./tiny-plan.ts";
 

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { dealtLayout } from "../../../protocols/smpc/plan/dealt-layout.ts";
 import type { DealerWalk, Gate, PartyWalk, PartyWire, WordSource } from "../../../protocols/smpc/plan/gate.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
-import type { GateName, Plan, ValueId, WireInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueId, WireInfo } from "../../../protocols/smpc/plan/value.ts";
 import type { Words } from "../../../shares/words.ts";
 
-type Listened = { -readonly [K in "party" | "dealer"]: Gate<GateName>[K] };
+type Listened = { -readonly [K in "party" | "dealer"]: Gate<Instruction>[K] };
 
 export class RecordedWalks {
   /** By value id, then party. */

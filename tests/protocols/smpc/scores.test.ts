@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { entryCount } from "../../../protocols/smpc/plan/attention-layout.ts";
+import { entryCount, type AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
 import { scores } from "../../../protocols/smpc/gates/scores.ts";
-import type { AttentionLayout } from "../../../protocols/smpc/plan/instruction.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 import { anyLayout, anySetting, ringValues, shareInfo, visibleEntries, wireInfo } from "./gate-values.ts";
 

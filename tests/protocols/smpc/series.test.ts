@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { series } from "../../../protocols/smpc/gates/series.ts";
-import type { InstructionOf, Series, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf } from "../../../protocols/smpc/plan/instruction.ts";
+import type { Series } from "../../../protocols/smpc/fit/series.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { cosines, integerCosines } from "../../../protocols/smpc/factors/turn-table.ts";
 import { runGate } from "./gate-bench.ts";
 import { anySetting, ringValues } from "./gate-values.ts";
@@ -164,8 +166,10 @@ describe("turn table", () => {
         assert.equal(value, table[(length - i) % length]);
         assert.equal(value + table[(i + length / 2) % length], 0);
       });
-      integerCosines(bits, 13).forEach((value, i) => assert.ok(Math.abs(value - table[i] * 2 ** 13) <= 0.5));
+      integerCosines(bits, 13)
+        .make()
+        .forEach((value, i) => assert.ok(Math.abs(value - table[i] * 2 ** 13) <= 0.5));
     }
-    assert.deepEqual([...integerCosines(2, 13)], [8192, 0, -8192, 0]);
+    assert.deepEqual([...integerCosines(2, 13).make()], [8192, 0, -8192, 0]);
   });
 });

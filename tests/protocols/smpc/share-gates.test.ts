@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { MatrixSource, ShareInfo, ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source.ts";
+import type { ShareInfo, ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { centre } from "../../../protocols/smpc/gates/centre.ts";
 import { columns } from "../../../protocols/smpc/gates/columns.ts";
 import { combine } from "../../../protocols/smpc/gates/combine.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { shift } from "../../../protocols/smpc/gates/shift.ts";
-import type { ValueInfo } from "../../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../../protocols/smpc/plan/value.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 
 const COUNT = 24;

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { entryCount } from "../../../protocols/smpc/plan/attention-layout.ts";
+import { entryCount, type AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
 import { squareScale } from "../../../protocols/smpc/gates/square-scale.ts";
 import { squares } from "../../../protocols/smpc/gates/squares.ts";
-import type { AttentionLayout } from "../../../protocols/smpc/plan/instruction.ts";
 import { publicLiftNonNegative } from "../../../protocols/smpc/product/narrow-wire.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
 import {

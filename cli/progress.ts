@@ -8,9 +8,9 @@ export interface Progress {
 }
 
 /** Where there is no terminal, only steps that take this long get a line: logs of quick commands stay empty, those of long ones short. */
-const LINE_MS = 1000;
+const LINE_MS = 2000;
 
-/** On a terminal one line of stderr that changes; elsewhere lines, at most one a second; nothing where `quiet` is asked for. */
+/** On a terminal one line of stderr that changes; elsewhere lines, at most one every two seconds; nothing where `quiet` is asked for. */
 export function progress(quiet: boolean): Progress {
   if (quiet) return { step: () => {}, clear: () => {} };
   return process.stderr.isTTY ? changingLine() : lines();

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import { warn } from "../layers/warning.ts";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { addConfigFlags, readConfig } from "./config-flags.ts";
 import { addFlags, readFlags } from "./flags.ts";
@@ -31,8 +32,9 @@ export function addRun(program: Command): void {
       const { config, named } = await readConfig(given);
       const { json, chat, prompt, promptFile } = readFlags(flags, given);
       const text = await readPrompt({ argument, prompt, promptFile });
-      const [{ openRun }, { runTable }] = await Promise.all([
+      const [{ openRun }, { failureText }, { runTable }] = await Promise.all([
         import("../protocols/fusion/client/run-prompt.ts"),
+        import("../protocols/fusion/record/smpc-record.ts"),
         import("./run-table.ts"),
       ]);
       const report = progress(json);
@@ -48,6 +50,8 @@ export function addRun(program: Command): void {
             },
           });
           output?.end();
+          const failed = record.smpc?.failedRows ?? [];
+          if (failed.length > 0) warn(failureText(failed));
           process.stdout.write(
             json ? `${JSON.stringify(record)}\n` : `\n${runTable(record, layoutFor(process.stdout))}`,
           );

@@ -1,4 +1,5 @@
 /** Addresses of parties: ws://host:port or wss://host:port, and the rule that plain text stays on this machine. */
+import { warn } from "../../layers/warning.ts";
 import { AddressError } from "./errors.ts";
 
 export interface WebSocketAddress {
@@ -32,10 +33,7 @@ export function parseAddress(address: string, insecurePlaintext: boolean): WebSo
         "use wss:// with certificates (or insecurePlaintext, and everybody on the way reads and alters every shard)";
       throw new AddressError(`address: expected a loopback host for plain ws://, got "${address}"; ${advice}`);
     }
-    if (!warned)
-      process.stderr.write(
-        `weir: warning: plain text to ${host} (insecurePlaintext): anyone on the way reads and alters all\n`,
-      );
+    if (!warned) warn(`plain text to ${host} (insecurePlaintext): anyone on the way reads and alters all`);
     warned = true;
   }
   return { secure, host, port };

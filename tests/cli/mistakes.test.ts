@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { errorRecord } from "../../cli/error-record.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { scratchFolder } from "../layers/scratch-folder.ts";
-import { weir } from "./weir-command.ts";
+import { weir, withoutProgress } from "./weir-command.ts";
 
 const BERT = path.resolve(import.meta.dirname, "../fixtures/models/bert");
 const PROMPT = ["run", "--prompt", "The river"];
@@ -162,7 +162,7 @@ describe("weir", async () => {
     it(`says what is wrong: ${name}`, async () => {
       const { code, stdout, stderr } = await weir(...args);
       assert.equal(stdout, "");
-      const lines = stderr.trimEnd().split("\n");
+      const lines = withoutProgress(stderr);
       assert.match(lines[0], said);
       assert.ok(lines.length <= 3, stderr);
       assert.doesNotMatch(stderr, /^\s+at |node:internal|Error:/m);

@@ -150,13 +150,13 @@ describe("weir run", async () => {
     assert.match(stderr, /^weir: .*attn\.0\.0.*\n$/m);
   });
 
-  it("says what it waits for in lines where there is no terminal: what takes a second, not what passes", async () => {
+  it("says what it waits for in lines where there is no terminal: what lasts, not what passes", async () => {
     const script = `
       import { progress } from ${JSON.stringify(new URL("../../cli/progress.ts", import.meta.url).href)};
       const { step, clear } = progress(false);
       step("passing");
       step("lasting");
-      await new Promise((resolve) => setTimeout(resolve, 3000));
+      await new Promise((resolve) => setTimeout(resolve, 5000));
       step("next");
       step("passing again");
       clear();`;

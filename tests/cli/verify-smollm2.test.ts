@@ -11,7 +11,7 @@ const LOGIT_TOLERANCE = 5e-3;
 
 it("weir verify accepts SmolLM2-135M, unsharded and with alpha = beta = 8", { skip: SMOLLM2_MISSING }, async (t) => {
   const files = ["model.gguf", "golden.safetensors"].map((name) => path.join(SMOLLM2_FOLDER, name));
-  const shape = ["--alpha", "8", "--m", "1", "--c", "8", "--place", "memory"];
+  const shape = ["--json", "--alpha", "8", "--m", "1", "--c", "8", "--place", "memory"];
   const { code, stdout, stderr } = await weir("verify", "--model", files[0], "--golden", files[1], ...shape);
   assert.equal(stderr, "");
   const { ok, prompts, unsharded, sharded, shape: ran, bytes } = verifyRecord.parse(JSON.parse(stdout));

@@ -8,7 +8,7 @@ import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { readSafetensorsFile } from "../../layers/weights/safetensors-file.ts";
 import { writeSafetensors, type TensorToWrite } from "../../layers/weights/safetensors-writer.ts";
 import { scratchFolder } from "../layers/scratch-folder.ts";
-import { weir } from "./weir-command.ts";
+import { weir, withoutProgress } from "./weir-command.ts";
 
 const MODEL = fileURLToPath(new URL("../fixtures/models/llama-linear-biases", import.meta.url));
 const GOLDEN = path.join(MODEL, "golden.safetensors");
@@ -96,7 +96,7 @@ describe("weir verify", async () => {
     const shape = ["--model", folder, "--alpha", "2", "--place", "memory"];
     const { code, stdout, stderr } = await weir("verify", "--golden", GOLDEN, ...shape);
     assert.deepEqual([code, stdout], [1, ""]);
-    const [warning, error] = stderr.split("\n");
+    const [warning, error] = withoutProgress(stderr);
     assert.match(warning, /^warning: .*config\.json: rope_theta: expected one, got none; 10000 is taken/);
     const file = path.join(folder, "model.safetensors");
     const expected = `weir: ${file}: tensor ${tensor}: expected finite values, got NaN at [12, 7]; the checkpoint is`;

@@ -26,3 +26,10 @@ export function weir(...args: readonly string[]): Promise<Finished> {
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+/** Lines of stderr but those that say what a slow machine waits for. */
+export const withoutProgress = (stderr: string): string[] =>
+  stderr
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !line.endsWith(" ..."));

@@ -11,7 +11,7 @@ import { samplingOf, type RunConfig } from "../config/run-config.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { sessionCosts } from "../record/session-costs.ts";
 import { prepareSession } from "../session/prepare-session.ts";
-import { failureText, smpcRecord } from "../record/smpc-record.ts";
+import { smpcRecord } from "../record/smpc-record.ts";
 import type { SessionDescription } from "../session/session-description.ts";
 
 export interface Prompt {
@@ -113,7 +113,6 @@ async function generateOnce(
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
   const costs = await sessionCosts(deployment, session, reports, model, generatedIds.length);
   const smpc = smpcRecord(session, reports, costs, deployment.machines);
-  if (smpc !== null && smpc.failedRows.length > 0) process.stderr.write(`warning: ${failureText(smpc.failedRows)}\n`);
   return {
     text,
     promptIds: [...promptIds],

@@ -1,3 +1,4 @@
+import { warn } from "../../../layers/warning.ts";
 import { CLIENT, DEALER, smpcName } from "../../cascade/party-name.ts";
 
 /** Which party runs where. */
@@ -55,7 +56,5 @@ export function checkMachines(placed: PlacedParties, from: string): void {
     );
   if (warned.has(from)) return;
   warned.add(from);
-  process.stderr.write(
-    `warning: ${from}: ${faults.join("; ")}: nothing is secret from that machine (insecureColocation)\n`,
-  );
+  warn(`${from}: ${faults.join("; ")}: nothing is secret from that machine (insecureColocation)`);
 }

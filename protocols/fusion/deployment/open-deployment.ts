@@ -1,6 +1,7 @@
 /** From a run config to parties that stand ready. */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { warn } from "../../../layers/warning.ts";
 import { openModel, type Model } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
@@ -51,7 +52,7 @@ export async function openDeployment(
     report("opening the model");
     const model = await openModel(modelPath);
     closers.push(() => model.close());
-    for (const note of model.notes) process.stderr.write(`warning: ${note}\n`);
+    model.notes.forEach(warn);
     const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);

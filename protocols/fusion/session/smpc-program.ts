@@ -39,6 +39,8 @@ export class SmpcProgram {
   readonly #setting: ProgramSetting;
   readonly #plans: readonly Map<number, Plan>[];
   readonly #promptHash: string;
+  /** Of when the program was opened: later steps may make integers of their own, at one party and not yet at another. */
+  readonly #integersHash: string;
 
   private constructor(
     model: WeightedModel,
@@ -64,6 +66,7 @@ export class SmpcProgram {
       hash.update(JSON.stringify(plan));
     }
     this.#promptHash = hash.digest("hex");
+    this.#integersHash = this.factors.hash();
   }
 
   /** The program of a session; loads the weights of its layers. Throws RingBudgetError, or Error naming a site without a range. */
@@ -132,7 +135,7 @@ export class SmpcProgram {
 
   /** What parties compare when a session opens: the plans of the prompt, and every public integer in them. */
   hashes(): Record<string, string> {
-    return { "smpc plan": this.#promptHash, "smpc public integers": this.factors.hash() };
+    return { "smpc plan": this.#promptHash, "smpc public integers": this.#integersHash };
   }
 
   /** SHA-256 (hex) of the prompt's plans: batches belong to it. */

@@ -93,26 +93,9 @@ export function rangesJson(ranges: ModelRanges): string {
 
 async function parseRanges(file: string): Promise<ModelRanges> {
   const parsed = modelRanges.safeParse(await readJsonFile(file, MAX_BYTES));
-  if (parsed.success) {
-    for (const [site, range] of Object.entries(parsed.data.sites)) checkOrder(file, site, range);
-    return parsed.data;
-  }
+  if (parsed.success) return parsed.data;
   const { path: at, message } = parsed.error.issues[0];
   throw new ModelFileError(file, `${at.join(".") || "ranges"}: ${message}`);
-}
-
-/** Ends of a range in their order; a range that ends before it begins would size a wire of no width. */
-function checkOrder(file: string, site: string, range: ModelRanges["sites"][string]): void {
-  for (const [from, to] of [
-    ["low", "high"],
-    ["minSquare", "maxSquare"],
-  ] as const) {
-    const [a, b] = [range[from], range[to]];
-    if ((a === undefined) !== (b === undefined))
-      throw new ModelFileError(file, `sites.${site}: expected ${from} and ${to} or neither, got one`);
-    if (a !== undefined && b !== undefined && a > b)
-      throw new ModelFileError(file, `sites.${site}: expected ${from} at most ${to}, got ${a} and ${b}`);
-  }
 }
 
 /** The site that every layer, and the head, certainly has. */

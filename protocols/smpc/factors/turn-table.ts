@@ -1,9 +1,9 @@
+import { BoundedMemo } from "../../bounded-memo.ts";
 import type { PublicTable } from "../plan/gate.ts";
 import { sineAndCosine } from "./sine-and-cosine.ts";
-import { TableMemo } from "./table-memo.ts";
 
 /** Cosines of all 2^bits angles of one turn: in float64 for the dealer, rounded for the parties. Pure, so kept for the process. */
-const kept = new TableMemo<Float64Array | Int32Array>(256 * 1024 * 1024);
+const kept = new BoundedMemo<Float64Array | Int32Array>(256 * 1024 * 1024, ({ byteLength }) => byteLength);
 
 /** cos(2 pi i / 2^bits), [2^bits], bits >= 2: the same bits on every machine, and exactly symmetric. */
 export function cosines(bits: number): Float64Array {

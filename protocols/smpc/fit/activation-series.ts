@@ -1,6 +1,8 @@
 import type { Activation } from "../../../layers/model-spec.ts";
+import { BoundedMemo } from "../../bounded-memo.ts";
 import { erf } from "../../../layers/reference/erf.ts";
 import { fitMinimax, type MinimaxFit } from "./least-squares.ts";
+import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
 
 /** The kinds of activation that have a series. */
@@ -24,7 +26,10 @@ const MOST_TERMS = 160;
 const FEWEST_TERMS = 3;
 const STRIDE = 4;
 
-const fitted = new Map<string, Series>();
+/** A fit takes 20 s there, of some 150 terms at the finest error; above, it fails. */
+const MOST_REACH = 256;
+
+const fitted = new BoundedMemo<Series>(256);
 
 /** How large an error of the series may be at x, in units of its error in the middle. */
 export const seriesTolerance = (x: number): number => Math.min(MOST_TOLERANCE, Math.max(1, 1 + Math.abs(x) - MIDDLE));
@@ -38,25 +43,46 @@ export const seriesTolerance = (x: number): number => Math.min(MOST_TOLERANCE, M
  *
  * Takes the fewest terms whose error, minimax, is at most `maxError` in the middle and `maxError` times seriesTolerance elsewhere.
  * Series.maxError is the largest error on the whole range. Beyond the range the series is another function, of the same size.
- * Throws RangeError for a reach that isn't positive, or too few terms allowed.
+ * Throws RangeError for a reach that isn't positive or above 256, or too few terms allowed.
  */
 export function activationSeries(kind: SeriesActivation, reach: number, maxError: number): Series {
-  if (!(reach > 0 && reach < 2 ** 20)) throw new RangeError(`${kind}: expected a positive range, got ${reach}`);
-  const covered = reach < 16 ? Math.ceil(2 * reach) / 2 : Math.ceil(reach);
-  const key = `${kind} ${covered} ${maxError}`;
-  let series = fitted.get(key);
-  if (series === undefined) {
-    series = cheapest(kind, covered, maxError);
-    fitted.set(key, series);
-  }
-  return series;
+  const fit = activationFit(kind, reach, maxError, Infinity);
+  if (fit.refusal !== null) throw new RangeError(`${kind}: ${fit.refusal}`);
+  return fit.make();
 }
 
-function cheapest(kind: SeriesActivation, reach: number, maxError: number): Series {
+/** The same before it is fitted, with a period of at most 2^mostPeriodBits where one is. */
+export function activationFit(
+  kind: SeriesActivation,
+  reach: number,
+  maxError: number,
+  mostPeriodBits: number,
+): SeriesFit {
+  if (!(reach > 0 && reach < Infinity)) throw new RangeError(`${kind}: expected a positive range, got ${reach}`);
+  const covered = reach < 16 ? Math.ceil(2 * reach) / 2 : Math.ceil(reach);
+  const periodBits = Math.ceil(Math.log2(4 * covered));
+  const extraBits = Math.max(0, Math.min(MOST_EXTRA_BITS, mostPeriodBits - periodBits));
+  const key = `${kind} ${covered} ${maxError} ${extraBits}`;
+  return {
+    name: `${kind}(x) - x/2`,
+    from: -covered,
+    to: covered,
+    periodBits,
+    mostPeriodBits: periodBits + extraBits,
+    mostTerms: MOST_TERMS,
+    // Its words and table have bits of their own (Precision), whatever it comes to.
+    mostSize: covered,
+    refusal: covered <= MOST_REACH ? null : `expected values to at most ${MOST_REACH}, got ${reach}`,
+    isKept: () => fitted.has(key),
+    make: () => fitted.get(key, () => cheapest(kind, covered, maxError, extraBits)),
+  };
+}
+
+function cheapest(kind: SeriesActivation, reach: number, maxError: number, mostExtraBits: number): Series {
   const leastBits = Math.ceil(Math.log2(4 * reach));
   let best: { series: Series; cost: number } | null = null;
   const tried = new Set<number>();
-  for (let extraBits = 0; extraBits <= MOST_EXTRA_BITS; extraBits++) {
+  for (let extraBits = 0; extraBits <= mostExtraBits; extraBits++) {
     const period = 2 ** (leastBits + extraBits);
     const most = Math.max(1, Math.floor(period / (2 * (reach + LEAST_ROOM))));
     // Longer periods first: they always fit, and limit the terms that shorter ones may take.

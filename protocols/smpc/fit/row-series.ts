@@ -1,3 +1,5 @@
+import { BoundedMemo } from "../../bounded-memo.ts";
+import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
 import { fitTrigonometric, type TrigonometricFit } from "./trigonometric-fit.ts";
 
@@ -27,44 +29,49 @@ const COARSE = 0.01;
 /** The period leaves this much room above the interval, where the fit is free. */
 const ROOM = 1.2;
 
-const fitted = new Map<string, Series>();
+/** Some ten a layer and precision, of up to 24 kB. */
+const fitted = new BoundedMemo<Series>(1024);
 
 /**
  * A function of one number a row (rsqrt, log, 1/x) on [from, to] as a trigonometric series of a power-of-two period (smpc.md, gate 5):
  * the fewest terms whose error is within `maxError`, else the best of the most terms. `name` identifies f: equal names and fits
  * give the same series.
  */
-export function rowSeries(name: string, f: (x: number) => number, fit: RowFit): Series {
+export const rowSeries = (name: string, f: (x: number) => number, fit: RowFit): Series => rowFit(name, f, fit).make();
+
+/** The same before it is fitted. Throws RangeError for an interval that isn't one. */
+export function rowFit(name: string, f: (x: number) => number, fit: RowFit): SeriesFit {
   const { from, to, maxError, relative } = fit;
   if (!(0 < from && from < to && to < Infinity))
     throw new RangeError(`${name}: expected an interval 0 < from < to, got [${from}, ${to}]`);
   const key = JSON.stringify([name, from, to, maxError, relative, f(from), f(to)]);
-  let series = fitted.get(key);
-  if (series === undefined) {
-    const periodBits = Math.ceil(Math.log2(to * ROOM));
+  const periodBits = Math.ceil(Math.log2(to * ROOM));
+  const make = (): Series => {
     const best = fewestTerms(f, fit, 2 ** periodBits);
-    series = {
-      name,
-      periodBits,
-      constant: best.constant,
-      harmonics: best.cos.map((_, at) => at + 1),
-      cos: best.cos,
-      sin: best.sin,
-      from,
-      to,
-      maxError: best.maxError,
-    };
-    fitted.set(key, series);
-  }
-  return series;
+    const harmonics = best.cos.map((_, at) => at + 1);
+    const { constant, cos, sin, maxError: error } = best;
+    return { name, periodBits, constant, harmonics, cos, sin, from, to, maxError: error };
+  };
+  return {
+    name,
+    from,
+    to,
+    periodBits,
+    mostPeriodBits: periodBits,
+    mostTerms: Math.max(...MORE_TERMS),
+    mostSize: LARGEST_SIZE * largestValue(f, fit),
+    refusal: null,
+    isKept: () => fitted.has(key),
+    make: () => fitted.get(key, make),
+  };
 }
 
-function fewestTerms(
-  f: (x: number) => number,
-  { from, to, maxError, relative }: RowFit,
-  period: number,
-): TrigonometricFit {
-  const largest = Math.max(Math.abs(f(from)), Math.abs(f(to)));
+const largestValue = (f: (x: number) => number, { from, to }: RowFit): number =>
+  Math.max(Math.abs(f(from)), Math.abs(f(to)));
+
+function fewestTerms(f: (x: number) => number, fit: RowFit, period: number): TrigonometricFit {
+  const { from, to, maxError, relative } = fit;
+  const largest = largestValue(f, fit);
   const weight = relative ? (x: number): number => 1 / Math.abs(f(x)) : (): number => 1;
   let best: TrigonometricFit | null = null;
   const most = TERMS[TERMS.length - 1];

@@ -1,3 +1,5 @@
+import { BoundedMemo } from "../../bounded-memo.ts";
+import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
 import { fitTrigonometric } from "./trigonometric-fit.ts";
 
@@ -8,14 +10,17 @@ const RIDGE = 1e-12;
 /** The period is at least this many bounds: beyond them the fit is free to turn round. */
 const ROOM = 3;
 
-const fitted = new Map<string, Series>();
+const fitted = new BoundedMemo<Series>(256);
 
 /** cap * tanh(scale * x / cap) on [-bound, bound] as a sum of sines: odd, one opening (smpc.md, gate 4). */
-export function tanhSeries(cap: number, scale: number, bound: number): Series {
+export const tanhSeries = (cap: number, scale: number, bound: number): Series => tanhFit(cap, scale, bound).make();
+
+/** The same before it is fitted. */
+export function tanhFit(cap: number, scale: number, bound: number): SeriesFit {
   const key = JSON.stringify([cap, scale, bound]);
-  let series = fitted.get(key);
-  if (series === undefined) {
-    const periodBits = Math.ceil(Math.log2(ROOM * bound));
+  const name = `${cap} tanh(${scale} x / ${cap})`;
+  const periodBits = Math.ceil(Math.log2(ROOM * bound));
+  const make = (): Series => {
     const f = (x: number): number => cap * Math.tanh((scale * x) / cap);
     let best: ReturnType<typeof fitTrigonometric> | null = null;
     for (const terms of TERMS) {
@@ -25,9 +30,19 @@ export function tanhSeries(cap: number, scale: number, bound: number): Series {
     }
     const { cos, sin, maxError } = best!;
     const harmonics = sin.map((_, at) => at + 1);
-    const name = `${cap} tanh(${scale} x / ${cap})`;
-    series = { name, periodBits, constant: 0, harmonics, cos, sin, from: -bound, to: bound, maxError };
-    fitted.set(key, series);
-  }
-  return series;
+    return { name, periodBits, constant: 0, harmonics, cos, sin, from: -bound, to: bound, maxError };
+  };
+  return {
+    name,
+    from: -bound,
+    to: bound,
+    periodBits,
+    mostPeriodBits: periodBits,
+    mostTerms: Math.max(...TERMS),
+    // Its words and table have bits of their own (Precision), whatever it comes to.
+    mostSize: cap,
+    refusal: null,
+    isKept: () => fitted.has(key),
+    make: () => fitted.get(key, make),
+  };
 }

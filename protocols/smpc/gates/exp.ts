@@ -20,8 +20,9 @@ import type { Words } from "../../../shares/words.ts";
 import { exponential } from "../factors/exponential.ts";
 import type { Gate, PublicTable } from "../plan/gate.ts";
 import { type ValueInfo, shareOf, wireOf, type ValueId } from "../plan/value.ts";
+import { MOST_INDEX_BITS } from "../plan/plan-limits.ts";
 import { tiles } from "../product/tiles.ts";
-import { TableMemo } from "../factors/table-memo.ts";
+import { BoundedMemo } from "../../bounded-memo.ts";
 
 /** out = exp(x / temperature) for x in [from, from + period (1 - 1/windows)). */
 export interface ExpInstruction {
@@ -136,8 +137,10 @@ interface WindowGeometry {
 function windowsOf({ windows, from }: ExpInstruction, info: ValueInfo): WindowGeometry {
   const { bits, fracBits } = wireOf(info, "exp");
   const height = Math.ceil(2 ** bits / windows);
-  if (!(Number.isInteger(windows) && windows >= 2 && bits <= 24 && height * (windows - 1) < 2 ** bits))
-    throw new Error(`exp: expected 2 or more windows in a wire of at most 24 bits, got ${windows} in ${bits}`);
+  if (!(Number.isInteger(windows) && windows >= 2 && bits <= MOST_INDEX_BITS && height * (windows - 1) < 2 ** bits))
+    throw new Error(
+      `exp: expected 2 or more windows in a wire of at most ${MOST_INDEX_BITS} bits, got ${windows} in ${bits}`,
+    );
   const fromUnits = Math.ceil(from * 2 ** fracBits);
   return { mask: 2 ** bits - 1, height, fromUnits, bits, fracBits };
 }
@@ -149,7 +152,7 @@ const LEAST_EXPONENT = -100;
  * Tables of a plan's few exponentials, for its other parties and steps. A decoded token of eight layers reads forty of them, some of 8 MB:
  * fewer would be made again for every token.
  */
-const kept = new TableMemo<Words>(256 * 1024 * 1024);
+const kept = new BoundedMemo<Words>(256 * 1024 * 1024, ({ byteLength }) => byteLength);
 
 /** e^(-d / t) for d = 0 ... s - 1 at tableFracBits: the same bits on every machine. `info` is of the operand. */
 export function expTable(instruction: ExpInstruction, info: ValueInfo): PublicTable<Words> {

@@ -18,6 +18,7 @@ import { roundToWords, seriesSums } from "../../../shares/table-kernels.ts";
 import type { Words } from "../../../shares/words.ts";
 import { type Gate, take, type PublicTable } from "../plan/gate.ts";
 import { type ValueInfo, shareOf, wireOf, type ValueId } from "../plan/value.ts";
+import { LEAST_INDEX_BITS, MOST_INDEX_BITS } from "../plan/plan-limits.ts";
 import { tiles } from "../product/tiles.ts";
 import { cosines, integerCosines } from "../factors/turn-table.ts";
 import type { Series } from "../fit/series.ts";
@@ -158,9 +159,9 @@ function constantWord({ series: { constant }, tableFracBits, wordFracBits }: Ser
 
 function checkedWire({ series: { periodBits } }: SeriesInstruction, info: ValueInfo): { bits: number } {
   const { bits, fracBits } = wireOf(info, "series");
-  if (bits - fracBits !== periodBits || bits > 24 || bits < 2)
+  if (bits - fracBits !== periodBits || bits > MOST_INDEX_BITS || bits < LEAST_INDEX_BITS)
     throw new Error(
-      `series: expected a wire of ${periodBits} + fracBits bits, from 2 to 24, got ${bits} with ${fracBits} fractional bits`,
+      `series: expected a wire of ${periodBits} + fracBits bits, from ${LEAST_INDEX_BITS} to ${MOST_INDEX_BITS}, got ${bits} with ${fracBits} fractional bits`,
     );
   return { bits };
 }

@@ -1,9 +1,10 @@
 /** GELU, SiLU, soft caps and elementwise products: one opening each (smpc.md, gates 3 and 4). */
 import type { Activation } from "../../../layers/model-spec.ts";
-import { activationSeries } from "../fit/activation-series.ts";
-import { tanhSeries } from "../fit/tanh-series.ts";
+import { activationFit } from "../fit/activation-series.ts";
+import { tanhFit } from "../fit/tanh-series.ts";
 import type { Series } from "../fit/series.ts";
 import type { ValueId } from "../plan/value.ts";
+import { MOST_INDEX_BITS } from "../plan/plan-limits.ts";
 import type { Lowered, Lowering } from "./lowering.ts";
 
 /** The series of an activation covers at least [-4, 4]: below that the fit gains nothing. */
@@ -14,7 +15,9 @@ export function lowerActivation(at: Lowering, x: Lowered, kind: Activation): Low
   if (kind === "relu") throw new Error("activation under SMPC: expected gelu, geluTanh or silu, got relu");
   const { site, range } = at.site("activation");
   const { activationFracBits, activationError } = at.precision;
-  const series = activationSeries(kind, Math.max(SMALLEST_RANGE, range.maxAbs), activationError);
+  const reach = Math.max(SMALLEST_RANGE, range.maxAbs);
+  const fit = activationFit(kind, reach, activationError, MOST_INDEX_BITS - activationFracBits);
+  const series = at.series(fit, activationFracBits);
   // The period is at least four times the range: x can be extended from the same wire.
   const wire = at.open(at.settle(x), activationFracBits, series.periodBits + activationFracBits);
   at.builder.site({ site, value: wire, bound: series.to, range: range.range });
@@ -40,9 +43,10 @@ export function softCapped(
     readonly range: "calibrated" | "certified";
   },
 ): ValueId {
-  const { cap, scale, site, bound, range } = setting;
-  const series = tanhSeries(cap, scale, bound / scale);
+  const { cap, scale, site, range } = setting;
   const fracBits = at.precision.logitFracBits + Math.round(Math.log2(scale));
+  const bound = Math.max(setting.bound, scale * 2 ** -fracBits); // a unit of the wire, where all is 0
+  const series = at.series(tanhFit(cap, scale, bound / scale), fracBits);
   const wire = at.open(x, fracBits, series.periodBits + fracBits);
   at.builder.site({ site, value: wire, bound: bound / scale, range });
   return evaluate(at, wire, series);

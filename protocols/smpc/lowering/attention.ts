@@ -6,13 +6,13 @@
 import type { AttentionSpec } from "../../../layers/program.ts";
 import { entryCount, type AttentionLayout } from "../plan/attention-layout.ts";
 import type { ValueId } from "../plan/value.ts";
-import { rowSeries, scaledSeries } from "../fit/row-series.ts";
+import { rowFit, scaledSeries } from "../fit/row-series.ts";
 import { softCapped } from "./activation.ts";
 import type { ExpChoice } from "./exp-choice.ts";
 import { logitSpan } from "./ladder.ts";
 import { bitsAbove, narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
-import type { SiteRange } from "./ranges.ts";
+import { rangeText, type SiteRange } from "./ranges.ts";
 import { chooseSoftmax } from "./softmax-choice.ts";
 import { lowerSquarings } from "./square-softmax.ts";
 import { checkWraps, WRAP_BITS } from "./wrap-check.ts";
@@ -56,6 +56,7 @@ export function lowerAttention(
   const mixBits = attendedBits + wrapBits + precision.weightFracBits + valueFracBits - attendedFracBits;
   const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`);
 
+  at.moveTo(logits.site, rangeText("logits", logits.range));
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
   const keyInSight = !capped && (window === null || place.sequenceLimit <= window);
   const span = logitSpan(logits.range, keyCount, keyInSight);
@@ -96,11 +97,13 @@ export function lowerAttention(
     const sum = builder.share(rows, 1, builder.info(sums).fracBits);
     builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
     const { from, to, bits, maxError } = demands[rung].sum!;
-    const logarithm = scaledSeries(rowSeries("log", Math.log, { from, to, maxError, relative: false }), factor);
+    const inputFracBits = bits - Math.floor(Math.log2(from));
+    const fit = rowFit("log", Math.log, { from, to, maxError, relative: false });
+    const logarithm = scaledSeries(at.series(fit, inputFracBits), factor);
     const isLast = rung === temperatures.length - 1;
     const series = isLast ? { ...logarithm, constant: logarithm.constant - factor * Math.log(rowSum) } : logarithm;
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
-      inputFracBits: bits - Math.floor(Math.log2(from)),
+      inputFracBits,
       outputFracBits: fracBits + 2,
       error: Math.max((factor * maxError) / 2, 2 ** -(fracBits + 3)),
     });
@@ -115,6 +118,7 @@ export function lowerAttention(
     weights = lowerSquarings(at, layout, weights, squarings, logits.site);
   }
   checkRowSums(at, layout, weights, { ...WEIGHT_CHECK, site: logits.site });
+  at.moveTo(attended.site, rangeText("attended", attended.range));
   const p = at.open(weights, precision.weightFracBits, mixBits);
   const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + valueFracBits);
   builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
@@ -185,7 +189,12 @@ function lowerScores(at: Lowering, layout: AttentionLayout, setting: ScoreSettin
 function cappedBits(logitFracBits: number, { scale, range }: ScoreSetting, fracBits: number): number {
   const openedFracBits = logitFracBits + Math.round(Math.log2(scale));
   // tanhSeries chooses a period of at most eight bounds.
-  return Math.ceil(Math.log2(range.maxAbs / scale)) + 3 + openedFracBits + (fracBits - openedFracBits);
+  return (
+    Math.ceil(Math.log2(Math.max(range.maxAbs / scale, 2 ** -openedFracBits))) +
+    3 +
+    openedFracBits +
+    (fracBits - openedFracBits)
+  );
 }
 
 function diagonal(at: Lowering, layout: AttentionLayout, entries: ValueId): ValueId {

@@ -1,4 +1,5 @@
 import { MAX_RING_BITS } from "../../../shares/words.ts";
+import { MOST_INDEX_BITS } from "../plan/plan-limits.ts";
 import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { expPrecision, roundingError } from "../fit/exp-precision.ts";
 import { bitsAbove } from "./lowering.ts";
@@ -35,7 +36,7 @@ export interface ExpChoice {
  *
  * An exp with W windows covers the share 1 - 1/W of the period. A window of w nats needs w log2(e) bits more in its public table than
  * the relative precision, and W words are dealt an entry: few wide windows cost the fewest bits, as long as the ring holds them (exp-precision.ts).
- * Throws RingBudgetError where no period of up to 2^14 fits.
+ * Throws RingBudgetError where no period fits, or the wire would be wider than a table is.
  */
 export function chooseExps(
   demands: readonly ExpDemand[],
@@ -43,11 +44,13 @@ export function chooseExps(
 ): { readonly periodBits: number; readonly exps: readonly ExpChoice[] } {
   const shortest = Math.max(1 - fracBits, ...demands.map(({ low, high }) => bitsAbove((high - low) / scale)));
   for (let periodBits = shortest; periodBits <= shortest + 1; periodBits++) {
+    if (periodBits + fracBits > MOST_INDEX_BITS) break;
     const exps = demands.map((demand) => cheapest(demand, periodBits, scale, fracBits));
     if (exps.every((choice) => choice !== null)) return { periodBits, exps };
   }
+  const span = Math.max(...demands.map(({ low, high }) => high - low));
   throw new RingBudgetError(
-    `softmax: expected logits whose exponentials fit into ${MAX_RING_BITS} bits, got a span of ${Math.max(...demands.map(({ low, high }) => high - low)).toFixed(1)} nats`,
+    `expected logits whose exponentials fit into ${MAX_RING_BITS} bits and a table of 2^${MOST_INDEX_BITS} entries, got a span of ${Number(span.toPrecision(4))} nats, which takes a wire of ${shortest + fracBits} bits`,
   );
 }
 
@@ -58,7 +61,9 @@ function cheapest(demand: ExpDemand, periodBits: number, scale: number, fracBits
   let best: { choice: ExpChoice; dealtBits: number } | null = null;
   for (const windows of WINDOWS) {
     const span = period * (1 - 1 / windows);
-    if (span < demand.high - demand.low || 2 ** (periodBits + fracBits) < 2 * windows) continue;
+    const units = 2 ** (periodBits + fracBits);
+    const isCut = units >= 2 * windows && Math.ceil(units / windows) * (windows - 1) < units;
+    if (span < demand.high - demand.low || !isCut) continue;
     const { tableFracBits, wordFracBits } = expPrecision({
       height: period / windows / demand.temperature,
       absoluteError: roundingError(demand.absoluteBits),

@@ -1,4 +1,5 @@
 /** How a softmax row is normalised: at which temperatures, over which intervals, how exactly (smpc.md, gate 7). */
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ExpDemand } from "./exp-choice.ts";
 import type { Precision } from "./precision.ts";
 import type { SiteRange } from "./ranges.ts";
@@ -33,8 +34,13 @@ export function logitSpan(range: SiteRange, keyCount: number, keyInSight: boolea
   return diagonal.high - diagonal.low < key.high - key.low ? diagonal : key;
 }
 
-/** t_1 > ... > 1, each half of the one before, such that the sums of all rungs have dynamic ranges that a logarithm covers. */
+/**
+ * t_1 > ... > 1, each half of the one before, such that the sums of all rungs have dynamic ranges that a logarithm covers. Throws
+ * RingBudgetError for as many keys as that range or more, which no temperature makes fewer.
+ */
 export function ladderTemperatures(high: number, keyCount: number): number[] {
+  if (keyCount >= COARSE_RANGE)
+    throw new RingBudgetError(`expected a session of at most ${COARSE_RANGE / 2} rows, got one of up to ${keyCount}`);
   const range = (t: number): number => keyCount * Math.exp(high / t);
   let first = 1;
   while (range(first) > (first === 1 ? FINE_RANGE : COARSE_RANGE)) first *= 2;

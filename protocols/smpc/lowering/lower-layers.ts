@@ -1,14 +1,16 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
 import { heldToProofs } from "../plan/held-to-proofs.ts";
+import { MAX_RING_BITS } from "../../../shares/words.ts";
 import type { Plan } from "../plan/instruction.ts";
 import type { ValueId } from "../plan/value.ts";
 import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
 import { PlanBuilder } from "../plan/plan-builder.ts";
+import { checkPlanSize } from "../plan/plan-size.ts";
 import { loweringAlgebra } from "./algebra.ts";
 import { lowerAttention } from "./attention.ts";
-import { bitsAbove, Lowering, type Lowered } from "./lowering.ts";
+import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } from "./lowering.ts";
 import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
 import { SiteNames, type SiteRange } from "./ranges.ts";
 
@@ -41,7 +43,9 @@ const INPUT_FRAC_BITS = 16;
 
 /**
  * The plan of some layers for one step: input `x` [rows, d], output `rows` [rows, d] (and `logits` [rows, vocabulary] with a head).
- * A layer that doesn't fit into 64-bit rings is lowered at coarser precisions. Throws RingBudgetError if none fits.
+ * A layer that doesn't fit into 64-bit rings is lowered at coarser precisions. Throws RingBudgetError, naming site, range, bits and what
+ * to do, if none fits, where a table would be too large, or where the plan asks for more than plan-limits.ts allows: before any memory is
+ * taken, and before a series is fitted where that can be known.
  */
 export function lowerLayers(run: LayerRun): Plan {
   // A layer each; the head has the last one's.
@@ -49,14 +53,79 @@ export function lowerLayers(run: LayerRun): Plan {
   for (;;) {
     const starts: ValueId[] = [];
     try {
-      return lowerAt(run, precisions, starts);
+      const plan = heldToProofs(lowerFitting(run, precisions, starts));
+      checkPlanSize(plan, planName(run));
+      return plan;
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
-      const next = tightened(precisions, layersOf(error.values, starts));
-      if (next === null) throw error;
+      const next = error.isFinal ? null : tightened(precisions, layersOf(error.values, starts));
+      if (next === null) throw withRemedy(error, run.precision ?? DEFAULT_PRECISION);
       precisions = next;
     }
   }
+}
+
+const planName = ({ from, to, rows, past }: LayerRun): string =>
+  `layers ${from} to ${to - 1}, ${rows} rows after ${past}`;
+
+/** One attempt: series are fitted once nothing that is known before speaks against the plan. Throws RingBudgetError. */
+function lowerFitting(run: LayerRun, precisions: readonly Precision[], starts: ValueId[]): Plan {
+  try {
+    return lowerAccepted(run, precisions, starts, "kept");
+  } catch (error) {
+    if (!(error instanceof UnfittedSeries)) throw error;
+  }
+  refuseHopeless(run, precisions);
+  // What fits with series of the largest size fits with the fitted ones: then a refusal is one for good.
+  try {
+    lowerAccepted(run, precisions, [], "most");
+  } catch (error) {
+    if (!(error instanceof RingBudgetError) || error.isFinal) throw error;
+  }
+  starts.length = 0;
+  return lowerAccepted(run, precisions, starts, "fitted");
+}
+
+/** Throws RingBudgetError (final) where layers don't even fit at the coarsest precision with series of the least size. */
+function refuseHopeless(run: LayerRun, precisions: readonly Precision[]): void {
+  try {
+    checkPlanSize(lowerAccepted(run, precisions.map(coarsest), [], "least"), planName(run));
+  } catch (error) {
+    throw error instanceof RingBudgetError ? withRemedy(error, DEFAULT_PRECISION) : error;
+  }
+}
+
+/**
+ * A plan that fits into its rings and may run. Throws RingBudgetError: final for a table that would be too large, where all else fits;
+ * else another precision may change that too.
+ */
+function lowerAccepted(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], series: SeriesChoice): Plan {
+  const refusals: string[] = [];
+  try {
+    const plan = lowerAt(run, precisions, starts, series, refusals);
+    if (refusals.length > 0) throw new RingBudgetError(refusals[0], { isFinal: true });
+    return plan;
+  } catch (error) {
+    if (!(error instanceof RingBudgetError) || error.isFinal) throw error;
+    throw new RingBudgetError(refusals[0] ?? error.message, { values: error.values });
+  }
+}
+
+/** A final error that says what to do, where it doesn't yet. `precision`: that of the run, of which `default` is the coarsest. */
+function withRemedy({ message, values }: RingBudgetError, precision: Precision): RingBudgetError {
+  if (message.includes("--smpc-layers")) return new RingBudgetError(message, { values, isFinal: true });
+  const layer = /^layers\.(\d+)\./.exec(message)?.[1];
+  const which = layer === undefined ? "these layers" : `layer ${layer}`;
+  const coarser = precision === DEFAULT_PRECISION ? "" : ", or run at a coarser precision (--smpc-precision)";
+  return new RingBudgetError(`${message}; leave ${which} in Cascade (--smpc-layers)${coarser}`, {
+    values,
+    isFinal: true,
+  });
+}
+
+function coarsest(precision: Precision): Precision {
+  const next = tighter(precision);
+  return next === null ? precision : coarsest(next);
 }
 
 /** The layers (of those begun so far, by their first values) that made some values; no values: the last one begun. */
@@ -80,9 +149,15 @@ function tightened(precisions: readonly Precision[], layers: ReadonlySet<number>
   return precisions.map((precision, layer) => (all || layers.has(layer) ? (coarser[layer] ?? precision) : precision));
 }
 
-/** Pushes the first value of each layer onto `starts`. */
-function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueId[]): Plan {
-  const { spec, program, rows, past, sequenceLimit } = run;
+/** Pushes the first value of each layer onto `starts`, and onto `refusals` what no table can be made for: then the plan must not run. */
+function lowerAt(
+  run: LayerRun,
+  precisions: readonly Precision[],
+  starts: ValueId[],
+  series: SeriesChoice,
+  refusals: string[],
+): Plan {
+  const { rows, past } = run;
   const builder = new PlanBuilder();
   const at = new Lowering({
     builder,
@@ -92,7 +167,22 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
     statistics: run.statistics,
     ranges: run.ranges,
     names: new SiteNames("input"),
+    series,
+    refusals,
   });
+  try {
+    lowerProgram(run, precisions, starts, at);
+  } catch (error) {
+    if (!(error instanceof RingBudgetError)) throw error;
+    const { values, isFinal } = error;
+    throw new RingBudgetError(`${at.about}: ${error.message}`, { values, isFinal });
+  }
+  return builder.finish();
+}
+
+function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], at: Lowering): void {
+  const { spec, program, rows, past, sequenceLimit } = run;
+  const { builder } = at;
   const algebra = loweringAlgebra(at);
   const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
   builder.emit({ gate: "input", out: input, name: PLAN_INPUT });
@@ -119,12 +209,12 @@ function lowerAt(run: LayerRun, precisions: readonly Precision[], starts: ValueI
     leave(at, finished, PLAN_OUTPUT, at.site("out"));
     if (program.logits !== null) leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out"));
   }
-  return heldToProofs(builder.finish());
 }
 
 /** Normed rows, opened once more at the precision's normedFracBits, if it has them; what is pending stays so. */
 function reopened(at: Lowering, x: Lowered, width: number, site: string): Lowered {
   if (at.normedFracBits === null) return x;
+  at.moveTo(site, `normed rows of ${width}`);
   return { ...x, id: at.reopenNormed(x.id, at.normedFracBits, width, site), parts: [], made: null };
 }
 
@@ -132,6 +222,9 @@ function reopened(at: Lowering, x: Lowered, width: number, site: string): Lowere
 function leave(at: Lowering, x: Lowered, name: string, { site, range }: ReturnType<Lowering["site"]>): void {
   const { outputFracBits } = at.precision;
   const rows = at.atFracBits(at.settle(x), outputFracBits);
-  at.builder.emit({ gate: "output", x: rows, name, bits: bitsAbove(range.maxAbs) + 2 + outputFracBits });
+  const bits = bitsAbove(Math.max(range.maxAbs, 2 ** -outputFracBits)) + 2 + outputFracBits;
+  if (bits > MAX_RING_BITS)
+    throw new RingBudgetError(`expected rows of at most ${MAX_RING_BITS} bits, got ${bits}`, { values: [rows] });
+  at.builder.emit({ gate: "output", x: rows, name, bits });
   at.builder.site({ site, value: rows, bound: range.maxAbs, range: range.range });
 }

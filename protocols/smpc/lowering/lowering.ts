@@ -3,8 +3,22 @@ import { matrixFracBits } from "../factors/matrix-precision.ts";
 import type { MatrixSource } from "../factors/matrix-source.ts";
 import type { ValueId } from "../plan/value.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
+import { standIn, type SeriesFit } from "../fit/series-fit.ts";
+import type { Series } from "../fit/series.ts";
+import { LEAST_INDEX_BITS, MOST_INDEX_BITS } from "../plan/plan-limits.ts";
 import type { Precision } from "./precision.ts";
-import type { SiteKind, SiteNames, SiteRange } from "./ranges.ts";
+import { rangeText, type SiteKind, type SiteNames, type SiteRange } from "./ranges.ts";
+
+/**
+ * What series a plan is made with: fitted ones; those that are fitted already, or UnfittedSeries; or stand-ins of the least or the
+ * largest size that the fitted ones can have.
+ */
+export type SeriesChoice = "fitted" | "kept" | "least" | "most";
+
+/** A series is needed that would have to be fitted first. */
+export class UnfittedSeries extends Error {
+  override readonly name = "UnfittedSeries";
+}
 
 /**
  * A shared value while a program is being lowered: a share, and what is still to be multiplied into it. A linear step takes the
@@ -37,7 +51,11 @@ export class Lowering {
   readonly firstPosition: number;
   readonly #statistics: ParameterStatistics;
   readonly #ranges: (site: string) => SiteRange;
+  readonly #series: SeriesChoice;
   names: SiteNames;
+  readonly #refusals: string[];
+  /** The site that the lowering is at, and its range: what an error begins with. */
+  #about = "";
   /** Precision.normedFracBits where it holds: in front of the attention; null elsewhere. */
   normedFracBits: number | null = null;
 
@@ -49,6 +67,9 @@ export class Lowering {
     statistics: ParameterStatistics;
     ranges: (site: string) => SiteRange;
     names: SiteNames;
+    series: SeriesChoice;
+    /** What no table can be made for is pushed onto these: the plan must not run. */
+    refusals: string[];
   }) {
     this.builder = setting.builder;
     this.precision = setting.precision;
@@ -57,12 +78,52 @@ export class Lowering {
     this.#statistics = setting.statistics;
     this.#ranges = setting.ranges;
     this.names = setting.names;
+    this.#series = setting.series;
+    this.#refusals = setting.refusals;
   }
 
-  /** The next site of this kind and its range; Error naming the site if there is none. */
+  /** The next site of this kind and its range, which the next values are about; Error naming the site if there is none. */
   site(kind: SiteKind): { site: string; range: SiteRange } {
     const site = this.names.next(kind);
-    return { site, range: this.#ranges(site) };
+    const range = this.#ranges(site);
+    this.moveTo(site, rangeText(kind, range));
+    return { site, range };
+  }
+
+  /** What follows is made for a site with this range, in words. */
+  moveTo(site: string, range: string): void {
+    this.builder.describe(site, range);
+    this.#about = `${site}, ${range}`;
+  }
+
+  get about(): string {
+    return this.#about;
+  }
+
+  /**
+   * A series to be looked up on a wire of `fracBits`. Where its table would be too large it is not fitted, and where no fit will do
+   * either: the fault is one of the refusals, and a stand-in goes on. Throws UnfittedSeries where only kept ones may be taken.
+   */
+  series(fit: SeriesFit, fracBits: number): Series {
+    const bits = fit.periodBits + fracBits;
+    if (bits > MOST_INDEX_BITS)
+      this.#refuse(`expected a wire of at most ${MOST_INDEX_BITS} bits for a table, got ${bits}`);
+    else if (bits < LEAST_INDEX_BITS)
+      this.#refuse(`expected a wire of at least ${LEAST_INDEX_BITS} bits for a table, got ${bits}`);
+    else if (fit.refusal !== null) this.#refuse(fit.refusal);
+    else if (this.#series === "kept" && !fit.isKept()) throw new UnfittedSeries(fit.name);
+    else if (this.#series === "kept" || this.#series === "fitted")
+      try {
+        return fit.make();
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#refuse(error.message);
+      }
+    return standIn(fit, this.#series === "least" ? "least" : "most");
+  }
+
+  #refuse(fault: string): void {
+    this.#refusals.push(`${this.#about}: ${fault}`);
   }
 
   value(id: ValueId): Lowered {

@@ -3,7 +3,8 @@
  */
 import { MAX_RING_BITS } from "../../../shares/words.ts";
 import type { ValueId } from "../plan/value.ts";
-import { rowSeries } from "../fit/row-series.ts";
+import { rowFit } from "../fit/row-series.ts";
+import type { Series } from "../fit/series.ts";
 import { seriesPrecision } from "../fit/series-precision.ts";
 import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
 import type { SiteRange } from "./ranges.ts";
@@ -47,6 +48,9 @@ function centre(at: Lowering, x: Lowered, multiplier: number, constantBits: numb
   return out;
 }
 
+/** Rows that are all alike have an interval all the same. */
+const LEAST_RATIO = 1 + 2 ** -10;
+
 interface NormSetting {
   readonly site: string;
   readonly range: SiteRange;
@@ -69,21 +73,24 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   builder.emit({ gate: "squares", x: wire, out: squares, width });
 
   // f(s) = 1 / sqrt(s / width + epsilon) of s = sum of squares, all in units of the multiplied rows.
-  const [lo, hi] = [minSquare, maxSquare].map(
+  const [lo, end] = [minSquare, maxSquare].map(
     (square) => Math.max(square, setting.epsilon / 4) * width * multiplier ** 2,
   );
+  const hi = end > lo ? end : LEAST_RATIO * lo;
   const epsilon = setting.epsilon * multiplier ** 2;
   const name = `1/sqrt(s/${width} + ${epsilon})`;
-  const series = rowSeries(name, (s) => 1 / Math.sqrt(s / width + epsilon), {
+  const inputFracBits = precision.rowBits - Math.floor(Math.log2(lo));
+  const fit = rowFit(name, (s) => 1 / Math.sqrt(s / width + epsilon), {
     from: lo,
     to: hi,
     maxError: 2 ** -(precision.rowBits + 1),
     relative: true,
   });
+  const series = at.series(fit, inputFracBits);
   // The largest row has the smallest factor, and it needs its bits too.
   const outputFracBits = precision.rowBits + Math.max(0, bitsAbove(Math.sqrt(hi / width))) + 1;
   const scale = lowerRowFunction(at, squares, series, {
-    inputFracBits: precision.rowBits - Math.floor(Math.log2(lo)),
+    inputFracBits,
     outputFracBits,
     error: 2 ** -(outputFracBits + 1),
   });
@@ -164,7 +171,7 @@ function checkNormed(at: Lowering, { squares, factor, lo, hi, width, epsilon, si
 export function lowerRowFunction(
   at: Lowering,
   x: ValueId,
-  series: ReturnType<typeof rowSeries>,
+  series: Series,
   setting: { readonly inputFracBits: number; readonly outputFracBits: number; readonly error: number },
 ): { share: ValueId; outputFracBits: number } {
   const { builder } = at;

@@ -3,7 +3,7 @@
  * of their squares in [1/n, 1] whatever the logits are. Three rounds a squaring: the weights, the sum of their squares, its reciprocal.
  */
 import { MAX_RING_BITS } from "../../../shares/words.ts";
-import { rowSeries } from "../fit/row-series.ts";
+import { rowFit } from "../fit/row-series.ts";
 import type { AttentionLayout } from "../plan/attention-layout.ts";
 import type { ValueId } from "../plan/value.ts";
 import { RingBudgetError } from "../plan/ring-budget-error.ts";
@@ -63,7 +63,7 @@ export function squarings(precision: Precision, count: number, keyCount: number,
     const fracBits = Math.min(wanted, fits);
     if (fracBits < weightFracBits - MOST_LACKING)
       throw new RingBudgetError(
-        `softmax: expected weights of at least ${weightFracBits - MOST_LACKING} fractional bits in front of a squaring, got ${fracBits}`,
+        `expected weights of at least ${weightFracBits - MOST_LACKING} fractional bits in front of a squaring, got ${fracBits} beside the ${opened.bits} bits of the wire after it`,
       );
     all.unshift({
       fracBits,
@@ -131,7 +131,8 @@ function lowerReciprocal(at: Lowering, total: ValueId, stage: Squaring): { share
   const { from, to } = sum;
   const inputFracBits = sum.bits - Math.floor(Math.log2(from));
   if (to / from <= EXACT_RANGE || maxError === COARSE_ERROR) {
-    const series = rowSeries(`${target}/s`, (s) => target / s, { from, to, maxError, relative: true });
+    const fit = rowFit(`${target}/s`, (s) => target / s, { from, to, maxError, relative: true });
+    const series = at.series(fit, inputFracBits);
     checkError(series.maxError, sum);
     const { share, outputFracBits } = lowerRowFunction(at, total, series, {
       inputFracBits,
@@ -141,7 +142,8 @@ function lowerReciprocal(at: Lowering, total: ValueId, stage: Squaring): { share
     return { share, fracBits: outputFracBits };
   }
   const name = `sqrt(${target}/s)`;
-  const root = rowSeries(name, (s) => Math.sqrt(target / s), { from, to, maxError: maxError / 2, relative: true });
+  const fit = rowFit(name, (s) => Math.sqrt(target / s), { from, to, maxError: maxError / 2, relative: true });
+  const root = at.series(fit, inputFracBits);
   checkError(2 * root.maxError, sum);
   const { share, outputFracBits } = lowerRowFunction(at, total, root, {
     inputFracBits,
@@ -158,6 +160,6 @@ function lowerReciprocal(at: Lowering, total: ValueId, stage: Squaring): { share
 function checkError(error: number, { from, to }: Squaring["sum"]): void {
   if (error > COARSE_ERROR)
     throw new RingBudgetError(
-      `softmax: expected reciprocals on [${from}, ${to}] within ${COARSE_ERROR}, relative, got ${error}`,
+      `expected reciprocals on [${from}, ${to}] within ${COARSE_ERROR}, relative, got ${error}`,
     );
 }

@@ -17,13 +17,18 @@ export class PlanBuilder {
   readonly #checks: PlanCheck[] = [];
   /** Wires whose bits follow from their consumers, up to a limit. */
   readonly #wide = new Map<ValueId, number>();
+  /** Ranges of sites in words. */
+  readonly #ranges = new Map<string, string>();
 
   /** A new share; its ring is settled by `finish`. */
   share(rows: number, columns: number, fracBits: number): ValueId {
     return this.#values.push({ kind: "share", rows, columns, fracBits, ringBits: 0 }) - 1;
   }
 
+  /** A new wire. Throws RingBudgetError for one that is wider than a word. */
   wire(rows: number, columns: number, fracBits: number, bits: number): ValueId {
+    if (!(bits <= MAX_RING_BITS))
+      throw new RingBudgetError(`expected a wire of at most ${MAX_RING_BITS} bits, got ${bits}`);
     return this.#values.push({ kind: "wire", rows, columns, fracBits, bits }) - 1;
   }
 
@@ -40,6 +45,11 @@ export class PlanBuilder {
 
   info(id: ValueId): ValueInfo {
     return this.#values[id];
+  }
+
+  /** Says the range of a site in words, for errors about it. */
+  describe(site: string, range: string): void {
+    this.#ranges.set(site, range);
   }
 
   /** Notes what sized a wire. */
@@ -95,19 +105,35 @@ export class PlanBuilder {
       const out = "out" in instruction ? this.#values[instruction.out] : null;
       if (out?.kind === "share" && out.ringBits > MAX_RING_BITS) {
         const value = (instruction as { out: ValueId }).out;
-        const fault = `${instruction.gate} (value ${value}, ${out.fracBits} fractional bits): expected a ring of at most ${MAX_RING_BITS} bits, got ${out.ringBits}`;
-        faults.push({ fault, value });
+        const fault = `expected a ring of at most ${MAX_RING_BITS} bits, got ${out.ringBits} (${instruction.gate}, ${out.fracBits} fractional bits)`;
+        faults.push({ fault: this.#about(value) + fault, value });
         out.ringBits = MAX_RING_BITS; // what it is made of is another question
       }
       const need = out === null ? 0 : out.kind === "share" ? out.ringBits : out.bits;
-      for (const [id, bits] of demandsOf(instruction, need, (of) => this.#values[of])) demand(id, bits);
+      for (const [id, bits] of this.#demands(instruction, need)) demand(id, bits);
     }
     if (faults.length > 0)
-      throw new RingBudgetError(
-        faults[0].fault,
-        faults.map(({ value }) => value),
-      );
+      throw new RingBudgetError(faults[faults.length - 1].fault, { values: faults.map(({ value }) => value) });
     return needed;
+  }
+
+  /** The site that a value is made for, which is the next one that is opened, and its range: what a fault of it begins with. */
+  #about(value: ValueId): string {
+    const next = this.#sites.filter((site) => site.value >= value).sort((a, b) => a.value - b.value)[0];
+    if (next === undefined) return "";
+    const range = this.#ranges.get(next.site);
+    return range === undefined ? `${next.site}: ` : `${next.site}, ${range}: `;
+  }
+
+  /** demandsOf; an error of it names what its value is about. */
+  #demands(instruction: Instruction, need: number): ReturnType<typeof demandsOf> {
+    try {
+      return demandsOf(instruction, need, (id) => this.#values[id]);
+    } catch (error) {
+      if (!(error instanceof RingBudgetError) || error.values.length === 0) throw error;
+      const { values, message } = error;
+      throw new RingBudgetError(this.#about(values[0]) + message, { values });
+    }
   }
 }
 

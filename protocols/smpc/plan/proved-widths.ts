@@ -5,6 +5,7 @@
  * Names end in what they count. `spareBits` is what an operand has beyond what the result needs: none may be negative.
  */
 import type { GateName } from "./instruction.ts";
+import { LEAST_INDEX_BITS, MOST_INDEX_BITS } from "./plan-limits.ts";
 
 /** Smallest and largest value, both included. */
 export type Interval = readonly [least: number, most: number];
@@ -16,7 +17,7 @@ const SPARE: Interval = [0, 63];
 /** log2 of how far below 0 a lifted wire's value may be; the quarter of a wire of 64 bits is the most. */
 const BELOW: Interval = [0, 62];
 /** Wires that index a table. */
-const INDEX: Interval = [2, 24];
+const INDEX: Interval = [LEAST_INDEX_BITS, MOST_INDEX_BITS];
 
 /** Every combination inside these is proved. */
 export const PROVED_WIDTHS = {

@@ -32,7 +32,9 @@ const DEALT = "mask mask";
 export function fittingBits(need: number, wire: ValueId, info: InfoOf, gate: string): number {
   const { bits } = wireOf(info(wire), gate);
   if (need > bits)
-    throw new RingBudgetError(`${gate}: expected a ring of at most the wires' ${bits} bits, got ${need}`, [wire]);
+    throw new RingBudgetError(`${gate}: expected a ring of at most the wires' ${bits} bits, got ${need}`, {
+      values: [wire],
+    });
   return need;
 }
 

@@ -24,6 +24,7 @@ import { createEndpoint } from "../../../protocols/wire/party-endpoint.ts";
 import { WebSocketTransport } from "../../../protocols/wire/websocket-transport.ts";
 import { randomIds, randomModel } from "../cascade/random-model.ts";
 import { describeSession } from "../cascade/whole-model.ts";
+import { nextAbort } from "./next-abort.ts";
 
 const MODEL = randomModel({
   seed: 10,
@@ -187,16 +188,6 @@ async function works(client: Client, description: SessionDescription = GOOD): Pr
   const result = await session.step(0, IDS);
   assert.ok("rows" in result && result.rows.data.every(Number.isFinite));
   assert.equal((await session.close()).length, session.schedule.alpha + session.schedule.beta ** 2);
-}
-
-/** "PARTY: REASON" of the next abort of this session. */
-function nextAbort(client: Endpoint, session: number): Promise<string> {
-  return new Promise((resolve) =>
-    client.onControl((_peer, message) => {
-      if (message.type === "session-abort" && message.session === session)
-        resolve(`${String(message.party)}: ${String(message.reason)}`);
-    }),
-  );
 }
 
 /** The same endpoint, but for what it says when it is ready for a session. */

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { AttentionSpec } from "../../../layers/program.ts";
 import { visibleKeys, kvHeadOf } from "../../../protocols/smpc/plan/attention-layout.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
@@ -31,6 +32,7 @@ const FRAC_BITS = 16;
 /** A plan of one attention without its projections: inputs "q", "k", "v", output "rows" [rows, heads * headDim]. */
 export function attentionPlan({ spec, rows, past, sequenceLimit, precision, ranges }: AttentionRun): Plan {
   const builder = new PlanBuilder();
+  const refusals: string[] = [];
   const at = new Lowering({
     builder,
     precision,
@@ -41,6 +43,8 @@ export function attentionPlan({ spec, rows, past, sequenceLimit, precision, rang
     }),
     ranges: (site) => (site.includes("logits") ? ranges.logits : ranges.attended),
     names: new SiteNames("layers.0"),
+    series: "fitted",
+    refusals,
   });
   const input = (name: string, heads: number) => {
     const out = builder.share(rows, heads * spec.headDim, FRAC_BITS);
@@ -50,6 +54,7 @@ export function attentionPlan({ spec, rows, past, sequenceLimit, precision, rang
   const projections = { q: input("q", spec.heads), k: input("k", spec.kvHeads), v: input("v", spec.kvHeads) };
   const attended = lowerAttention(at, spec, projections, { layer: 0, past, sequenceLimit });
   builder.emit({ gate: "output", x: at.atFracBits(at.settle(attended), FRAC_BITS), name: "rows", bits: 24 });
+  assert.deepEqual(refusals, []);
   return builder.finish();
 }
 

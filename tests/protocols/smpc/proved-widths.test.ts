@@ -72,10 +72,10 @@ describe("plans are held to what is proved", () => {
     });
 
   it("holds every plan against it that is lowered", () => {
-    const precision = { ...DEFAULT_PRECISION, activationFracBits: 18 };
+    const precision = { ...DEFAULT_PRECISION, normBits: -40 };
     assert.throws(() => tinyLayer("llama", "held").plan(3, 0, precision), {
       name: "RangeError",
-      message: /^series: expected bits from 2 to 24, as far as its lemmas reach, got 25; take a coarser precision/,
+      message: /^row-scale: expected bBits from 2 to 64, as far as its lemmas reach, got 1; take a coarser precision/,
     });
   });
 

@@ -2,7 +2,7 @@ import { llama } from "../../../layers/architectures/llama.ts";
 import { gpt2 } from "../../../layers/architectures/gpt2.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
-import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
+import { lowerLayers, type LayerRun } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import type { Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
@@ -14,6 +14,8 @@ const ARCHITECTURES = { llama, gpt2 } as const;
 /** One random layer, small enough to be run hundreds of times. */
 export interface TinyLayer {
   readonly spec: ModelSpec;
+  /** For lowering it otherwise than `plan` does. */
+  readonly run: Pick<LayerRun, "spec" | "program" | "statistics" | "from" | "to" | "head" | "sequenceLimit">;
   readonly factors: ModelFactors;
   /** Rows of the step and of the steps before; `maxAbsOf`: largest magnitudes at sites, in place of ones with room. */
   plan(rows: number, past: number, precision?: Precision, maxAbsOf?: (site: string) => number): Plan;
@@ -73,23 +75,21 @@ export function tinyLayer(kind: keyof typeof ARCHITECTURES, seed: string): TinyL
     maxSquare: 12,
   });
   const statistics = new ParameterStatistics(parameter);
+  const run = {
+    spec,
+    program: architecture.program,
+    statistics,
+    from: 0,
+    to: 1,
+    head: false,
+    sequenceLimit: TINY_LIMIT,
+  };
   return {
     spec,
+    run,
     factors: new ModelFactors(parameter),
     plan: (rows, past, precision, maxAbsOf = () => 15) =>
-      lowerLayers({
-        spec,
-        program: architecture.program,
-        statistics,
-        ranges: (site) => range(maxAbsOf(site)),
-        from: 0,
-        to: 1,
-        head: false,
-        rows,
-        past,
-        sequenceLimit: TINY_LIMIT,
-        precision,
-      }),
+      lowerLayers({ ...run, ranges: (site) => range(maxAbsOf(site)), rows, past, precision }),
     rows(count, rowSeed) {
       const draw = new Generator(rowSeed, "rows");
       return Float64Array.from(

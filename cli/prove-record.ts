@@ -4,7 +4,7 @@ import { z } from "zod";
 export const proofRecord = z.strictObject({
   ok: z.boolean().describe("is every lemma as it must be"),
   seconds: z.number(),
-  plans: z.array(z.string()).describe("plans whose widths are proved"),
+  plans: z.array(z.string()).describe("plans in use, at whose widths lemmas are compared with the code"),
   plansLeftOut: z.array(z.string()).describe("plans that fit into no ring, with the reason"),
   lemmas: z.array(
     z.strictObject({

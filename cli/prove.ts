@@ -22,7 +22,7 @@ export function addProve(program: Command): void {
   const command = program
     .command("prove")
     .description(
-      "Prove the lemmas of the SMPC gates for the widths in use (z3), refute what must not hold, and count the secrecy of sharing, opening and extension; exit 1 if one isn't as it must be.",
+      "Prove the lemmas of the SMPC gates for every width (z3), refute what must not hold, and count the secrecy of tiny plans over all randomness; exit 1 if one isn't as it must be.",
     )
     .argument("[lemmas...]", "beginnings of the names of lemmas (default: all)");
   addFlags(command, flags).action(async (names: string[], given: Record<string, unknown>) => {

@@ -1,6 +1,6 @@
 /**
- * What `weir prove` runs, as a process of its own, because nothing imports the proofs: one JSON line for the plans whose widths are
- * proved, then one a lemma, to stdout.
+ * What `weir prove` runs, as a process of its own, because nothing imports the proofs: one JSON line for the plans in use, then one a
+ * lemma, to stdout.
  * Arguments: beginnings of the names of the lemmas to run; none: all. Exits with 1 where one isn't as it must be.
  */
 import process from "node:process";

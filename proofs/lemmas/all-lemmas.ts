@@ -19,8 +19,8 @@ import { windowLemmas } from "./windows.ts";
 export const allLemmas = (rings: readonly number[], inUse: WidthsInUse): Lemma[] =>
   every(rings, inUse).filter(({ queries }) => queries.length > 0);
 
-/** What a lemma is called, and the gates that it is about, whatever widths there are. */
-export const lemmaHeads = (): Pick<Lemma, "name" | "gates">[] => every([], NO_WIDTHS);
+/** What every lemma is called, and the gates that it is about, whatever widths there are. */
+export const lemmaHeads = (): Pick<Lemma, "name" | "gates" | "expected">[] => every([], NO_WIDTHS);
 
 function every(rings: readonly number[], inUse: WidthsInUse): Lemma[] {
   return [

@@ -24,21 +24,59 @@ const one = (name: string, file: string, text: string, replacement: string, test
   test,
 });
 
+const COUNTED = "tests/proofs/secrecy.test.ts";
+
+const DEALT_IN_THE_CLEAR: readonly Edit[] = [
+  {
+    file: "protocols/smpc/run/dealer-run.ts",
+    text: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares, bits);",
+    replacement: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares.slice(1), bits);",
+  },
+  {
+    file: "protocols/smpc/run/party-run.ts",
+    text: "    if (this.#setting.party < this.#setting.parties - 1) {",
+    replacement: `    if (this.#setting.party === 0) {
+      const zeros = (count: number) => ({ bytes: new Uint8Array(Math.ceil((count * bits) / 8) + 8), bitOffset: 0 });
+      return { next: (out) => void out.fill(0n), nextPacked: zeros };
+    }
+    if (this.#setting.party < this.#setting.parties - 1) {`,
+  },
+];
+
+const shortMasks = (bits: number): readonly Edit[] =>
+  [
+    ["protocols/smpc/run/party-run.ts", "mask"],
+    ["protocols/smpc/run/dealer-run.ts", "share"],
+  ].map(([file, words]) => ({
+    file,
+    text: `streams.stream(streamName(index, MASK)).fillWords(${words}, bits);`,
+    replacement: `streams.stream(streamName(index, MASK)).fillWords(${words}, bits - ${bits});`,
+  }));
+
+/** Of the streams of a batch. */
+const ONE_NAME = [
+  "(instruction: number, name: string): string => `${instruction}/${name}`",
+  "(_instruction: number, name: string): string => name",
+] as const;
+
+const LEAVES = "addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));";
+
 export const MUTATIONS: readonly Mutation[] = [
-  one(
-    "a party's masks of a step are drawn from one stream",
-    "protocols/smpc/plan/dealt-layout.ts",
-    "(instruction: number, name: string): string => `${instruction}/${name}`",
-    "(_instruction: number, name: string): string => name",
-    { file: STREAMS, name: ONE_DRAW },
-  ),
+  one("a party's masks of a step are drawn from one stream", "protocols/smpc/plan/dealt-layout.ts", ...ONE_NAME, {
+    file: STREAMS,
+    name: ONE_DRAW,
+  }),
+  one("the same, counted over all randomness", "protocols/smpc/plan/dealt-layout.ts", ...ONE_NAME, {
+    file: COUNTED,
+    name: "secrecy of open is proved",
+  }),
   {
     name: "the same, where the book allows it",
     edits: [
       {
         file: "protocols/smpc/plan/dealt-layout.ts",
-        text: "(instruction: number, name: string): string => `${instruction}/${name}`",
-        replacement: "(_instruction: number, name: string): string => name",
+        text: ONE_NAME[0],
+        replacement: ONE_NAME[1],
       },
       {
         file: "shares/stream-book.ts",
@@ -117,45 +155,34 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   {
     name: "words are dealt in the clear",
-    edits: [
-      {
-        file: "protocols/smpc/run/dealer-run.ts",
-        text: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares, bits);",
-        replacement: "packDifference(this.#bytes.subarray(bitOffset / 8), values, shares.slice(1), bits);",
-      },
-      {
-        file: "protocols/smpc/run/party-run.ts",
-        text: "    if (this.#setting.party < this.#setting.parties - 1) {",
-        replacement: `    if (this.#setting.party === 0) {
-      const zeros = (count: number) => ({ bytes: new Uint8Array(Math.ceil((count * bits) / 8) + 8), bitOffset: 0 });
-      return { next: (out) => void out.fill(0n), nextPacked: zeros };
-    }
-    if (this.#setting.party < this.#setting.parties - 1) {`,
-      },
-    ],
+    edits: DEALT_IN_THE_CLEAR,
     test: {
       file: "tests/protocols/smpc/dealt-words.test.ts",
       name: "gpt2: the words that the last party is dealt are uniform",
     },
   },
   {
+    name: "words are dealt in the clear, counted over all randomness",
+    edits: DEALT_IN_THE_CLEAR,
+    test: { file: COUNTED, name: "secrecy of extend is proved" },
+  },
+  {
     name: "masks are four bits short, at party and dealer",
-    edits: [
-      {
-        file: "protocols/smpc/run/party-run.ts",
-        text: "streams.stream(streamName(index, MASK)).fillWords(mask, bits);",
-        replacement: "streams.stream(streamName(index, MASK)).fillWords(mask, bits - 4);",
-      },
-      {
-        file: "protocols/smpc/run/dealer-run.ts",
-        text: "streams.stream(streamName(index, MASK)).fillWords(share, bits);",
-        replacement: "streams.stream(streamName(index, MASK)).fillWords(share, bits - 4);",
-      },
-    ],
+    edits: shortMasks(4),
     test: {
       file: "tests/protocols/smpc/opened-words.test.ts",
       name: "gpt2: every opened wire is uniform, whatever the prompt is",
     },
+  },
+  {
+    name: "masks are four bits short, counted over all randomness",
+    edits: shortMasks(4),
+    test: { file: COUNTED, name: "secrecy of open is proved" },
+  },
+  {
+    name: "masks are a bit short, counted over all randomness",
+    edits: shortMasks(1),
+    test: { file: COUNTED, name: "secrecy of chains is proved" },
   },
   {
     name: "the first word of every mask of a step is the same",
@@ -179,12 +206,19 @@ export const MUTATIONS: readonly Mutation[] = [
   one(
     "output shares leave as they are",
     "protocols/smpc/run/party-run.ts",
-    "addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));",
+    LEAVES,
     "ring.reduce(words, words, bits);",
     {
       file: "tests/protocols/smpc/zero-share.test.ts",
       name: "keeps a receiver with the dealer from the inputs, n = 2",
     },
+  ),
+  one(
+    "output shares leave as they are, counted over all randomness",
+    "protocols/smpc/run/party-run.ts",
+    LEAVES,
+    "ring.reduce(words, words, bits);",
+    { file: COUNTED, name: "secrecy of a row that leaves is proved" },
   ),
   one(
     "seeds between parties are zero",

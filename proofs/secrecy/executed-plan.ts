@@ -1,0 +1,184 @@
+/**
+ * A tiny plan run by the executors of sessions (runParty of every party, dealAll of the dealer) over all randomness: what each of them
+ * has, and what a receiver of the outputs has. Seeds are what they stand for, words that whoever has the seed draws; the generator is
+ * taken as ideal.
+ */
+import { ModelFactors } from "../../protocols/smpc/factors/public-factors.ts";
+import { dealtLayout } from "../../protocols/smpc/plan/dealt-layout.ts";
+import type { Plan } from "../../protocols/smpc/plan/instruction.ts";
+import { widthOf } from "../../protocols/smpc/plan/width-of.ts";
+import { dealAll } from "../../protocols/smpc/run/dealer-run.ts";
+import { runParty, type Exchange } from "../../protocols/smpc/run/party-run.ts";
+import { ring } from "../../shares/ring.ts";
+import { splitWords } from "../../shares/sharing.ts";
+import type { BatchStreams } from "../../shares/stream-book.ts";
+import type { Words } from "../../shares/words.ts";
+import { CountedChoices, choiceBits, RandomChoices, type DrawFault } from "./random-choices.ts";
+import type { Secret, SecretRun, Seen } from "./views.ts";
+
+/** Who looks: a party by its number, the dealer, who receives the outputs. */
+export type Member = number | "dealer" | "receiver";
+
+export interface ExecutedPlan {
+  readonly parties: number;
+  /** The plan of so many elements, each of which is a run of its own: no gate may bring two of them together. */
+  readonly planOf: (elements: number) => Plan;
+  /** Elements that are best run at once; else as many as keep their arrays in the processor's cache. */
+  readonly slice?: number;
+  readonly fault?: DrawFault;
+}
+
+const SLICE = 2 ** 15;
+
+/** Most random bits of a run: choices are numbers of 32 bits, and a view of each is kept. */
+const MOST_BITS = 24;
+
+/** A run on one secret, as `coalitions` see it. Throws RangeError for a plan of too much randomness. */
+export async function runOf(
+  { parties, planOf, fault, slice = SLICE }: ExecutedPlan,
+  coalitions: readonly (readonly Member[])[],
+  secret: Secret,
+): Promise<SecretRun> {
+  const counted = new CountedChoices(fault);
+  await execute(planOf(1), parties, secret, 1, (seed) => counted.streams(seed));
+  const layout = counted.layout();
+  const bits = choiceBits(layout);
+  if (bits > MOST_BITS) throw new RangeError(`secrecy: expected at most ${MOST_BITS} random bits, got ${bits}`);
+  return {
+    choices: 2 ** bits,
+    slice,
+    async views(first, count) {
+      const choices = new RandomChoices(layout, first, count, fault);
+      const plan = planOf(count);
+      const run = await execute(plan, parties, secret, count, (seed) => choices.streams(seed));
+      return coalitions.map((members) => {
+        const seeds = new Set(members.flatMap((member) => seedsOf(member, parties)));
+        const drawn = counted.knownTo(seeds).flatMap((stream) =>
+          Array.from({ length: stream.words }, (_, slot): Seen => ({
+            words: choices.words(stream, slot),
+            bits: stream.bits,
+          })),
+        );
+        return [...drawn, ...members.flatMap((member) => receivedBy(member, plan, count, run))];
+      });
+    },
+  };
+}
+
+const batchSeed = (party: number): string => `party ${party}`;
+const pairSeed = (a: number, b: number): string => `pair ${Math.min(a, b)} ${Math.max(a, b)}`;
+
+function seedsOf(member: Member, parties: number): string[] {
+  const all = Array.from({ length: parties }, (_, party) => party);
+  if (member === "receiver") return [];
+  if (member === "dealer") return all.map(batchSeed);
+  return [batchSeed(member), ...all.filter((peer) => peer !== member).map((peer) => pairSeed(member, peer))];
+}
+
+/** What everybody has after a run. */
+interface Execution {
+  /** By party and name. */
+  readonly inputs: readonly Readonly<Record<string, Words>>[];
+  readonly outputs: readonly Readonly<Record<string, Words>>[];
+  /** By round and party: payloads as they were sent. */
+  readonly sent: readonly (readonly Uint8Array[])[];
+  readonly explicit: Uint8Array;
+}
+
+/** What a member is given or sent: what it draws, and what it computes of both, is not in it. */
+function receivedBy(member: Member, plan: Plan, elements: number, run: Execution): Seen[] {
+  const { instructions, values, levels } = plan;
+  if (member === "dealer") return [];
+  if (member === "receiver")
+    return instructions.flatMap((each) =>
+      each.gate === "output"
+        ? run.outputs.map((outputs): Seen => ({ words: outputs[each.name], bits: each.bits }))
+        : [],
+    );
+  const seen: Seen[] = [];
+  const last = run.inputs.length - 1;
+  instructions.forEach((instruction, index) => {
+    if (instruction.gate === "input")
+      seen.push({ words: run.inputs[member][instruction.name], bits: widthOf(values[instruction.out]) });
+    if (member !== last) return;
+    for (const { bits, count, byteOffset, byteLength } of dealtLayout(plan).places[index].values()) {
+      const words: Words = new BigUint64Array(count);
+      ring.unpack(words, run.explicit.subarray(byteOffset, byteOffset + byteLength), bits, 0);
+      const each = count / elements;
+      for (let slot = 0; slot < each; slot++)
+        seen.push({ words: BigUint64Array.from({ length: elements }, (_, i) => words[i * each + slot]), bits });
+    }
+  });
+  run.sent.forEach((payloads, round) =>
+    payloads.forEach((payload, from) => {
+      if (from === member) return;
+      let at = 0;
+      instructions.forEach((instruction, index) => {
+        if (instruction.gate !== "open" || levels[index] !== round) return;
+        const bits = widthOf(values[instruction.out]);
+        const words: Words = new BigUint64Array(elements);
+        const bytes = Math.ceil((elements * bits) / 8);
+        ring.unpack(words, payload.subarray(at, at + bytes), bits, 0);
+        seen.push({ words, bits });
+        at += bytes;
+      });
+      if (at !== payload.length)
+        throw new Error(`secrecy: expected ${at} bytes in round ${round}, got ${payload.length}`);
+    }),
+  );
+  return seen;
+}
+
+/** Runs the plan as sessions do, with these streams. */
+async function execute(
+  plan: Plan,
+  parties: number,
+  secret: Secret,
+  elements: number,
+  streamsOf: (seed: string) => BatchStreams,
+): Promise<Execution> {
+  const everyone = Array.from({ length: parties }, (_, party) => party);
+  const inputs = everyone.map((): Record<string, Words> => ({}));
+  for (const instruction of plan.instructions) {
+    if (instruction.gate !== "input") continue;
+    const { name, out } = instruction;
+    const words: Words = new BigUint64Array(elements).fill(secret[name]);
+    let draws = 0;
+    const owner = streamsOf("inputs");
+    splitWords(words, widthOf(plan.values[out]), parties, {
+      fillWords: (into, bits) => owner.stream(`${name} ${draws++}`).fillWords(into, bits),
+    }).forEach((share, party) => (inputs[party][name] = share));
+  }
+  const explicit = dealAll(plan, { streams: everyone.map((party) => streamsOf(batchSeed(party))), kept: new Map() });
+  const sent: Uint8Array[][] = [];
+  const waiting: ((all: readonly Uint8Array[]) => void)[] = [];
+  const exchange =
+    (party: number): Exchange =>
+    (round, payload) =>
+      new Promise((resolve) => {
+        (sent[round] ??= [])[party] = payload;
+        if (waiting.push(resolve) < parties) return;
+        for (const each of waiting.splice(0)) each(sent[round]);
+      });
+  const factors = new ModelFactors((name) => {
+    throw new Error(`secrecy: expected a plan without parameters, got ${name}`);
+  });
+  const outputs = await Promise.all(
+    everyone.map((party) =>
+      runParty(
+        plan,
+        { party, parties, factors, exchange: exchange(party), kept: new Map() },
+        {
+          batch: "all",
+          streams: streamsOf(batchSeed(party)),
+          explicit: party === parties - 1 ? explicit : null,
+          pairs: new Map(
+            everyone.filter((peer) => peer !== party).map((peer) => [peer, streamsOf(pairSeed(party, peer))]),
+          ),
+        },
+        inputs[party],
+      ),
+    ),
+  );
+  return { inputs, outputs, sent, explicit };
+}

@@ -138,7 +138,7 @@ function faultyStreams(seed: string, { key, bits: drawnBits }: DrawFault, draw: 
         return words;
       };
       return {
-        fillWords: (out, bits) => void out.set(next(out.length, bits)),
+        fillWords: (out, bits) => out.set(next(out.length, bits)),
         packedWords: (count, bits) => ({ bytes: ring.pack(next(count, bits), bits), bitOffset: 0 }),
       };
     },

@@ -58,11 +58,13 @@ const THREE: readonly (readonly Member[])[] = [
   [1, 2, "receiver"],
 ];
 
+/** Plans between so many parties. */
+const among = (parties: number, plans: readonly TinyPlan[], fault?: DrawFault): Step[] =>
+  plans.map((plan) => partiesStep(plan, parties, fault));
+
 /** All of them; `isShort` leaves out what takes more than a second. */
 export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
-  const long = (...steps: readonly Step[]): readonly Step[] => (isShort ? [] : steps);
-  const two = (plan: TinyPlan, fault?: DrawFault): Step => partiesStep(plan, 2, fault);
-  const three = (plan: TinyPlan, fault?: DrawFault): Step => partiesStep(plan, 3, fault);
+  const long = (steps: readonly Step[]): readonly Step[] => (isShort ? [] : steps);
   const secret = (name: string, steps: readonly Step[], statement = OF_PARTIES): SecrecyLemma => ({
     name: `secrecy of ${name}`,
     statement,
@@ -75,59 +77,65 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
     name: `secrecy: ${name}`,
     expected: "refuted",
   });
+  const [multiplied, squared] = [product("multiply", 2, 2, 2), squaring(2, 3)];
   return [
-    secret("share", [...[3, 4, 5].map((bits) => two(sharing(bits))), ...[3, 4, 5].map((bits) => three(sharing(bits)))]),
+    secret(
+      "share",
+      [2, 3].flatMap((parties) => among(parties, [3, 4, 5].map(sharing))),
+    ),
     secret("open", [
-      ...[two(opening(3, 3)), two(opening(5, 3)), two(opening(5, 5)), two(openingTwice(3)), three(opening(2, 2))],
-      ...long(three(opening(3, 3)), three(opening(4, 3)), three(openingTwice(2))),
+      ...among(2, [opening(3, 3), opening(5, 3), opening(5, 5), openingTwice(3)]),
+      ...among(3, [opening(2, 2)]),
+      ...long(among(3, [opening(3, 3), opening(4, 3), openingTwice(2)])),
     ]),
     secret("extend", [
-      ...[two(extending(3, 4)), two(extending(3, 5)), two(extending(4, 5)), three(extending(2, 3))],
-      ...long(three(extending(2, 4)), three(extending(3, 4))),
+      ...among(2, [extending(3, 4), extending(3, 5), extending(4, 5)]),
+      ...among(3, [extending(2, 3)]),
+      ...long(among(3, [extending(2, 4), extending(3, 4)])),
     ]),
     secret("products", [
-      ...[two(product("multiply", 2, 2, 2)), two(product("row-scale", 2, 2, 2))],
-      ...[two(product("scores", 1, 1, 1)), two(product("mix", 1, 1, 1)), three(product("scores", 1, 1, 1))],
-      ...long(
-        ...[two(product("multiply", 2, 2, 3)), two(product("scores", 2, 2, 2)), two(product("mix", 2, 2, 2))],
-        three(product("mix", 1, 1, 1)),
-      ),
+      ...among(2, [multiplied, product("row-scale", 2, 2, 2), product("scores", 1, 1, 1), product("mix", 1, 1, 1)]),
+      ...among(3, [product("scores", 1, 1, 1)]),
+      ...long(among(2, [product("multiply", 2, 2, 3), product("scores", 2, 2, 2), product("mix", 2, 2, 2)])),
+      ...long(among(3, [product("mix", 1, 1, 1)])),
     ]),
-    secret("squares", [two(squaring(2, 3)), two(squaring(2, 4)), ...long(three(squaring(2, 3)))]),
-    secret("exp", [two(exponential(2, 2, 2)), two(exponential(3, 1, 3)), ...long(three(exponential(2, 1, 2)))]),
-    secret("series", [two(seriesOf(2, 2)), ...long(three(seriesOf(2, 1)))]),
-    secret("chains", [two(chain(2, 3)), two(chainOfProducts(1)), ...long(three(chain(2, 3)))]),
+    secret("squares", [...among(2, [squared, squaring(2, 4)]), ...long(among(3, [squared]))]),
+    secret("exp", [
+      ...among(2, [exponential(2, 2, 2), exponential(3, 1, 3)]),
+      ...long(among(3, [exponential(2, 1, 2)])),
+    ]),
+    secret("series", [...among(2, [seriesOf(2, 2)]), ...long(among(3, [seriesOf(2, 1)]))]),
+    secret("chains", [...among(2, [chain(2, 3), chainOfProducts(1)]), ...long(among(3, [chain(2, 3)]))]),
     secret(
       "a row that leaves",
-      [receiverStep(leaving(1), 3, THREE), ...long(receiverStep(leaving(2), 2, TWO))],
+      [receiverStep(leaving(1), 3, THREE), ...long([receiverStep(leaving(2), 2, TWO)])],
       OF_RECEIVER,
     ),
     faulty("masks a bit too short", [
-      ...[two(opening(3, 3), SHORT), two(opening(4, 3), SHORT), three(opening(2, 2), SHORT)],
-      ...[two(product("multiply", 2, 2, 2), SHORT), two(squaring(2, 3), SHORT), two(chain(2, 3), SHORT)],
+      ...among(2, [opening(3, 3), opening(4, 3), multiplied, squared, chain(2, 3)], SHORT),
+      ...among(3, [opening(2, 2)], SHORT),
     ]),
     faulty("all masks from one stream", [
-      ...[two(openingTwice(3), ONE_STREAM), three(openingTwice(2), ONE_STREAM)],
-      ...[two(product("multiply", 2, 2, 2), ONE_STREAM), two(chain(2, 3), ONE_STREAM)],
+      ...among(2, [openingTwice(3), multiplied, chain(2, 3)], ONE_STREAM),
+      ...among(3, [openingTwice(2)], ONE_STREAM),
     ]),
     faulty("one seed for all parties", [
-      ...[two(opening(3, 3), ONE_SEED), three(opening(2, 2), ONE_SEED), two(squaring(2, 3), ONE_SEED)],
+      ...among(2, [opening(3, 3), squared], ONE_SEED),
+      ...among(3, [opening(2, 2)], ONE_SEED),
     ]),
     faulty("opened in the clear", [
-      two(opening(3, 3), CLEAR),
-      three(opening(2, 2), CLEAR),
-      two(extending(3, 4), CLEAR),
+      ...among(2, [opening(3, 3), extending(3, 4)], CLEAR),
+      ...among(3, [opening(2, 2)], CLEAR),
     ]),
     faulty("dealt in the clear", [
-      ...[two(extending(3, 5), DEALT_IN_CLEAR), three(extending(2, 3), DEALT_IN_CLEAR)],
-      ...[two(product("multiply", 2, 2, 2), DEALT_IN_CLEAR), two(squaring(2, 4), DEALT_IN_CLEAR)],
-      ...[two(exponential(2, 2, 2), DEALT_IN_CLEAR), two(seriesOf(2, 2), DEALT_IN_CLEAR)],
+      ...among(2, [extending(3, 5), multiplied, squaring(2, 4), exponential(2, 2, 2), seriesOf(2, 2)], DEALT_IN_CLEAR),
+      ...among(3, [extending(2, 3)], DEALT_IN_CLEAR),
     ]),
     faulty(
       "output shares leave as they are",
       [
         receiverStep(leaving(1), 3, [WITH_DEALER], AS_THEY_ARE),
-        ...long(receiverStep(leaving(2), 2, [WITH_DEALER], AS_THEY_ARE)),
+        ...long([receiverStep(leaving(2), 2, [WITH_DEALER], AS_THEY_ARE)]),
       ],
       OF_RECEIVER,
     ),

@@ -1,7 +1,7 @@
 /** Plans of a few bits an element whose secrecy is counted: every gate that opens or that something is dealt for, and what follows another. */
-import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 import type { AttentionLayout } from "../../protocols/smpc/plan/attention-layout.ts";
 import type { Instruction, Plan } from "../../protocols/smpc/plan/instruction.ts";
+import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 
 /** A plan of so many elements, with the inputs' names and bits. */
 export interface TinyPlan {

@@ -25,8 +25,8 @@ export interface Step {
   /** Names of those who look at what they see together. */
   readonly coalitions: readonly string[];
   /** What a coalition may learn of a secret: nothing, or what it is given in the end. */
-  allowed(secret: Secret, coalition: string): string;
-  run(secret: Secret): Promise<SecretRun>;
+  readonly allowed: (secret: Secret, coalition: string) => string;
+  readonly run: (secret: Secret) => Promise<SecretRun>;
 }
 
 export interface Secrecy {

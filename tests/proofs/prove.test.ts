@@ -4,8 +4,8 @@ import { proofRecord } from "../../cli/prove-record.ts";
 import { weir } from "../cli/weir-command.ts";
 
 describe("weir prove", () => {
-  it("prints a record of the lemmas that are asked for, proved for the widths of real plans", async () => {
-    const { code, stdout, stderr } = await weir("prove", "--json", "lift: x", "differences", "secrecy of share");
+  it("prints a record of the lemmas that are asked for, and the plans that they are compared at", async () => {
+    const { code, stdout, stderr } = await weir("prove", "--json", "linear", "differences", "secrecy of share");
     assert.equal(stderr, "");
     assert.equal(code, 0);
     const record = proofRecord.parse(JSON.parse(stdout));
@@ -13,10 +13,10 @@ describe("weir prove", () => {
     assert.deepEqual(
       record.lemmas.map(({ name, verdict }) => [name, verdict]),
       [
+        ["linear", "proved"],
+        ["linear: every party adds", "refuted"],
         ["differences", "proved"],
         ["differences: too wide", "refuted"],
-        ["lift: x above its range", "refuted"],
-        ["lift: x below its range", "refuted"],
         ["secrecy of share", "proved"],
       ],
     );
@@ -26,7 +26,7 @@ describe("weir prove", () => {
   it("prints a line a lemma", async () => {
     const { code, stdout } = await weir("prove", "secrecy of share", "secrecy: opened");
     assert.equal(code, 0);
-    assert.match(stdout, /^proved +secrecy of share \(n = 2, 3 bits; .*\): \d+ cases, [\d.]+ s$/m);
+    assert.match(stdout, /^proved +secrecy of share \(share, 3 bits, n = 2; .*\): \d+ cases, [\d.]+ s$/m);
     assert.match(stdout, /^refuted, as it must be +secrecy: opened in the clear \(.*\): \d+ cases, [\d.]+ s$/m);
     assert.match(stdout, /^all as it must be, [\d.]+ s$/m);
   });

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { DEFAULT_MODEL } from "../protocols/fusion/deployment/open-deployment.ts";
 import { startNodeProcesses } from "../protocols/fusion/node/node-processes.ts";
+import { progress } from "./progress.ts";
 import { readTopology } from "../protocols/fusion/deployment/topology.ts";
 
 interface UpFlags {
@@ -22,6 +23,7 @@ export function addUp(program: Command): void {
     .option("--views <folder>", "keep what the parties see, in sessions that ask for it")
     .action(async (flags: UpFlags) => {
       const topology = await readTopology(flags.topology);
+      const report = progress(false);
       const processes = await startNodeProcesses({
         alpha: topology.alpha,
         beta: topology.beta,
@@ -32,9 +34,12 @@ export function addUp(program: Command): void {
         viewsFolder: flags.views === undefined ? null : path.resolve(flags.views),
         head: true,
         addresses: topology.nodes,
+        report: report.step,
       });
       try {
+        report.step(`linking ${processes.pids.size} parties`);
         await processes.join();
+        report.clear();
         process.stderr.write(`${processes.pids.size} nodes are linked; stop them with Ctrl-C\n`);
         await Promise.race([processes.failed(), stopped()]);
       } finally {

@@ -53,9 +53,12 @@ export async function openDeployment(
     const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
-    const nodeCount = namesOf(whole).length;
-    report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
-    const { deployment, engine } = await openParties(config, model, modelPath, whole, smpcLayers, closers);
+    report(
+      config.topology === undefined
+        ? `starting ${namesOf(whole).length} parties`
+        : "linking to the parties, which run already",
+    );
+    const { deployment, engine } = await openParties(config, model, modelPath, whole, smpcLayers, closers, report);
     closers.push(() => deployment.close());
     const head = config.head === "compnode" || engine === null ? null : engine;
     const embedding = smpcLayers[0] === 0 ? engine : null;
@@ -89,6 +92,7 @@ async function openParties(
   shape: DeploymentShape,
   smpcLayers: readonly number[],
   closers: (() => Promise<void>)[],
+  report: (doing: string) => void,
 ): Promise<{ deployment: Deployment; engine: StageEngine | null }> {
   const viewsFolder = config.views === undefined ? null : path.resolve(config.views);
   const keep = (engine: StageEngine): StageEngine => {
@@ -111,6 +115,7 @@ async function openParties(
           fingerprint: model.fingerprint,
           viewsFolder,
           head: config.head === "compnode",
+          report,
         })
       : joinTopology(config, shape, model.fingerprint);
   starting.catch(() => {}); // awaited below

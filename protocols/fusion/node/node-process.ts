@@ -30,16 +30,22 @@ export type NodeAnswer =
 
 let node: Node | null = null;
 
-process.on("message", (message: NodeOrder) => {
-  follow(message).catch((error: unknown) => {
-    tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
-    process.exitCode = 1;
-    process.disconnect();
+/** Takes orders until the parent is gone; `keep` is called then, where nothing failed. */
+export function run(keep: () => void): void {
+  process.on("message", (message: NodeOrder) => {
+    follow(message).catch((error: unknown) => {
+      tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
+      process.exitCode = 1;
+      process.disconnect();
+    });
   });
-});
-process.on("disconnect", () => {
-  void (node?.close() ?? Promise.resolve()).finally(() => process.exit());
-});
+  process.on("disconnect", () => {
+    void (node?.close() ?? Promise.resolve()).finally(() => {
+      if (process.exitCode === undefined) keep();
+      process.exit();
+    });
+  });
+}
 
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {

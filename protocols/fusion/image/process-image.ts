@@ -1,0 +1,20 @@
+import path from "node:path";
+import { buildImage } from "./build-image.mjs";
+import { findImage } from "./code-image.cjs";
+
+const CHECKOUT = path.resolve(import.meta.dirname, "../../..");
+
+/** What starts a process of an image: a script, and its arguments but for the role. */
+export interface ProcessImage {
+  readonly script: string;
+  readonly arguments: readonly string[];
+}
+
+/**
+ * The image of an entry that exports `run` (its path relative to the checkout), made if there is none of these sources.
+ * Throws Error where nothing can be written.
+ */
+export async function processImage(entry: string): Promise<ProcessImage> {
+  const image = findImage(CHECKOUT, entry) ?? (await buildImage(CHECKOUT, entry));
+  return { script: path.join(import.meta.dirname, "run-image.cjs"), arguments: [image, CHECKOUT] };
+}

@@ -30,11 +30,8 @@ export interface NodeProcesses {
 /** What a node runs. */
 export const NODE_PROCESS = "protocols/fusion/node/node-process.ts";
 
-/**
- * Nodes that load at once, a core: one more than computes, as each waits for files now and then. All at once they only keep one another,
- * and the client, from the cores and their caches.
- */
-const LOADING_A_CORE = 2;
+/** Nodes that load at once, a core. Dozens at once keep one another, and the client, from the cores and their caches. */
+const LOADING_A_CORE = 4;
 
 /** Up to this many AttnNodes each optimize their own code. */
 const FEW_ATTN_NODES = 16;
@@ -62,7 +59,7 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
     child.order({ order: "start", party, ...shape, model, listen, viewsFolder, head });
     addresses[party] = (await child.answer("listening")).address;
     const stand = Object.keys(addresses).length;
-    const left = timeLeft((performance.now() - startedAt) / 1000, stand / names.length);
+    const left = stand < names.length / 8 ? "" : timeLeft((performance.now() - startedAt) / 1000, stand / names.length);
     options.report?.(`starting ${names.length} parties: ${stand} stand${left}`);
   };
   try {
@@ -87,7 +84,7 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
   };
 }
 
-/** Calls `start` for each name, `atOnce` of them at a time; after one rejects, which it passes on when the others are done, for no more. */
+/** Calls `start` for each name, `atOnce` of them at a time; rejects with the first that does, and then starts no more. */
 async function inTurns(
   names: readonly string[],
   atOnce: number,
@@ -97,7 +94,7 @@ async function inTurns(
   const next = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await start(name);
   };
-  const outcomes = await Promise.allSettled(
+  await Promise.all(
     Array.from({ length: atOnce }, () =>
       next().catch((error: unknown) => {
         waiting.length = 0;
@@ -105,8 +102,6 @@ async function inTurns(
       }),
     ),
   );
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** Waits shorter than this need no forecast. */

@@ -29,11 +29,23 @@ export function integerCosines(bits: number, fracBits: number): Int32Array {
   const key = `${bits} ${fracBits}`;
   let table = rounded.get(key);
   if (table === undefined) {
-    const unit = 2 ** fracBits;
-    const real = cosines(bits);
-    table = new Int32Array(real.length);
-    for (let i = 0; i < real.length; i++) table[i] = Math.round(real[i] * unit);
+    table = new Int32Array(2 ** bits);
+    roundTurn(table, cosines(bits), 2 ** fracBits);
     rounded.set(key, table);
   }
   return table;
+}
+
+/** Rounds a quarter and mirrors it, as the turn is symmetric. A function of its own so that it is soon compiled. */
+function roundTurn(table: Int32Array, real: Float64Array, unit: number): void {
+  const length = real.length;
+  for (let i = 0; i <= length / 4; i++) {
+    const scaled = real[i] * unit;
+    const above = Math.round(scaled);
+    table[i] = above;
+    table[(length - i) % length] = above;
+    const below = Math.round(-scaled); // not -above: halves are rounded up
+    table[length / 2 - i] = below;
+    table[length / 2 + i] = below;
+  }
 }

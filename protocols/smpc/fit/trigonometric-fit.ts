@@ -40,6 +40,8 @@ export function trigonometricFits(problem: FitProblem): (ridge: number) => Trigo
   const evenMoments = new Float64Array(2 * terms + 1); // sum of w^2 cos(m x)
   const oddMoments = new Float64Array(2 * terms + 1); // sum of w^2 sin(m x)
   const right = new Float64Array(size);
+  const cosinesRight = right.subarray(0, odd ? 0 : terms + 1); // the constant first
+  const sinesRight = right.subarray(size - terms);
   const cosTurns = new Float64Array(2 * terms + 1);
   const sinTurns = new Float64Array(2 * terms + 1);
   for (const x of xs) {
@@ -47,19 +49,10 @@ export function trigonometricFits(problem: FitProblem): (ridge: number) => Trigo
     const wf = w2 * f(x);
     const step = (2 * Math.PI * x) / period;
     turns(step, cosTurns, sinTurns);
-    for (let m = 0; m <= 2 * terms; m++) {
-      const c = cosTurns[m];
-      const s = sinTurns[m];
-      evenMoments[m] += w2 * c;
-      oddMoments[m] += w2 * s;
-      if (m > terms) continue;
-      if (odd) {
-        if (m > 0) right[m - 1] += wf * s;
-      } else {
-        right[m] += wf * c; // 0: constant; 1 ... terms: cosines
-        if (m > 0) right[terms + m] += wf * s;
-      }
-    }
+    addScaled(evenMoments, w2, cosTurns);
+    addScaled(oddMoments, w2, sinTurns);
+    if (!odd) addScaled(cosinesRight, wf, cosTurns);
+    addScaled(sinesRight, wf, sinTurns.subarray(1));
   }
   const moment = (table: Float64Array, m: number, sign: number): number => (m < 0 ? sign * table[-m] : table[m]);
   const entry = (a: number, b: number): number => {
@@ -104,6 +97,11 @@ function largestError(
     largest = Math.max(largest, Math.abs(value - f(x)) * weight(x));
   }
   return largest;
+}
+
+/** sums += factor * values. A function of its own, as `turns` is, so that it is soon compiled: most of a fit's time is before that. */
+function addScaled(sums: Float64Array, factor: number, values: Float64Array): void {
+  for (let m = 0; m < sums.length; m++) sums[m] += factor * values[m];
 }
 
 /** cos(m step), sin(m step) for m = 0, 1, ..., by rotating; restarted every 32 steps, so that rounding stays below 1e-14. */

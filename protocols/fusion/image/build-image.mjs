@@ -77,12 +77,9 @@ async function bundle(root, entry) {
     const described = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (described !== undefined) inputs.add(`${described}/package.json`);
   }
-  for (const file of [
-    "package.json",
-    "protocols/fusion/image/build-image.mjs",
-    "protocols/fusion/image/code-image.cjs",
-  ])
-    inputs.add(file);
+  inputs.add("package.json");
+  for (const own of ["build-image.mjs", "code-image.cjs"])
+    inputs.add(path.relative(root, path.join(import.meta.dirname, own)));
   return { code: result.outputFiles[0].contents, inputs: [...inputs].sort() };
 }
 

@@ -1,4 +1,4 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import { Tensor as OrtTensor } from "./runtime.ts";
 import type { AttentionSpec, Rope } from "../program.ts";
 
 /** Recent results by the positions they were made for: every layer of a pass asks for the same ones. */

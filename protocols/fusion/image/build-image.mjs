@@ -176,7 +176,8 @@ function removeOld(folder, entry, current) {
     const byAge = files.filter(({ file, image }) => file === image).sort((a, b) => b.at - a.at);
     const kept = new Set([current, ...byAge.slice(0, MOST_IMAGES).map(({ image }) => image)]);
     for (const { file, image, at } of files)
-      if (!kept.has(image) && Date.now() - at > LEAST_AGE_MS) rmSync(path.join(folder, file), { force: true });
+      if ((!kept.has(image) || file.endsWith(".part")) && Date.now() - at > LEAST_AGE_MS)
+        rmSync(path.join(folder, file), { force: true });
   } catch {
     // Another process removes them at the same time.
   }

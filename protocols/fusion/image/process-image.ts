@@ -4,7 +4,7 @@ import { findImage } from "./code-image.cjs";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../../..");
 
-/** What starts a process of an image: a script, and its arguments but for the role. */
+/** What starts a process of an image: a script, and its first arguments (run-image.cjs has the others). */
 export interface ProcessImage {
   readonly script: string;
   readonly arguments: readonly string[];

@@ -23,6 +23,8 @@ const CROWDED_ATTN_FLAGS = [
 ];
 
 export interface NodeChildOptions {
+  /** It keeps what V8 compiled, for the next nodes of its kind. */
+  readonly isFirst?: boolean;
   /** Dozens of AttnNodes share the machine. */
   readonly isCrowded?: boolean;
   /** All its links are ws:// on loopback. */
@@ -41,10 +43,14 @@ export class NodeChild {
   #wake: () => void = () => {};
   #failure: Error | null = null;
 
-  constructor(party: string, image: ProcessImage, { isCrowded = false, isPlain = true }: NodeChildOptions = {}) {
+  constructor(
+    party: string,
+    image: ProcessImage,
+    { isFirst = false, isCrowded = false, isPlain = true }: NodeChildOptions = {},
+  ) {
     this.party = party;
     // No inherited loader flags: the image is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
-    this.#process = fork(image.script, [...image.arguments, party.split(".")[0], party], {
+    this.#process = fork(image.script, [...image.arguments, party.split(".")[0], isFirst ? "keep" : "take", party], {
       execArgv:
         process.env.WEIR_NODE_FLAGS?.split(" ") ??
         (isCrowded && party.startsWith("attn.") ? CROWDED_ATTN_FLAGS : NODE_FLAGS),

@@ -52,7 +52,9 @@ export async function startNodeProcesses(options: NodeProcessesOptions): Promise
   const addresses: Record<string, string> = {};
   const startedAt = performance.now();
   const start = async (party: string): Promise<void> => {
-    const child = new NodeChild(party, image, childOptions);
+    const kind = party.split(".")[0];
+    const isFirst = names.find((name) => name.startsWith(kind)) === party;
+    const child = new NodeChild(party, image, { isFirst, ...childOptions });
     children.push(child);
     const listen = options.addresses?.[party] ?? "ws://127.0.0.1:0";
     const shape = { alpha, beta, parties, dealer, attnLinks };

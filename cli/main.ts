@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
 };
 
 /** Is this the name of a command? */
-export const isCommand = (name: string | undefined): boolean => name !== undefined && Object.hasOwn(COMMANDS, name);
+export const isCommand = (name: string): boolean => Object.hasOwn(COMMANDS, name);
 
 /** Runs the command that the process was started for; mistakes and failures are told on stderr and set the exit code. */
 export async function main(): Promise<void> {

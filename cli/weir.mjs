@@ -3,18 +3,21 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import images from "../protocols/fusion/image/code-image.cjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const ENTRY = "cli/main.ts";
+/** The role of what needs no command: help, the version, mistakes. */
+const NO_COMMAND = "none";
+/** A wait that is longer is told of. */
+const LONG_MS = 3000;
 
-const args = process.argv.slice(2);
+const [command = NO_COMMAND] = process.argv.slice(2);
 if (process.env.WEIR_TRACE === undefined) {
-  const builder = "../protocols/fusion/image/build-image.mjs";
-  const file =
-    images.findImage(ROOT, ENTRY) ?? (await import(builder).then(({ buildImage }) => buildImage(ROOT, ENTRY)));
-  // A command's own code, else what no command needs: help, the version, mistakes.
-  const image = images.loadImage(file, ROOT, [/^[a-z-]+$/.test(args[0] ?? "") ? args[0] : "none", "none"]);
+  const image = images.loadImage(images.findImage(ROOT, ENTRY) ?? (await translate()), ROOT, [
+    ...(/^[a-z-]+$/.test(command) ? [command] : []),
+    NO_COMMAND,
+  ]);
   process.once("exit", (code) => {
-    if (code === 0) image.keep(image.exports.isCommand(args[0]) ? args[0] : "none");
+    if (code === 0) image.keep(image.exports.isCommand(command) ? command : NO_COMMAND);
   });
   await image.exports.main();
 } else {
@@ -23,4 +26,13 @@ if (process.env.WEIR_TRACE === undefined) {
   register();
   const { main } = await import("./main.ts");
   await main();
+}
+
+async function translate() {
+  const long = setTimeout(
+    () => process.stderr.write("translating weir, once after each change of its sources ...\n"),
+    LONG_MS,
+  );
+  const { buildImage } = await import("../protocols/fusion/image/build-image.mjs");
+  return buildImage(ROOT, ENTRY).finally(() => clearTimeout(long));
 }

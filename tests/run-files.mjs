@@ -34,7 +34,8 @@ async function runFile(file) {
     if (event.type === "test:fail" && (todo === undefined || todo === false)) process.exitCode = 1;
     const [, what, count] = (event.type === "test:diagnostic" && nesting === 0 && COUNT.exec(message)) || [];
     if (what !== undefined) counts.set(what, (counts.get(what) ?? 0) + Number(count));
-    else if (!(nesting === 0 && (event.type === "test:plan" || message?.startsWith("duration_ms")))) events.write(event);
+    else if (!(nesting === 0 && (event.type === "test:plan" || message?.startsWith("duration_ms"))))
+      events.write(event);
   }
   clearTimeout(silence);
   secondsOf.set(file, (performance.now() - fileStartedAt) / 1000);

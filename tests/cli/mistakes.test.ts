@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { scratchFolder } from "../layers/scratch-folder.ts";
-import { weir } from "./weir-command.ts";
+import { weir, withoutProgress } from "./weir-command.ts";
 
 const BERT = path.resolve(import.meta.dirname, "../fixtures/models/bert");
 const PROMPT = ["run", "--prompt", "The river"];
@@ -102,7 +102,7 @@ describe("weir", async () => {
     it(`says what is wrong: ${name}`, async () => {
       const { code, stdout, stderr } = await weir(...args);
       assert.equal(stdout, "");
-      const lines = stderr.trimEnd().split("\n");
+      const lines = withoutProgress(stderr).trimEnd().split("\n");
       assert.match(lines[0], said);
       assert.ok(lines.length <= 3, stderr);
       assert.doesNotMatch(stderr, /^\s+at |node:internal|Error:/m);

@@ -26,3 +26,6 @@ export function weir(...args: readonly string[]): Promise<Finished> {
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+/** What a command said on stderr but for the lines in which a long one tells what it waits for. */
+export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^.* \.\.\.\n/gm, "");

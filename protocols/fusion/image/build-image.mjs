@@ -73,7 +73,7 @@ async function bundle(root, entry) {
   });
   const inputs = new Set(Object.keys(result.metafile.inputs));
   // What a package's name stands for is in its package.json.
-  for (const input of [...inputs]) {
+  for (const input of Object.keys(result.metafile.inputs)) {
     const described = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (described !== undefined) inputs.add(`${described}/package.json`);
   }

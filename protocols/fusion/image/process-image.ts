@@ -11,10 +11,14 @@ export interface ProcessImage {
 }
 
 /**
- * The image of an entry that exports `run` (its path relative to the checkout), made if there is none of these sources.
- * Throws Error where nothing can be written.
+ * The image of an entry that exports `run` (its path relative to the checkout), made if there is none of these sources, which `report` is
+ * told of. Throws Error where nothing can be written.
  */
-export async function processImage(entry: string): Promise<ProcessImage> {
-  const image = findImage(CHECKOUT, entry) ?? (await buildImage(CHECKOUT, entry));
+export async function processImage(entry: string, report?: (doing: string) => void): Promise<ProcessImage> {
+  let image = findImage(CHECKOUT, entry);
+  if (image === null) {
+    report?.("translating what the parties run, once after each change of the sources");
+    image = await buildImage(CHECKOUT, entry);
+  }
   return { script: path.join(import.meta.dirname, "run-image.cjs"), arguments: [image, CHECKOUT] };
 }

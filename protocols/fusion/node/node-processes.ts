@@ -39,7 +39,7 @@ const FEW_ATTN_NODES = 16;
 /** Starts every node of a deployment in a process of its own; resolves when all listen. Throws Error naming the node that failed; then none is left. */
 export async function startNodeProcesses(options: NodeProcessesOptions): Promise<NodeProcesses> {
   const { alpha, beta, parties, dealer, attnLinks, model, viewsFolder, head } = options;
-  const image = await processImage(NODE_PROCESS);
+  const image = await processImage(NODE_PROCESS, options.report);
   const childOptions = {
     isCrowded: beta ** 2 > FEW_ATTN_NODES,
     isPlain: Object.values(options.addresses ?? {}).every((address) => address.startsWith("ws:")),

@@ -34,8 +34,8 @@ interface Start {
 interface Checkout {
   readonly root: string;
   readonly cache: string;
-  write(name: string, text: string): Promise<void>;
-  start(): Promise<Start>;
+  readonly write: (name: string, text: string) => Promise<void>;
+  readonly start: () => Promise<Start>;
 }
 
 /** A checkout of one entry, a file that it imports, one that it loads later, and a package; in a folder with a space in its name. */

@@ -74,8 +74,8 @@ async function bundle(root, entry) {
   const inputs = new Set(Object.keys(result.metafile.inputs));
   // What a package's name stands for is in its package.json.
   for (const input of Object.keys(result.metafile.inputs)) {
-    const described = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
-    if (described !== undefined) inputs.add(`${described}/package.json`);
+    const described = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(path.join(root, input))?.[0];
+    if (described !== undefined) inputs.add(path.relative(root, path.join(described, "package.json")));
   }
   inputs.add("package.json");
   for (const own of ["build-image.mjs", "code-image.cjs"])
@@ -93,9 +93,10 @@ function ownPlaces(root) {
     name: "own places",
     setup(build) {
       build.onLoad({ filter: /\.(ts|mjs)$/ }, ({ path: file }) => {
-        if (file.includes(`${path.sep}node_modules${path.sep}`)) return null;
+        const own = path.relative(root, file);
+        if (own.startsWith("..") || own.split(path.sep).includes("node_modules")) return null;
         const source = readFileSync(file, "utf8");
-        const place = `require("node:path").join(root, ${JSON.stringify(path.relative(root, file))})`;
+        const place = `require("node:path").join(root, ${JSON.stringify(own)})`;
         const url = (/** @type {string} */ of) => `require("node:url").pathToFileURL(${of}).href`;
         /** @type {Record<string, string>} */
         const answers = {

@@ -205,6 +205,21 @@ describe("a code image", () => {
     assert.equal((await start()).found, true);
   });
 
+  it("keeps code alone: what a run makes of its secrets isn't in it", async (t) => {
+    const { cache, start, write } = await checkout(t);
+    await write(
+      "part/later.ts",
+      `const made = ["t", "e", "r", "c", "e", "s"].toReversed().join("") + "7391";
+       const table: Record<string, string> = { [made]: made + made };
+       export const later = [Object.keys(table)[0], new RegExp(made).source, "written down"].join();`,
+    );
+    assert.equal((await start()).said, "a1 p1 secret7391,secret7391,written down");
+    const [compiled] = (await readdir(cache)).filter((name) => name.endsWith(".v8"));
+    const kept = await readFile(path.join(cache, compiled), "latin1");
+    assert.ok(kept.includes("written down"), "expected the constants of the source");
+    assert.ok(!kept.includes("secret"), "expected nothing that was made when it ran");
+  });
+
   it("answers where a source is, in the checkout that runs it", async (t) => {
     const { root, start, write } = await checkout(t);
     await write(

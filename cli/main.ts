@@ -1,38 +1,44 @@
+import type { Command } from "commander";
 import { reportFailure } from "./failure.ts";
-import { addAttack } from "./attack.ts";
-import { addBench } from "./bench.ts";
 import { addCommonFlags, commandLine } from "./command-line.ts";
-import { addCalibrate } from "./calibrate.ts";
-import { addCompletion } from "./completion.ts";
-import { addPlan } from "./plan.ts";
-import { addNode } from "./node.ts";
-import { addProve } from "./prove.ts";
-import { addReport } from "./report.ts";
-import { addRun } from "./run.ts";
-import { addSchema } from "./schema.ts";
-import { addUp } from "./up.ts";
-import { addVerify } from "./verify.ts";
-import { addTopology } from "./topology.ts";
 
-const program = commandLine();
+/** What adds each command, loaded when it is needed: most of them load what no other one does. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: () => import("./run.ts").then(({ addRun }) => addRun),
+  verify: () => import("./verify.ts").then(({ addVerify }) => addVerify),
+  bench: () => import("./bench.ts").then(({ addBench }) => addBench),
+  calibrate: () => import("./calibrate.ts").then(({ addCalibrate }) => addCalibrate),
+  plan: () => import("./plan.ts").then(({ addPlan }) => addPlan),
+  node: () => import("./node.ts").then(({ addNode }) => addNode),
+  up: () => import("./up.ts").then(({ addUp }) => addUp),
+  topology: () => import("./topology.ts").then(({ addTopology }) => addTopology),
+  attack: () => import("./attack.ts").then(({ addAttack }) => addAttack),
+  report: () => import("./report.ts").then(({ addReport }) => addReport),
+  prove: () => import("./prove.ts").then(({ addProve }) => addProve),
+  schema: () => import("./schema.ts").then(({ addSchema }) => addSchema),
+  completion: () => import("./completion.ts").then(({ addCompletion }) => addCompletion),
+};
 
-addRun(program);
-addVerify(program);
-addBench(program);
-addCalibrate(program);
-addPlan(program);
-addNode(program);
-addUp(program);
-addTopology(program);
-addAttack(program);
-addReport(program);
-addProve(program);
-addSchema(program);
-addCompletion(program);
-addCommonFlags(program);
+/** Is this the name of a command? */
+export const isCommand = (name: string): boolean => Object.hasOwn(COMMANDS, name);
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  reportFailure(error);
+/** Runs the command that the process was started for; mistakes and failures are told on stderr and set the exit code. */
+export async function main(): Promise<void> {
+  const program = commandLine();
+  const [name] = process.argv.slice(2);
+  try {
+    for (const [command, load] of Object.entries(COMMANDS)) {
+      // The others are known by name alone, for what a mistyped one may have meant; their descriptions and flags are help's.
+      if (command === name || needsAll(name)) (await load())(program);
+      else program.command(command);
+    }
+    addCommonFlags(program);
+    await program.parseAsync();
+  } catch (error) {
+    reportFailure(error);
+  }
 }
+
+/** Help and completion describe every command. */
+const needsAll = (name: string | undefined): boolean =>
+  name === undefined || ["help", "--help", "-h", "completion"].includes(name);

@@ -7,10 +7,10 @@ export interface Progress {
   clear(this: void): void;
 }
 
-/** Where there is no terminal, only steps that take this long get a line: logs of quick commands stay empty, those of long ones short. */
+/** Off a terminal a wait is told of when it has taken so long, and then again each time: logs of quick commands stay empty. */
 const LINE_MS = 2000;
 
-/** On a terminal one line of stderr that changes; elsewhere lines, at most one every two seconds; nothing where `quiet` is asked for. */
+/** On a terminal one line of stderr that changes; elsewhere a line every two seconds; nothing where `quiet` is asked for. */
 export function progress(quiet: boolean): Progress {
   if (quiet) return { step: () => {}, clear: () => {} };
   return process.stderr.isTTY ? changingLine() : lines();
@@ -33,21 +33,16 @@ function changingLine(): Progress {
 }
 
 function lines(): Progress {
-  let lastAt = performance.now();
-  let waiting: NodeJS.Timeout | undefined;
-  const write = (text: string): void => {
-    lastAt = performance.now();
-    process.stderr.write(`${text} ...\n`);
-  };
+  let doing = "";
+  let timer: NodeJS.Timeout | null = null;
   return {
     step(text) {
-      clearTimeout(waiting);
-      const left = lastAt + LINE_MS - performance.now();
-      if (left <= 0) write(text);
-      else waiting = setTimeout(() => write(text), left).unref();
+      doing = text;
+      timer ??= setInterval(() => process.stderr.write(`${doing} ...\n`), LINE_MS).unref();
     },
     clear() {
-      clearTimeout(waiting);
+      if (timer !== null) clearInterval(timer);
+      timer = null;
     },
   };
 }

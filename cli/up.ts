@@ -48,6 +48,7 @@ export function addUp(program: Command): void {
       addresses: topology.nodes,
       certificates: await readCertificates(network),
       insecurePlaintext: network.insecurePlaintext,
+      report: report.step,
     }).finally(report.clear);
     const stop = stopped();
     try {

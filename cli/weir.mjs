@@ -1,5 +1,38 @@
 #!/usr/bin/env node
-import { register } from "tsx/esm/api";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import images from "../protocols/fusion/image/code-image.cjs";
 
-register();
-await import("./main.ts");
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const ENTRY = "cli/main.ts";
+/** The role of what needs no command: help, the version, mistakes. */
+const NO_COMMAND = "none";
+/** A wait that is longer is told of. */
+const LONG_MS = 3000;
+
+const [command = NO_COMMAND] = process.argv.slice(2);
+if (process.env.WEIR_TRACE === undefined) {
+  const image = images.loadImage(images.findImage(ROOT, ENTRY) ?? (await translate()), ROOT, [
+    ...(/^[a-z-]+$/.test(command) ? [command] : []),
+    NO_COMMAND,
+  ]);
+  process.once("exit", (code) => {
+    if (code === 0) image.keep(image.exports.isCommand(command) ? command : NO_COMMAND);
+  });
+  await image.exports.main();
+} else {
+  // Stack traces name lines of the sources.
+  const { register } = await import("tsx/esm/api");
+  register();
+  const { main } = await import("./main.ts");
+  await main();
+}
+
+async function translate() {
+  const long = setTimeout(
+    () => process.stderr.write("translating weir, once after each change of its sources ...\n"),
+    LONG_MS,
+  );
+  const { buildImage } = await import("../protocols/fusion/image/build-image.mjs");
+  return buildImage(ROOT, ENTRY).finally(() => clearTimeout(long));
+}

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
+import { cacheRoot } from "./cache-root.cjs";
 
 /** The cache can't be written; the message names the folder and the variable that moves it. */
 export class CacheError extends Error {
@@ -12,9 +12,7 @@ export class CacheError extends Error {
  * @throws CacheError where it can't be made.
  */
 export async function cacheFolder(...inside: readonly string[]): Promise<string> {
-  const { WEIR_CACHE, XDG_CACHE_HOME } = process.env;
-  const root = WEIR_CACHE || path.join(XDG_CACHE_HOME || path.join(homedir(), ".cache"), "weir");
-  const folder = path.join(root, ...inside);
+  const folder = path.join(cacheRoot(), ...inside);
   try {
     await mkdir(folder, { recursive: true });
   } catch (cause) {

@@ -6,6 +6,8 @@ import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { buildImage } from "../protocols/fusion/image/build-image.mjs";
+import images from "../protocols/fusion/image/code-image.cjs";
 
 const TESTS = import.meta.dirname;
 const CHECKOUT = path.dirname(TESTS);
@@ -48,12 +50,19 @@ files.sort((a, b) => rank(a) - rank(b));
 const seed = process.env.FC_SEED ?? String(randomInt(2 ** 31 - 1));
 process.stdout.write(`${files.length} test files, FC_SEED=${seed}\n`);
 
+// What commands and node processes run is translated before any test's deadline begins.
+for (const entry of ["cli/main.ts", "protocols/fusion/node/node-process.ts"])
+  if (images.findImage(CHECKOUT, entry) === null) await buildImage(CHECKOUT, entry);
+
+// No test speaks to a public host, and Node takes 30 ms of CPU a process to read this file of certificates.
+const { NODE_EXTRA_CA_CERTS: _unused, ...env } = process.env;
+
 // The loaders are flags of this child, because node:test hands its own flags on to the process of each test file; in NODE_OPTIONS
 // they would reach the node processes that tests start as well.
 const child = spawn(
   process.execPath,
   ["--import", "tsx", "--import", "./tests/fast-check-seed.ts", path.join(TESTS, "run-files.mjs"), ...files],
-  { cwd: CHECKOUT, stdio: "inherit", env: { ...process.env, FC_SEED: seed } },
+  { cwd: CHECKOUT, stdio: "inherit", env: { ...env, FC_SEED: seed } },
 );
 child.on("exit", (code, signal) => {
   if (code !== 0) process.stdout.write(`failed; FC_SEED=${seed} npm test repeats the same random cases\n`);

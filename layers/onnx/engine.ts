@@ -1,4 +1,4 @@
-import type { Tensor as OrtTensor } from "onnxruntime-node";
+import type { Tensor as OrtTensor } from "./runtime.ts";
 import type { Model } from "../model.ts";
 import type { StageEngine } from "../stage-engine.ts";
 import type { Tensor } from "../tensor.ts";

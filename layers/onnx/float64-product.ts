@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor } from "./runtime.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { ERRORS_ONLY } from "./session.ts";
 

@@ -1,15 +1,4 @@
-import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import {
-  AttributeProto_AttributeType,
-  ModelProtoSchema,
-  TensorProto_DataLocation,
-  TensorProto_DataType,
-  type AttributeProtoSchema,
-  type GraphProtoSchema,
-  type NodeProtoSchema,
-  type TensorProtoSchema,
-  type ValueInfoProtoSchema,
-} from "onnx-buf";
+import { ProtobufMessage } from "./protobuf-message.ts";
 
 /** A dimension: a size, or a name for one that is known when the graph runs. */
 export type Dimension = number | string;
@@ -25,16 +14,50 @@ export interface ExternalRange {
 
 /** ONNX opset 21 (ONNX 1.16), ir_version 10: what the standard operators below come from. */
 const OPSET = 21;
-const IR_VERSION = 10n;
+const IR_VERSION = 10;
 /** Operators of ONNX Runtime itself (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
 export const MICROSOFT = "com.microsoft";
 
+/** Numbers of onnx.proto3 (ONNX 1.16): fields of its messages, and of its enumerations. */
+const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 } as const;
+const OPERATOR_SET = { domain: 1, version: 2 } as const;
+const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
+const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const;
+const ATTRIBUTE = { name: 1, f: 2, i: 3, s: 4, ints: 8, type: 20 } as const;
+const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const TENSOR = {
+  dims: 1,
+  dataType: 2,
+  floatData: 4,
+  int64Data: 7,
+  name: 8,
+  externalData: 13,
+  dataLocation: 14,
+} as const;
+const DATA_TYPES = { float32: 1, int64: 7, float64: 11 } as const satisfies Record<ElementType, number>;
+const EXTERNAL = 1;
+const ENTRY = { key: 1, value: 2 } as const;
+const VALUE_INFO = { name: 1, type: 2 } as const;
+const TYPE = { tensorType: 1 } as const;
+const TENSOR_TYPE = { elemType: 1, shape: 2 } as const;
+const SHAPE = { dim: 1 } as const;
+const DIMENSION = { dimValue: 1, dimParam: 2 } as const;
+
+interface GraphNode {
+  readonly name: string;
+  readonly opType: string;
+  readonly domain: string;
+  readonly input: string[];
+  readonly output: string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
 /** Collects nodes and serialises them as an ONNX model. Values are names. */
 export class GraphBuilder {
-  readonly #nodes: (MessageInitShape<typeof NodeProtoSchema> & { input: string[]; output: string[] })[] = [];
-  readonly #inputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
-  readonly #outputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
-  readonly #initializers = new Map<string, MessageInitShape<typeof TensorProtoSchema>>();
+  readonly #nodes: GraphNode[] = [];
+  readonly #inputs: ProtobufMessage[] = [];
+  readonly #outputs: ProtobufMessage[] = [];
+  readonly #initializers = new Map<string, ProtobufMessage>();
   readonly #renamed = new Map<string, string>();
   #values = 0;
 
@@ -78,90 +101,108 @@ export class GraphBuilder {
       name: `${opType}.${names[0]}`,
       input: inputs.map((input) => this.#renamed.get(input) ?? input),
       output: names,
-      attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      attributes,
     });
     return names;
   }
 
   /** An initializer whose data stay in a file; declared once a name. */
   external(name: string, shape: readonly number[], range: ExternalRange): string {
-    this.#initializers.set(name, {
-      name,
-      dataType: TensorProto_DataType.FLOAT,
-      dims: shape.map(BigInt),
-      dataLocation: TensorProto_DataLocation.EXTERNAL,
-      externalData: [
-        { key: "location", value: range.file },
-        { key: "offset", value: String(range.offset) },
-        { key: "length", value: String(range.bytes) },
-      ],
-    });
+    const tensor = tensorOf(shape, "float32").text(TENSOR.name, name);
+    const entries = { location: range.file, offset: String(range.offset), length: String(range.bytes) };
+    for (const [key, value] of Object.entries(entries))
+      tensor.message(TENSOR.externalData, new ProtobufMessage().text(ENTRY.key, key).text(ENTRY.value, value));
+    this.#initializers.set(name, tensor.integer(TENSOR.dataLocation, EXTERNAL));
     return name;
   }
 
   /** A constant float32 scalar. */
   scalar(value: number): string {
     const name = `float.${value}`;
-    this.#initializers.set(name, { name, dataType: TensorProto_DataType.FLOAT, dims: [], floatData: [value] });
+    this.#initializers.set(name, tensorOf([], "float32").floats(TENSOR.floatData, [value]).text(TENSOR.name, name));
     return name;
   }
 
   /** A constant int64 vector: shapes, axes, sizes. */
   integers(values: readonly number[]): string {
     const name = `int.${values.join(".")}`;
-    this.#initializers.set(name, {
-      name,
-      dataType: TensorProto_DataType.INT64,
-      dims: [BigInt(values.length)],
-      int64Data: values.map(BigInt),
-    });
+    const tensor = tensorOf([values.length], "int64").integers(TENSOR.int64Data, values).text(TENSOR.name, name);
+    this.#initializers.set(name, tensor);
     return name;
   }
 
   /** The model as bytes. */
   build(graphName: string): Uint8Array {
-    const graph: MessageInitShape<typeof GraphProtoSchema> = {
-      name: graphName,
-      node: this.#nodes,
-      input: this.#inputs,
-      output: this.#outputs,
-      initializer: [...this.#initializers.values()],
-    };
-    const opsetImport = [
-      { domain: "", version: BigInt(OPSET) },
-      { domain: MICROSOFT, version: 1n },
-    ];
-    return toBinary(
-      ModelProtoSchema,
-      create(ModelProtoSchema, { irVersion: IR_VERSION, producerName: "weir", opsetImport, graph }),
-    );
+    const graph = new ProtobufMessage();
+    for (const node of this.#nodes) graph.message(GRAPH.node, nodeMessage(node));
+    graph.text(GRAPH.name, graphName);
+    for (const initializer of this.#initializers.values()) graph.message(GRAPH.initializer, initializer);
+    for (const input of this.#inputs) graph.message(GRAPH.input, input);
+    for (const output of this.#outputs) graph.message(GRAPH.output, output);
+    return new ProtobufMessage()
+      .integer(MODEL.irVersion, IR_VERSION)
+      .text(MODEL.producerName, "weir")
+      .message(MODEL.graph, graph)
+      .message(
+        MODEL.opsetImport,
+        new ProtobufMessage().text(OPERATOR_SET.domain, "").integer(OPERATOR_SET.version, OPSET),
+      )
+      .message(
+        MODEL.opsetImport,
+        new ProtobufMessage().text(OPERATOR_SET.domain, MICROSOFT).integer(OPERATOR_SET.version, 1),
+      )
+      .finish();
   }
 }
 
-function valueInfo(
-  name: string,
-  type: ElementType,
-  shape: readonly Dimension[],
-): MessageInitShape<typeof ValueInfoProtoSchema> {
-  const dim = shape.map((size) => ({
-    value:
-      typeof size === "number"
-        ? ({ case: "dimValue", value: BigInt(size) } as const)
-        : ({ case: "dimParam", value: size } as const),
-  }));
-  return { name, type: { value: { case: "tensorType", value: { elemType: DATA_TYPES[type], shape: { dim } } } } };
+function nodeMessage({ name, opType, domain, input, output, attributes }: GraphNode): ProtobufMessage {
+  const message = new ProtobufMessage();
+  for (const value of input) message.text(NODE.input, value);
+  for (const value of output) message.text(NODE.output, value);
+  message.text(NODE.name, name).text(NODE.opType, opType);
+  for (const [key, value] of Object.entries(attributes)) message.message(NODE.attribute, attribute(key, value));
+  return message.text(NODE.domain, domain);
 }
 
-const DATA_TYPES = {
-  float32: TensorProto_DataType.FLOAT,
-  float64: TensorProto_DataType.DOUBLE,
-  int64: TensorProto_DataType.INT64,
-} as const satisfies Record<ElementType, TensorProto_DataType>;
+/** The beginning of a tensor: its shape and the type of its elements. */
+function tensorOf(shape: readonly number[], type: ElementType): ProtobufMessage {
+  const message = new ProtobufMessage();
+  for (const size of shape) message.integer(TENSOR.dims, size);
+  return message.integer(TENSOR.dataType, DATA_TYPES[type]);
+}
 
-function attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
-  if (typeof value === "number") return { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) };
-  if (typeof value === "string")
-    return { name, type: AttributeProto_AttributeType.STRING, s: new TextEncoder().encode(value) };
-  if ("float" in value) return { name, type: AttributeProto_AttributeType.FLOAT, f: value.float };
-  return { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) };
+function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): ProtobufMessage {
+  const dimensions = new ProtobufMessage();
+  for (const size of shape) {
+    const dimension = new ProtobufMessage();
+    if (typeof size === "number") dimension.integer(DIMENSION.dimValue, size);
+    else dimension.text(DIMENSION.dimParam, size);
+    dimensions.message(SHAPE.dim, dimension);
+  }
+  const tensor = new ProtobufMessage()
+    .integer(TENSOR_TYPE.elemType, DATA_TYPES[type])
+    .message(TENSOR_TYPE.shape, dimensions);
+  return new ProtobufMessage()
+    .text(VALUE_INFO.name, name)
+    .message(VALUE_INFO.type, new ProtobufMessage().message(TYPE.tensorType, tensor));
+}
+
+function attribute(name: string, value: Attribute): ProtobufMessage {
+  const message = new ProtobufMessage().text(ATTRIBUTE.name, name);
+  const typed = (type: keyof typeof ATTRIBUTE_TYPES): ProtobufMessage =>
+    message.integer(ATTRIBUTE.type, ATTRIBUTE_TYPES[type]);
+  if (typeof value === "number") {
+    message.integer(ATTRIBUTE.i, value);
+    return typed("int");
+  }
+  if (typeof value === "string") {
+    message.text(ATTRIBUTE.s, value);
+    return typed("string");
+  }
+  if ("float" in value) {
+    message.float(ATTRIBUTE.f, value.float);
+    return typed("float");
+  }
+  for (const each of value) message.integer(ATTRIBUTE.ints, each);
+  return typed("ints");
 }

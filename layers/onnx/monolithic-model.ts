@@ -1,4 +1,4 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import { Tensor as OrtTensor } from "./runtime.ts";
 import type { Model } from "../model.ts";
 import type { ModelSpec } from "../model-spec.ts";
 import type { Tensor } from "../tensor.ts";

@@ -1,6 +1,6 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
 import type { Rope } from "../model-spec.ts";
 import type { AttentionSpec } from "../program.ts";
+import { Tensor as OrtTensor } from "./runtime.ts";
 
 /** Recent results by the positions they were made for: every layer of a pass asks for the same ones. */
 class PositionCache<T> {

@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor } from "./runtime.ts";
 import type { Tensor } from "../tensor.ts";
 
 export interface SessionOptions {

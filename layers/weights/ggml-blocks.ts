@@ -1,4 +1,4 @@
-import { decodeBfloat16, decodeFloat16, FLOAT16_VALUES } from "./half-floats.ts";
+import { decodeBfloat16, decodeFloat16, float16Value } from "./half-floats.ts";
 
 /**
  * The block formats of ggml (ggml-common.h, ggml-quants.c) that are supported, and their decoding to float32. Every product and
@@ -77,7 +77,7 @@ export const OTHER_GGML_TYPES: ReadonlyMap<number, string> = new Map(
   }).map(([code, name]) => [Number(code), name]),
 );
 
-const halfAt = (s: Uint8Array, at: number): number => FLOAT16_VALUES[s[at] | (s[at + 1] << 8)];
+const halfAt = (s: Uint8Array, at: number): number => float16Value(s[at] | (s[at + 1] << 8));
 
 /** y = d (q - 8): d f16, then 16 bytes of nibbles, the low ones first. */
 function decodeQ4_0(s: Uint8Array, count: number, t: Float32Array, at: number): void {

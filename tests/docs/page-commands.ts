@@ -27,9 +27,12 @@ export function commandsOf(page: string): string[] {
 // With node:test's own variable, an npm test inside this test would run nothing and pass.
 const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
 
+/** Of one command: on a busy machine each may take long, and none takes the time of another. */
+const COMMAND_TIMEOUT_MS = 120_000;
+
 function run(command: string): Promise<{ failed: boolean; output: string }> {
   return new Promise((resolve) =>
-    execFile("bash", ["-c", command], { cwd: CHECKOUT, timeout: 60_000, env }, (error, stdout, stderr) =>
+    execFile("bash", ["-c", command], { cwd: CHECKOUT, timeout: COMMAND_TIMEOUT_MS, env }, (error, stdout, stderr) =>
       resolve({ failed: error !== null, output: stdout + stderr }),
     ),
   );

@@ -15,7 +15,7 @@ const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
 const LOOKERS = ["tests", "proofs"] as const;
 
 /** A relative import or re-export; its first group is the path as written. */
-export const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["'](\.{1,2}\/[^"']+)["']/g;
+export const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)["'](\.{1,2}\/[^"']+)["']/g;
 
 /** Imports against the direction of the rooms: shares <- layers <- protocols (wire, smpc <- cascade <- fusion) <- experiments <- cli. */
 export function wrongImports(sources: Sources): string[] {
@@ -140,7 +140,7 @@ export function machinePlaces(sources: Sources): string[] {
 }
 
 function* code(sources: Sources): Generator<[string, string]> {
-  for (const [file, text] of sources) if (/\.(ts|mjs)$/.test(file)) yield [file, text];
+  for (const [file, text] of sources) if (/\.(ts|mjs|cjs)$/.test(file)) yield [file, text];
 }
 
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);

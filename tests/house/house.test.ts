@@ -45,6 +45,7 @@ describe("the house", () => {
         `export * from "${to}";`,
         `const { x } = await import("${to}");`,
         `import "${to}";`,
+        `const { x } = require("${to}");`,
       ])
         assert.equal(wrongImports(new Map([[from, statement]])).length, 1, `${from}: ${statement}`);
     }

@@ -1,7 +1,7 @@
 /** The trained network that fills missing tokens (recipe/infill_train.py), in ONNX Runtime. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import { Tensor as OrtTensor } from "../../../layers/onnx/runtime.ts";
 import { z } from "zod";
 import { GraphSession } from "../../../layers/onnx/session.ts";
 import type { LayerRows } from "./visible-rows.ts";

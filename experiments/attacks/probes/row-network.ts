@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import { Tensor as OrtTensor } from "../../../layers/onnx/runtime.ts";
 import { z } from "zod";
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { GraphSession } from "../../../layers/onnx/session.ts";

@@ -10,7 +10,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { namesOf, type DeploymentShape } from "../../../protocols/fusion/deployment/deployment.ts";
-import { bundleNodeProcess } from "../../../protocols/fusion/node/node-bundle.ts";
+import { processImage } from "../../../protocols/fusion/image/process-image.ts";
+import { NODE_PROCESS } from "../../../protocols/fusion/node/node-processes.ts";
 import { NodeChild } from "../../../protocols/fusion/node/node-child.ts";
 import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { runConfig } from "../../../protocols/fusion/config/run-config.ts";
@@ -88,8 +89,8 @@ async function delayedNodes(
   shape: DeploymentShape,
   delayMs: number,
 ): Promise<{ readonly addresses: Readonly<Record<string, string>>; close(): Promise<void> }> {
-  const entry = await bundleNodeProcess();
-  const children = namesOf(shape).map((party) => new NodeChild(party, entry));
+  const image = await processImage(NODE_PROCESS);
+  const children = namesOf(shape).map((party) => new NodeChild(party, image));
   const relays: DelayRelay[] = [];
   const addresses: Record<string, string> = {};
   const close = async (): Promise<void> => {

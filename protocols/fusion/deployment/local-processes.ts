@@ -18,6 +18,7 @@ export interface LocalProcesses extends Deployment {
 /** Starts the nodes and links all parties. Throws Error naming the node that failed and why; then nothing stays behind. */
 export async function startLocalProcesses(options: NodeProcessesOptions & ClientLinkOptions): Promise<LocalProcesses> {
   const processes = await startNodeProcesses(options);
+  options.report?.(`linking ${processes.pids.size} parties`);
   try {
     const [client] = await Promise.all([linkClient(options, processes.addresses), processes.join()]);
     return {

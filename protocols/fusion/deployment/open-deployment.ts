@@ -56,8 +56,11 @@ export async function openDeployment(
     const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
-    const nodeCount = namesOf(whole).length;
-    report(config.place === "processes" ? `starting ${nodeCount} node processes` : `starting ${nodeCount} nodes`);
+    report(
+      config.topology === undefined
+        ? `starting ${namesOf(whole).length} parties`
+        : "linking to the parties, which run already",
+    );
     const { deployment, engine } = await openParties(
       { config, model, modelPath, shape: whole, smpcLayers, report },
       closers,
@@ -124,6 +127,7 @@ async function openParties(
           fingerprint: model.fingerprint,
           viewsFolder,
           head: config.head === "compnode",
+          report,
         })
       : joinTopology(config, shape, model.fingerprint, report);
   starting.catch(() => {}); // awaited below

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { partyKind } from "../../cascade/party-name.ts";
+import type { ProcessImage } from "../image/process-image.ts";
 import type { NodeAnswer, NodeOrder } from "./node-process.ts";
 
 /**
@@ -22,6 +23,18 @@ const CROWDED_ATTN_FLAGS = [
   "--always-sparkplug",
 ];
 
+export interface NodeChildOptions {
+  /** It keeps what V8 compiled, for the next nodes of its kind. */
+  readonly isFirst?: boolean;
+  /** Dozens of AttnNodes share the machine. */
+  readonly isCrowded?: boolean;
+  /** All its links are ws:// on loopback. */
+  readonly isPlain?: boolean;
+}
+
+/** Node reads this file of certificates when it starts, which took 30 of the 50 ms of CPU that it needs; plain links ask for none. */
+const withoutAuthorities = ({ NODE_EXTRA_CA_CERTS: _unused, ...rest }: NodeJS.ProcessEnv): NodeJS.ProcessEnv => rest;
+
 /** One child process and the answers that it owes. */
 export class NodeChild {
   readonly party: string;
@@ -31,14 +44,18 @@ export class NodeChild {
   #wake: () => void = () => {};
   #failure: Error | null = null;
 
-  /** `isCrowded`: dozens of AttnNodes share the machine. */
-  constructor(party: string, entry: string, isCrowded = false) {
+  constructor(
+    party: string,
+    image: ProcessImage,
+    { isFirst = false, isCrowded = false, isPlain = true }: NodeChildOptions = {},
+  ) {
     this.party = party;
-    // No inherited loader flags: the bundle is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
-    this.#process = fork(entry, [], {
+    // No inherited loader flags: the image is plain JavaScript. WEIR_NODE_FLAGS serves profilers.
+    this.#process = fork(image.script, [...image.arguments, partyKind(party), isFirst ? "keep" : "take", party], {
       execArgv:
         process.env.WEIR_NODE_FLAGS?.split(" ") ??
         (isCrowded && partyKind(party) === "attn" ? CROWDED_ATTN_FLAGS : NODE_FLAGS),
+      env: isPlain ? withoutAuthorities(process.env) : process.env,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#process.on("message", (answer: NodeAnswer) => {

@@ -33,18 +33,24 @@ export type NodeAnswer =
 
 let node: Node | null = null;
 
-process.on("message", (message: NodeOrder) => {
-  follow(message).catch((error: unknown) => {
-    tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
-    process.exitCode = 1;
-    if (process.connected) process.disconnect();
+/** Takes orders until the parent is gone; `keep` is called then, where nothing failed. */
+export function run(keep: () => void): void {
+  process.on("message", (message: NodeOrder) => {
+    follow(message).catch((error: unknown) => {
+      tell({ answer: "failed", reason: error instanceof Error ? error.message : String(error) });
+      process.exitCode = 1;
+      if (process.connected) process.disconnect();
+    });
   });
-});
-// Ctrl-C reaches every process of the terminal; this one ends with its parent, in good order.
-process.on("SIGINT", () => {});
-process.on("disconnect", () => {
-  void (node?.close() ?? Promise.resolve()).finally(() => process.exit());
-});
+  // Ctrl-C reaches every process of the terminal; this one ends with its parent, in good order.
+  process.on("SIGINT", () => {});
+  process.on("disconnect", () => {
+    void (node?.close() ?? Promise.resolve()).finally(() => {
+      if (process.exitCode === undefined) keep();
+      process.exit();
+    });
+  });
+}
 
 async function follow(message: NodeOrder): Promise<void> {
   if (message.order === "start") {

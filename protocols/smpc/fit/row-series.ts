@@ -1,7 +1,7 @@
 import { BoundedMemo } from "../../bounded-memo.ts";
 import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
-import { fitTrigonometric, type TrigonometricFit } from "./trigonometric-fit.ts";
+import { trigonometricFits, type TrigonometricFit } from "./trigonometric-fit.ts";
 
 export interface RowFit {
   /** Interval in which the argument lies, 0 < from < to. */
@@ -81,10 +81,11 @@ function fewestTerms(f: (x: number) => number, fit: RowFit, period: number): Tri
     if (maxError < COARSE && terms < wavelengths && terms < most) continue;
     const more = terms > most;
     if (more && best !== null && (wavelengths > 2 * most || best.maxError <= FAR_OFF * maxError)) return best;
+    const fitOf = trigonometricFits({ f, from, to, period, terms, odd: false, weight });
     for (const ridge of more ? RIDGES.slice(1, 2) : RIDGES) {
       let candidate: TrigonometricFit;
       try {
-        candidate = fitTrigonometric({ f, from, to, period, terms, odd: false, weight, ridge });
+        candidate = fitOf(ridge);
       } catch (error) {
         if (error instanceof RangeError) continue; // not positive definite at this ridge
         throw error;

@@ -1,7 +1,7 @@
 import { BoundedMemo } from "../../bounded-memo.ts";
 import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
-import { fitTrigonometric } from "./trigonometric-fit.ts";
+import { trigonometricFits, type TrigonometricFit } from "./trigonometric-fit.ts";
 
 const TERMS = [8, 12, 16, 24, 32, 48, 64] as const;
 /** Error of the series relative to the cap. */
@@ -22,10 +22,10 @@ export function tanhFit(cap: number, scale: number, bound: number): SeriesFit {
   const periodBits = Math.ceil(Math.log2(ROOM * bound));
   const make = (): Series => {
     const f = (x: number): number => cap * Math.tanh((scale * x) / cap);
-    let best: ReturnType<typeof fitTrigonometric> | null = null;
+    let best: TrigonometricFit | null = null;
     for (const terms of TERMS) {
-      const setting = { f, from: -bound, to: bound, period: 2 ** periodBits, terms, odd: true, ridge: RIDGE };
-      best = fitTrigonometric({ ...setting, weight: () => 1 });
+      const setting = { f, from: -bound, to: bound, period: 2 ** periodBits, terms, odd: true };
+      best = trigonometricFits({ ...setting, weight: () => 1 })(RIDGE);
       if (best.maxError <= MAX_ERROR * cap) break;
     }
     const { cos, sin, maxError } = best!;

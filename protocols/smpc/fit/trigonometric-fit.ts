@@ -22,8 +22,6 @@ export interface FitProblem {
   readonly odd: boolean;
   /** What an error at x is multiplied by. */
   readonly weight: (x: number) => number;
-  /** Added to the diagonal, relative to its mean. */
-  readonly ridge: number;
 }
 
 /** Points a term, so that the shortest wave has two dozen; and fewest of all, for the steep end. */
@@ -31,16 +29,19 @@ const POINTS_A_TERM = 24;
 const FEWEST_POINTS = 300;
 
 /**
- * Normal equations from moment sums (the products of cosines are cosines of sums and differences), Cholesky, one refinement.
- * Deterministic on one machine; other machines may round cosines differently.
+ * The fit of a problem by its ridge, which is added to the diagonal relative to its mean. Normal equations from moment sums (the products
+ * of cosines are cosines of sums and differences), which all ridges share, and Cholesky. Deterministic on one machine; other machines may
+ * round cosines differently. The fit throws RangeError where the system isn't positive definite at that ridge.
  */
-export function fitTrigonometric(problem: FitProblem): TrigonometricFit {
+export function trigonometricFits(problem: FitProblem): (ridge: number) => TrigonometricFit {
   const { f, from, to, period, terms, odd, weight } = problem;
   const xs = points(from, to, FEWEST_POINTS + POINTS_A_TERM * terms);
   const size = odd ? terms : 2 * terms + 1;
   const evenMoments = new Float64Array(2 * terms + 1); // sum of w^2 cos(m x)
   const oddMoments = new Float64Array(2 * terms + 1); // sum of w^2 sin(m x)
   const right = new Float64Array(size);
+  const cosinesRight = right.subarray(0, odd ? 0 : terms + 1); // the constant first
+  const sinesRight = right.subarray(size - terms);
   const cosTurns = new Float64Array(2 * terms + 1);
   const sinTurns = new Float64Array(2 * terms + 1);
   for (const x of xs) {
@@ -48,19 +49,10 @@ export function fitTrigonometric(problem: FitProblem): TrigonometricFit {
     const wf = w2 * f(x);
     const step = (2 * Math.PI * x) / period;
     turns(step, cosTurns, sinTurns);
-    for (let m = 0; m <= 2 * terms; m++) {
-      const c = cosTurns[m];
-      const s = sinTurns[m];
-      evenMoments[m] += w2 * c;
-      oddMoments[m] += w2 * s;
-      if (m > terms) continue;
-      if (odd) {
-        if (m > 0) right[m - 1] += wf * s;
-      } else {
-        right[m] += wf * c; // 0: constant; 1 ... terms: cosines
-        if (m > 0) right[terms + m] += wf * s;
-      }
-    }
+    addScaled(evenMoments, w2, cosTurns);
+    addScaled(oddMoments, w2, sinTurns);
+    if (!odd) addScaled(cosinesRight, wf, cosTurns);
+    addScaled(sinesRight, wf, sinTurns.subarray(1));
   }
   const moment = (table: Float64Array, m: number, sign: number): number => (m < 0 ? sign * table[-m] : table[m]);
   const entry = (a: number, b: number): number => {
@@ -78,20 +70,38 @@ export function fitTrigonometric(problem: FitProblem): TrigonometricFit {
     for (let b = 0; b <= a; b++) gram[a * size + b] = entry(a, b);
     trace += gram[a * size + a];
   }
-  for (let a = 0; a < size; a++) gram[a * size + a] += (problem.ridge * trace) / size;
-  const solution = solvePositive(gram, right, size);
-  const cos = Array.from({ length: terms }, (_, h) => (odd ? 0 : solution[h + 1]));
-  const sin = Array.from({ length: terms }, (_, h) => (odd ? solution[h] : solution[terms + 1 + h]));
-  const constant = odd ? 0 : solution[0];
-  let maxError = 0;
+  return (ridge) => {
+    const system = gram.slice();
+    for (let a = 0; a < size; a++) system[a * size + a] += (ridge * trace) / size;
+    const solution = solvePositive(system, right, size);
+    const cos = Array.from({ length: terms }, (_, h) => (odd ? 0 : solution[h + 1]));
+    const sin = Array.from({ length: terms }, (_, h) => (odd ? solution[h] : solution[terms + 1 + h]));
+    const constant = odd ? 0 : solution[0];
+    const maxError = largestError(problem, xs, { constant, cos, sin });
+    return { constant, cos, sin, maxError, size: Math.hypot(...cos, ...sin) };
+  };
+}
+
+/** The largest weighted error at the points. */
+function largestError(
+  { f, period, terms, weight }: FitProblem,
+  xs: Float64Array,
+  { constant, cos, sin }: Pick<TrigonometricFit, "constant" | "cos" | "sin">,
+): number {
+  const [cosTurns, sinTurns] = [new Float64Array(terms + 1), new Float64Array(terms + 1)];
+  let largest = 0;
   for (const x of xs) {
     let value = constant;
-    const step = (2 * Math.PI * x) / period;
-    turns(step, cosTurns, sinTurns);
+    turns((2 * Math.PI * x) / period, cosTurns, sinTurns);
     for (let h = 0; h < terms; h++) value += cos[h] * cosTurns[h + 1] + sin[h] * sinTurns[h + 1];
-    maxError = Math.max(maxError, Math.abs(value - f(x)) * weight(x));
+    largest = Math.max(largest, Math.abs(value - f(x)) * weight(x));
   }
-  return { constant, cos, sin, maxError, size: Math.hypot(...cos, ...sin) };
+  return largest;
+}
+
+/** sums += factor * values. A function of its own, as `turns` is, so that it is soon compiled: most of a fit's time is before that. */
+function addScaled(sums: Float64Array, factor: number, values: Float64Array): void {
+  for (let m = 0; m < sums.length; m++) sums[m] += factor * values[m];
 }
 
 /** cos(m step), sin(m step) for m = 0, 1, ..., by rotating; restarted every 32 steps, so that rounding stays below 1e-14. */

@@ -39,6 +39,7 @@ export type CostFigures = { readonly [figure in keyof CostExpressions]: number }
 /** Named quantities that the expressions are written in. */
 export type Quantities = { readonly [name: string]: number };
 
+/** Expressions are those of the code, so there are no more than it has. */
 const compiled = new Map<string, EvalFunction>();
 
 /** The value of one expression. Throws an Error naming the expression if a quantity is missing or the result is not a number. */

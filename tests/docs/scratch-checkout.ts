@@ -17,15 +17,15 @@ import { CHECKOUT } from "./page-commands.ts";
 /** A block of a page that goes into a file. */
 export interface Step {
   readonly file: string;
-  /** Text of the line that the block goes below. */
-  readonly below: string;
+  /** Text of the line that the block goes below; null: the block is the file. */
+  readonly below: string | null;
   readonly block: string;
 }
 
 /** The steps that a section of docs/ADDING.md gives, in order. */
 export function stepsOf(section: string): Step[] {
-  const pattern = /^In `([^`]+)`, below the line that has `(.+)`:\n\n```\w+\n([^]*?)^```$/gm;
-  return [...section.matchAll(pattern)].map(([, file, below, block]) => ({ file, below, block }));
+  const pattern = /^In `([^`]+)`, (?:below the line that has `(.+)`|a new file):\n\n```\w+\n([^]*?)^```$/gm;
+  return [...section.matchAll(pattern)].map(([, file, below, block]) => ({ file, below: below ?? null, block }));
 }
 
 export interface Outcome {
@@ -41,7 +41,8 @@ const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
 
 export class ScratchCheckout {
   readonly #folder = mkdtempSync(path.join(tmpdir(), "weir-adding-"));
-  readonly #kept = new Map<string, string>();
+  /** What files held that were changed; null: nothing, they weren't there. */
+  readonly #kept = new Map<string, string | null>();
 
   /** Copies what git tracks, or would; packages and large files are those of the checkout. */
   constructor() {
@@ -59,9 +60,17 @@ export class ScratchCheckout {
 
   /** Puts every file back as it was, then takes the steps. Throws Error where a step's line isn't there, or is twice. */
   take(steps: readonly Step[]): void {
-    for (const [file, text] of this.#kept) writeFileSync(file, text);
+    for (const [file, text] of this.#kept)
+      if (text === null) rmSync(file, { force: true });
+      else writeFileSync(file, text);
     for (const { file: name, below, block } of steps) {
       const file = path.join(this.#folder, name);
+      if (below === null) {
+        if (!this.#kept.has(file) && existsSync(file)) throw new Error(`${name}: expected a new file, got one`);
+        this.#kept.set(file, null);
+        writeFileSync(file, block);
+        continue;
+      }
       const text = readFileSync(file, "utf8");
       if (!this.#kept.has(file)) this.#kept.set(file, text);
       const lines = text.split("\n");
@@ -82,9 +91,22 @@ export class ScratchCheckout {
     return this.#run(["node_modules/typescript/bin/tsc", "--noEmit", "-p", config]);
   }
 
-  /** Runs a test file. */
-  test(file: string): Promise<Outcome> {
-    return this.#run(["--import", "tsx", "--test", file]);
+  /** Runs a test file, or of it what the pattern names. */
+  test(file: string, pattern?: string): Promise<Outcome> {
+    const named = pattern === undefined ? [] : [`--test-name-pattern=${pattern}`];
+    return this.#run(["--import", "tsx", ...named, "--test", file]);
+  }
+
+  /** Runs a script of package.json whose files the steps leave alone; what it writes is undone by the next `take`. */
+  script(name: string, writes: readonly string[]): Promise<Outcome> {
+    const { scripts } = JSON.parse(readFileSync(path.join(this.#folder, "package.json"), "utf8")) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    for (const written of writes) {
+      const file = path.join(this.#folder, written);
+      if (!this.#kept.has(file)) this.#kept.set(file, readFileSync(file, "utf8"));
+    }
+    return this.#run(scripts[name].replace(/^node /, "").split(" "));
   }
 
   close(): void {

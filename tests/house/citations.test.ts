@@ -77,6 +77,10 @@ describe("citations", () => {
       ],
       ["output.ts", "protocols/cascade/output.ts", "cost.test.ts", "lp.test.ts", "protocols/smpc/edges.ts", "make.py"],
     );
+    const page = (step: string): Sources =>
+      new Map([...GROUND, ["docs/ADDING.md", `${step}\n\n\`decay.ts\` says so.\n`]]);
+    assert.deepEqual(missingFiles(page("In `protocols/smpc/gates/decay.ts`, a new file:")), []);
+    assert.equal(missingFiles(page("In `protocols/smpc/gates/output.ts`, a new file:")).length, 1);
     const imports = 'import { output } from "../smpc/gates/output.ts";';
     assert.deepEqual(faultsOf(missingFiles, "as output.ts does", imports), []);
   });

@@ -63,9 +63,13 @@ export function missingPages(sources: Sources): string[] {
 const FOREIGN = new Set(["convert_hf_to_gguf.py", "constants.py"]);
 const FILE = /(?<![\w./*-])((?:\.{1,2}\/)*)((?:[\w-]+\/)*(?:[\w-]+\.)*[\w-]+\.(?:ts|mjs|py))\b/g;
 
+/** A step of docs/ADDING.md that makes a file. */
+const NEW_FILE = /^In `([^`]+)`, a new file:$/gm;
+
 /**
  * Files that are named and aren't there. A path is seen from the checkout, or one that begins with dots from the file; a bare name is a file of the
  * same room (protocols/smpc, tests/layers, experiments/attacks), one that the file imports, or a neighbour of a path that stands before it.
+ * A page may name what its own steps make.
  */
 export function missingFiles(sources: Sources): string[] {
   const faults: string[] = [];
@@ -74,8 +78,10 @@ export function missingFiles(sources: Sources): string[] {
     const imported = sources.get(file)!.matchAll(/["']\.{1,2}\/[^"']*?([\w.-]+\.(?:ts|mjs))["']/g);
     const near = new Set([...imported].map(([, name]) => name));
     const folders: string[] = [];
+    const made = [...sources.get(file)!.matchAll(NEW_FILE)].map(([, name]) => name);
     for (const [, dots, name] of text.matchAll(FILE)) {
       if (FOREIGN.has(name) || /\bNAME\b/.test(name)) continue;
+      if (isPage && made.some((each) => each === name || each.endsWith(`/${name}`))) continue;
       const found = dots === "" ? pathOf(name) : inside(path.posix.join(path.posix.dirname(file), dots, name));
       if (found === null) faults.push(`${file}:${line}: names ${dots}${name}, which is not there`);
       else folders.push(path.posix.dirname(found));

@@ -16,7 +16,7 @@ interface Parameter {
   readonly shape: readonly number[];
 }
 
-/** Parameters that were loaded, by model: parties of one process read them once. */
+/** Parameters that were loaded, by model, at most all of it: parties of one process read them once. */
 const loaded = new WeakMap<WeightedModel, Map<string, Promise<Parameter>>>();
 
 /** The public weights of the layers that run under SMPC, and of nothing else. */

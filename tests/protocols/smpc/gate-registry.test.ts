@@ -7,10 +7,11 @@ import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { gateOf } from "../../../protocols/smpc/plan/gate-of.ts";
 import type { AnyInstruction, Gate } from "../../../protocols/smpc/plan/gate.ts";
 import type { GateName, Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
+import { PROVED_WIDTHS } from "../../../protocols/smpc/plan/proved-widths.ts";
 import type { InfoOf } from "../../../protocols/smpc/plan/value.ts";
 import { runClear } from "../../../protocols/smpc/run/clear-run.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
-import { missingHeaders } from "../../house/house-rules.ts";
+import { missingHeaders, missingTests } from "../../house/house-rules.ts";
 import { DeclaredReads } from "./declared-reads.ts";
 import { gateFactors, gateProgram } from "./gate-programs.ts";
 
@@ -47,6 +48,22 @@ describe("the gates", () => {
 
   it("open with what they do, who does it, what leaks, what they assume, cost and bound", () => {
     assert.deepEqual(missingHeaders(sources), []);
+  });
+
+  it("name a test that there is", () => {
+    const tests = readdirSync(path.join(CHECKOUT, "tests"), { recursive: true, encoding: "utf8" });
+    const there = tests.map((file) => [`tests/${file.replaceAll(path.sep, "/")}`, ""] as const);
+    assert.deepEqual(missingTests(new Map([...sources, ...there])), []);
+  });
+
+  it("say the widths that their lemmas are about", () => {
+    for (const name of NAMES) {
+      const { plan } = programOf(name);
+      for (const instruction of instructionsOf(name, plan)) {
+        const widths = gateOf(instruction).widths(instruction, infoOf(plan));
+        assert.deepEqual(Object.keys(widths).sort(), Object.keys(PROVED_WIDTHS[name]).sort(), `${name}: widths`);
+      }
+    }
   });
 
   it("declare costs that evaluate, and deal what they cost", () => {

@@ -1,7 +1,8 @@
 /**
  * Squares of a wire of k bits in a larger ring: with a = A - R, R = r - 2^k u m (lemma lift), what the parties compute adds up to
  * (A - R)^2 mod 2^K. All that is dealt of the top bit comes times 2^(k+1), because R is doubled, so that words a bit shorter do; and a
- * ring of k + 1 bits needs none. u and m are bits: a question for each pair of them. The sum over a group is linear.
+ * ring of k + 1 bits needs none: there, A - R need be x mod 2^k only (residue). u and m are bits: a question for each pair of them. The
+ * sum over a group is linear.
  */
 import { squares as squaresGate } from "../../protocols/smpc/gates/squares.ts";
 import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
@@ -21,7 +22,7 @@ import {
   type SharedFormula,
 } from "../shared-formula.ts";
 import { spanOf } from "../sweep.ts";
-import { add, constant, multiply, negative, subtract, times2, word, type Term } from "../term.ts";
+import { add, constant, equal, multiply, negative, subtract, times2, word, type Term } from "../term.ts";
 import type { WidthsInUse } from "../widths.ts";
 
 type SquareWidths = WidthsOf<"squares">;
@@ -110,6 +111,19 @@ async function compare(widths: SquareWidths, parties: number, rows: number): Pro
   });
 }
 
+/** A number that is right mod P = 2 H has the right square mod 2 P. */
+function residueQuery(): Query {
+  const [H, x, h] = ["H", "x", "h"].map(word);
+  const near = add(x, multiply(times2(1, H), h));
+  const multiple = add(multiply(x, h), multiply(H, h, h));
+  return {
+    name: "residue",
+    wordBits: 64,
+    assume: [],
+    claim: equal(multiply(near, near), add(multiply(x, x), multiply(times2(2, H), multiple))),
+  };
+}
+
 const PAIRS = [0, 1].flatMap((u) => [0, 1].map((m) => ({ u, m })));
 
 /** Two parties, in one ring, with sums of squares a bit too short. */
@@ -139,9 +153,12 @@ export function squareLemmas(
       expected: "proved",
       gates: ["squares"],
       widths: `any n; k, K = ${spanOf(rings)}`,
-      queries: PAIRS.flatMap(({ u, m }) =>
-        everyWidthQueries(`square, u = ${u}, m = ${m}`, squareFormula(word("H"), constant(u), constant(m)), faults),
-      ),
+      queries: [
+        residueQuery(),
+        ...PAIRS.flatMap(({ u, m }) =>
+          everyWidthQueries(`square, u = ${u}, m = ${m}`, squareFormula(word("H"), constant(u), constant(m)), faults),
+        ),
+      ],
       async conform() {
         for (const widths of all) {
           checkDealt(`squares, ${at(widths)}`, dealtFor(widths), widths.ringBits, exponentsOf(widths));

@@ -6,7 +6,7 @@
  * Parties: every party on its own words. Leaks: nothing (local; no word is opened again).
  * Assumes: the steps of a sequence run in order, and open these rows at one width and one fracBits.
  * Cost: `append.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: key-value caches. Proof: none needed (a movement of rows). Test: tests/protocols/smpc/wire-gates.test.ts
+ * Reference: key-value caches. Proof: proofs/lemmas/differences.ts. Test: tests/protocols/smpc/wire-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

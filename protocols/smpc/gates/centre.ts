@@ -7,7 +7,7 @@
  * Leaks: nothing (local).
  * Assumes: ringBits of x >= ringBits of out; fracBits of out = fracBits of x + constantBits.
  * Cost: `centre.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: LayerNorm's mean, arXiv 1607.06450. Proof: none needed (linearity). Test: tests/protocols/smpc/share-gates.test.ts
+ * Reference: LayerNorm's mean, arXiv 1607.06450. Proof: proofs/lemmas/linear.ts. Test: tests/protocols/smpc/share-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

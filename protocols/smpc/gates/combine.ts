@@ -6,7 +6,7 @@
  * Leaks: nothing (local).
  * Assumes: ringBits of x + twos in its factor >= ringBits of out; all terms have the shape of out.
  * Cost: `combine.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: additive sharing is linear. Proof: none needed (linearity). Test: tests/protocols/smpc/share-gates.test.ts
+ * Reference: additive sharing is linear. Proof: proofs/lemmas/linear.ts. Test: tests/protocols/smpc/share-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

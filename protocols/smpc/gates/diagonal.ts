@@ -5,7 +5,7 @@
  * Parties: every party on its own words. Leaks: nothing (local; no word is opened again).
  * Assumes: bits of x >= bits of out. Every layout shows a query its own key.
  * Cost: `diagonal.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: smpc.md, gate 7 (pivot where the first key is out of sight). Proof: none needed (a movement of words).
+ * Reference: smpc.md, gate 7 (pivot where the first key is out of sight). Proof: proofs/lemmas/differences.ts.
  * Test: tests/protocols/smpc/wire-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

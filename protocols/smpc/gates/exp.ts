@@ -10,7 +10,7 @@
  * Assumes: x in its interval (above it, the result is that of x - 2^k: a range miss); tables bit-identical at all parties (hashed).
  *   Dealt words may exceed the ring: only the product has to fit, and it does where exp(x / t) does.
  * Cost: `exp.cost`: W dealt words an element. Error bound: half a unit of the word, and of the table times the word (`errorUnits`).
- * Reference: smpc.md, gate 6. Proof: proofs/lemmas (windows). Test: tests/protocols/smpc/exp.test.ts
+ * Reference: smpc.md, gate 6. Proof: proofs/lemmas/windows.ts. Test: tests/protocols/smpc/exp.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { pickPackedWords } from "../../../shares/packed-series.ts";

@@ -6,7 +6,7 @@
  * Leaks: nothing (local; dealt words are uniform).
  * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k; the wire was opened (the dealer needs the carry of its mask).
  * Cost: `extend.cost`; two words of K - k bits an element, none where K <= k. Error bound: 0 units.
- * Reference: smpc.md, gate 2. Proof: narrow-wire.ts.
+ * Reference: smpc.md, gate 2. Proof: proofs/lemmas/lift.ts and extend.ts.
  * Test: tests/protocols/smpc/extend.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

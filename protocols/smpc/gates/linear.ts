@@ -6,7 +6,7 @@
  * Leaks: nothing (local).
  * Assumes: ringBits of x >= ringBits of out; M is the same at all parties (compared by hash, see public-factors.ts).
  * Cost: `linear.cost`; no communication, nothing dealt. Error bound: 0 units against the clear reading.
- * Reference: additive sharing is linear; private inference with public weights. Proof: none needed (linearity).
+ * Reference: additive sharing is linear; private inference with public weights. Proof: proofs/lemmas/linear.ts.
  * Test: tests/protocols/smpc/share-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

@@ -6,7 +6,7 @@
  * Leaks: nothing (local; dealt words are uniform).
  * Assumes: a in [-2^(k - 2), 2^(k - 2)) where K > k, b likewise with l; both wires were opened, under independent masks.
  * Cost: `multiply.cost`; an element is dealt K + 3 (K - k) + 3 (K - l) + max(0, K - k - l) bits, differences below 0 as 0.
- * Error bound: 0 units. Reference: narrow-product.ts. Proof: the expansion there.
+ * Error bound: 0 units. Reference: narrow-product.ts. Proof: proofs/lemmas/lift.ts and narrow-products.ts.
  * Test: tests/protocols/smpc/multiply.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

@@ -7,7 +7,7 @@
  * Assumes: ringBits of x >= k; semi-honest parties; the dealer sees no message that depends on X; no mask is used twice.
  * Cost: `open.cost`; openings of one level share a message and count as one round together. Error bound: 0 units.
  * Reference: Beaver's circuit randomisation, 10.1007/3-540-46766-1_34; masked wires as in ASTRA and ABY2.0, eprint 2020/1225.
- * Proof: proofs/ (secrecy of open by exhaustion). Test: tests/protocols/smpc/open.test.ts
+ * Proof: proofs/lemmas/linear.ts; proofs/secrecy (secrecy of open). Test: tests/protocols/smpc/open.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

@@ -7,7 +7,7 @@
  * Leaks: nothing (local).
  * Assumes: ringBits of x >= ringBits of out, in this step and in the one that kept the row; row 0 is seen by every query.
  * Cost: `pivot.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: softmax(x) = softmax(x - c); smpc.md, "Softmax without a maximum". Proof: none needed (linearity).
+ * Reference: softmax(x) = softmax(x - c); smpc.md, "Softmax without a maximum". Proof: proofs/lemmas/linear.ts.
  * Test: tests/protocols/smpc/share-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

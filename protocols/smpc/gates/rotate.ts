@@ -8,7 +8,7 @@
  * Assumes: ringBits of x >= ringBits of out; fracBits of out = fracBits of x + tableFracBits.
  * Cost: `rotate.cost`; no communication, nothing dealt.
  * Error bound: 0 units against the clear reading; the table itself is within half a unit of the real rotation.
- * Reference: RoFormer, arXiv 2104.09864 (rotate-half form, layers/reference/algebra.ts). Proof: none needed (linearity).
+ * Reference: RoFormer, arXiv 2104.09864 (rotate-half form, layers/reference/algebra.ts). Proof: proofs/lemmas/linear.ts.
  * Test: tests/protocols/smpc/rotate.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

@@ -7,7 +7,7 @@
  * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k; scale in [-2^(l - 2), 2^(l - 2)) where K > l, any residue mod 2^l else; both wires
  *   were opened, under independent masks.
  * Cost: `rowScale.cost`; an element is dealt K + 3 (K - k) bits, and (K - l) + max(0, K - k - l) more where K > l.
- * Error bound: 0 units. Reference: narrow-product.ts. Proof: the expansion there.
+ * Error bound: 0 units. Reference: narrow-product.ts. Proof: proofs/lemmas/lift.ts and narrow-products.ts.
  * Test: tests/protocols/smpc/row-scale.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

@@ -4,7 +4,7 @@
  * Functionality: out [heads * queries] = sum of the row's visible entries of x mod 2^K.
  * Parties: every party on its own share. Leaks: nothing (local). Assumes: ringBits of x >= ringBits of out.
  * Cost: `rowSum.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: additive sharing is linear. Proof: none needed (linearity). Test: tests/protocols/smpc/wire-gates.test.ts
+ * Reference: additive sharing is linear. Proof: proofs/lemmas/linear.ts. Test: tests/protocols/smpc/wire-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

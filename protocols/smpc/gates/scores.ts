@@ -7,8 +7,8 @@
  * Leaks: nothing (local; dealt words are uniform). Entries that no query sees are neither computed on secrets nor dealt.
  * Assumes: bits of q and k >= ringBits of out; the masks of q and k are independent and used for no other opened value.
  * Cost: `scores.cost`; K bits dealt an entry. Error bound: 0 units.
- * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3. Proof: expansion of (X - r)(Y - s)'.
- * Test: tests/protocols/smpc/scores.test.ts
+ * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3.
+ * Proof: proofs/lemmas/products.ts. Test: tests/protocols/smpc/scores.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import type { Words } from "../../../shares/words.ts";

@@ -9,7 +9,7 @@
  * Assumes: the wire's ring is the period, 2^(bits - fracBits) = 2^periodBits; x in the interval that f was fitted on; table entries
  *   bit-identical at all parties (their hash is compared when a session opens).
  * Cost: `series.cost`: 2 dealt words a harmonic. Error bound: the fit's (Series.maxError), and rounding of words and table (`errorUnits`).
- * Reference: smpc.md, gates 4 and 5. Proof: the addition theorem. Test: tests/protocols/smpc/series.test.ts
+ * Reference: smpc.md, gates 4 and 5. Proof: the addition theorem; sums: proofs/lemmas/linear.ts. Test: tests/protocols/smpc/series.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { packedSeriesSums, seriesWords, type DealtSeries } from "../../../shares/packed-series.ts";

@@ -9,7 +9,7 @@
  * Error bound: each party drops a remainder in [0, 1) units, so the sum is in (x 2^-t - n/2, x 2^-t + n/2] as a real number; the
  *   clear reading rounds to nearest, ties up, and is at most floor(n / 2) units from it.
  * Reference: smpc.md, gate 0; the local truncation that keeps the ring (SecureML, 10.1109/SP.2017.12) fails with some probability.
- * Proof: proofs/ (lemma of shift). Test: tests/protocols/smpc/shift.test.ts
+ * Proof: proofs/lemmas/shift.ts. Test: tests/protocols/smpc/shift.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

@@ -10,7 +10,8 @@
  *   opened, under independent masks; `square` is x^2 mod 2^K.
  * Cost: `squareScale.cost`; an entry is dealt r^2 s, r s and two words of K - k - 1 bits, and as much less l bits each where K > l.
  * Error bound: r^2 s is dealt without its droppedBits lowest bits, rounded: half of 2^droppedBits units.
- * Reference: smpc.md, gates 3 and 8. Proof: narrow-wire.ts, and the expansion above. Test: tests/protocols/smpc/square-scale.test.ts
+ * Reference: smpc.md, gates 3 and 8. Proof: proofs/lemmas/lift.ts, rounding.ts and square-scale.ts.
+ * Test: tests/protocols/smpc/square-scale.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

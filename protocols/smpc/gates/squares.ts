@@ -7,7 +7,7 @@
  * Leaks: nothing (local; dealt words are uniform).
  * Assumes: x in [-2^(k - 2), 2^(k - 2)) where K > k + 1, or where nonNegative in [-2^(k - 5), 15 * 2^(k - 5)]; the wire was opened.
  * Cost: `squares.cost`; r, m and m r of K - k - 1 bits an element, because all three are doubled, and a sum of r^2 a group.
- * Error bound: 0 units. Reference: smpc.md, gate 3. Proof: narrow-wire.ts, and the expansion above.
+ * Error bound: 0 units. Reference: smpc.md, gate 3. Proof: proofs/lemmas/lift.ts and squares.ts.
  * Test: tests/protocols/smpc/squares.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";

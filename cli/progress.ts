@@ -7,10 +7,12 @@ export interface Progress {
   clear(this: void): void;
 }
 
-/** Off a terminal a wait is told of when it has taken so long, and then again each time: logs of quick commands stay empty. */
+/** Where there is no terminal, only steps that take this long get a line: logs of quick commands stay empty, those of long ones short. */
 const LINE_MS = 2000;
+/** A step that goes on is told of again. */
+const AGAIN_MS = 5000;
 
-/** On a terminal one line of stderr that changes; elsewhere a line every two seconds; nothing where `quiet` is asked for. */
+/** On a terminal one line of stderr that changes; elsewhere lines, at most one every two seconds; nothing where `quiet` is asked for. */
 export function progress(quiet: boolean): Progress {
   if (quiet) return { step: () => {}, clear: () => {} };
   return process.stderr.isTTY ? changingLine() : lines();
@@ -34,15 +36,23 @@ function changingLine(): Progress {
 
 function lines(): Progress {
   let doing = "";
-  let timer: NodeJS.Timeout | null = null;
+  let lastAt = performance.now();
+  let waiting: NodeJS.Timeout | undefined;
+  const write = (): void => {
+    lastAt = performance.now();
+    process.stderr.write(`${doing} ...\n`);
+    waiting = setTimeout(write, AGAIN_MS).unref();
+  };
   return {
     step(text) {
       doing = text;
-      timer ??= setInterval(() => process.stderr.write(`${doing} ...\n`), LINE_MS).unref();
+      clearTimeout(waiting);
+      const left = lastAt + LINE_MS - performance.now();
+      if (left <= 0) write();
+      else waiting = setTimeout(write, left).unref();
     },
     clear() {
-      if (timer !== null) clearInterval(timer);
-      timer = null;
+      clearTimeout(waiting);
     },
   };
 }

@@ -51,7 +51,7 @@ describe("weir verify", async () => {
 
   it("accepts a model that runs in processes", async () => {
     const { code, stdout, stderr } = await weir("verify", "--golden", GOLDEN, ...SHAPE, "--place", "processes");
-    assert.equal(withoutProgress(stderr), "");
+    assert.deepEqual(withoutProgress(stderr), [""]);
     const record = verifyRecord.parse(JSON.parse(stdout));
     assert.equal(code, 0);
     assert.ok(record.ok);
@@ -66,7 +66,7 @@ describe("weir verify", async () => {
       [["--tolerance", "0.01"], 0],
     ] as const) {
       const { code, stdout, stderr } = await weir(...flags, ...more);
-      assert.equal(withoutProgress(stderr), "");
+      assert.deepEqual(withoutProgress(stderr), [""]);
       const { ok, shape, sharded, unsharded, bytes } = verifyRecord.parse(JSON.parse(stdout));
       assert.equal(code, exit);
       assert.equal(ok, exit === 0);
@@ -110,7 +110,7 @@ describe("weir verify", async () => {
     const file = path.join(scratch.path, "altered.safetensors");
     await changed(GOLDEN, file, altered, (value) => value * 1.01);
     const { code, stdout, stderr } = await weir("verify", "--golden", file, ...SHAPE, "--place", "memory");
-    assert.equal(withoutProgress(stderr), "");
+    assert.deepEqual(withoutProgress(stderr), [""]);
     const record = verifyRecord.parse(JSON.parse(stdout));
     assert.equal(code, 1);
     assert.equal(record.ok, false);

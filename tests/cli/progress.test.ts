@@ -21,8 +21,8 @@ async function stderrOf(program: string): Promise<string> {
   return (await promisify(execFile)(process.execPath, args, { cwd: CHECKOUT })).stderr;
 }
 
-it("tells of a wait of more than four seconds, but of no short one, and not where quiet is asked for", async () => {
-  const runs = [waiting(5000, false), waiting(1, false), waiting(5000, true)].map(stderrOf);
+it("tells of a wait of more than two seconds, but of no short one, and not where quiet is asked for", async () => {
+  const runs = [waiting(3000, false), waiting(1, false), waiting(3000, true)].map(stderrOf);
   const [long, short, quiet] = await Promise.all(runs);
   assert.match(long, /^(starting 22 parties: 9 stand \.\.\.\n)+$/);
   assert.deepEqual([short, quiet], ["", ""]);

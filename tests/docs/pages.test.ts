@@ -129,7 +129,7 @@ describe("docs/json.md", () => {
 const SOURCES: ReadonlyMap<string, string> = new Map(
   ["cli", "experiments", "layers", "protocols", "shares"].flatMap((room) =>
     readdirSync(path.join(CHECKOUT, room), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts"))
+      .filter((name) => /\.(ts|mjs|cjs)$/.test(name))
       .map((name) => {
         const file = path.join(room, name);
         return [file, withDots(withoutComments(readFileSync(path.join(CHECKOUT, file), "utf8")))] as const;

@@ -14,7 +14,8 @@ export const columnsOf = (stream: Output): number => (stream.isTTY && stream.col
 export function takesColours(stream: Output): boolean {
   const { NO_COLOR, FORCE_COLOR } = process.env;
   if (process.argv.includes("--no-color") || NO_COLOR || FORCE_COLOR === "0" || FORCE_COLOR === "false") return false;
-  return Boolean(FORCE_COLOR) || (stream.isTTY && stream.hasColors());
+  // A stream that is no terminal has no isTTY at all, and picocolors decides for itself where it is told nothing.
+  return Boolean(FORCE_COLOR || (stream.isTTY && stream.hasColors()));
 }
 
 export type Colours = ReturnType<typeof colors.createColors>;

@@ -46,9 +46,10 @@ async function piped(args: readonly string[], input = "", env: Readonly<Record<s
 function onTerminal(columns: number, args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
   const words = [process.execPath, WEIR, ...args].map((word) => `'${word}'`).join(" ");
   const command = `stty cols ${columns} rows 50; exec ${words}`;
+  const { CI: _ci, ...own } = process.env; // a person's terminal: Node grants a CI's fewer colours
   const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
     encoding: "utf8",
-    env: { ...process.env, TERM: "xterm-256color", ...env },
+    env: { ...own, TERM: "xterm-256color", ...env },
     input: "",
     timeout: 120_000,
   });
@@ -128,6 +129,11 @@ describe("weir run", async () => {
       assert.ok(forced.stdout.includes("\u001b[33mwarning"));
     },
   );
+
+  it("shows no colour in the log of a CI, which is no terminal", async () => {
+    const piece = await piped([...RUN, ...PLAIN, PROMPT], "", { CI: "true" });
+    assert.deepEqual([...styles(piece.stdout), ...styles(piece.stderr)], []);
+  });
 
   it("ends a text that breaks off with a line of its own before the error", async (t) => {
     const args = ["run", PROMPT, ...PLAIN, "--alpha", "1", "--max-tokens", "400"];

@@ -35,8 +35,13 @@ describe("nodes of a topology", async () => {
   after(async () => {
     for (const node of nodes.values()) await node.kill();
   });
-  const run = (...flags: string[]): Promise<Finished> =>
-    weir("run", "--topology", topology, "--alpha", "1", "--smpc-layers", "0", "--insecure-colocation", ...flags);
+  const RUN = ["run", "--topology", topology, "--alpha", "1", "--smpc-layers", "0", "--insecure-colocation"];
+  const run = (...flags: string[]): Promise<Finished> => weir(...RUN, ...flags);
+  /** A run that goes on until it is ended. */
+  const startLong = () =>
+    spawn(process.execPath, [WEIR, ...RUN, "--prompt", "The river ran", "--max-tokens", "400"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   const generate = async (): Promise<unknown> => {
     const { code, stdout, stderr } = await run("--prompt", "The river ran", "--max-tokens", "6", "--json");
     assert.equal(code, 0, stderr);
@@ -64,16 +69,7 @@ describe("nodes of a topology", async () => {
     });
 
   it("end a session whose party is killed, by its name, and serve the next client", async () => {
-    const generating = spawn(
-      process.execPath,
-      [WEIR, "run", "--topology", topology, "--alpha", "1", "--smpc-layers", "0", "--insecure-colocation"].concat([
-        "--prompt",
-        "The river ran",
-        "--max-tokens",
-        "400",
-      ]),
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const generating = startLong();
     let stderr = "";
     generating.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     const ended = once(generating, "exit");
@@ -90,16 +86,7 @@ describe("nodes of a topology", async () => {
     const first = generate();
     const second = generate();
     assert.deepEqual(await Promise.all([first, second]), [expected, expected]);
-    const busy = spawn(
-      process.execPath,
-      [WEIR, "run", "--topology", topology, "--alpha", "1", "--smpc-layers", "0", "--insecure-colocation"].concat([
-        "--prompt",
-        "The river ran",
-        "--max-tokens",
-        "400",
-      ]),
-      { stdio: ["ignore", "pipe", "ignore"] },
-    );
+    const busy = startLong();
     await once(busy.stdout, "data");
     const refused = await run("--prompt", "The river", "--wait-seconds", "0");
     busy.kill();

@@ -1,18 +1,8 @@
 /** A copy of the checkout that a test may change, compile and run tests in: what a reader of docs/ADDING.md would do. */
-import { execFile, execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { CHECKOUT } from "./page-commands.ts";
+import { copiedCheckout } from "../copied-checkout.ts";
 
 /** A block of a page that goes into a file. */
 export interface Step {
@@ -40,23 +30,10 @@ const LARGE =
 const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
 
 export class ScratchCheckout {
-  readonly #folder = mkdtempSync(path.join(tmpdir(), "weir-adding-"));
+  /** Packages and large files are those of the checkout. */
+  readonly #folder = copiedCheckout("weir-adding-", LARGE);
   /** What files held that were changed; null: nothing, they weren't there. */
   readonly #kept = new Map<string, string | null>();
-
-  /** Copies what git tracks, or would; packages and large files are those of the checkout. */
-  constructor() {
-    const listed = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    for (const file of execFileSync("git", listed, { cwd: CHECKOUT, encoding: "utf8" }).split("\0")) {
-      const from = path.join(CHECKOUT, file);
-      if (file === "" || !existsSync(from)) continue;
-      const to = path.join(this.#folder, file);
-      mkdirSync(path.dirname(to), { recursive: true });
-      if (LARGE.test(file)) symlinkSync(from, to);
-      else copyFileSync(from, to);
-    }
-    symlinkSync(path.join(CHECKOUT, "node_modules"), path.join(this.#folder, "node_modules"));
-  }
 
   /** Puts every file back as it was, then takes the steps. Throws Error where a step's line isn't there, or is twice. */
   take(steps: readonly Step[]): void {

@@ -1,20 +1,10 @@
 /** A copy of the checkout in which tests run against changed files. */
-import { execFileSync, spawn } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { copiedCheckout } from "../copied-checkout.ts";
 import type { Edit } from "./mutations.ts";
 
-const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 const DEADLINE_MS = 120_000;
 
 /** What became of the tests of one name in a file. */
@@ -26,20 +16,7 @@ export interface TestResult {
 }
 
 export class MutatedTree {
-  readonly #folder = mkdtempSync(path.join(tmpdir(), "weir-mutations-"));
-
-  /** Copies what git knows, and files that it would take. */
-  constructor() {
-    const list = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-      cwd: CHECKOUT,
-      encoding: "utf8",
-    });
-    for (const file of list.split("\0").filter((name) => name !== "" && existsSync(path.join(CHECKOUT, name)))) {
-      mkdirSync(path.dirname(path.join(this.#folder, file)), { recursive: true });
-      copyFileSync(path.join(CHECKOUT, file), path.join(this.#folder, file));
-    }
-    symlinkSync(path.join(CHECKOUT, "node_modules"), path.join(this.#folder, "node_modules"));
-  }
+  readonly #folder = copiedCheckout("weir-mutations-");
 
   /** Applies edits, gives the tree to `use`, and takes them back. Throws Error for a text that is not in its file once. */
   async with<T>(edits: readonly Edit[], use: () => Promise<T>): Promise<T> {

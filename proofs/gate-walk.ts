@@ -34,11 +34,6 @@ export function openShares(shares: readonly ShareWords[], bits: number, random: 
     random.fillWords(mask, bits);
     return mask as ShareWords;
   });
-  return openUnder(shares, maskShares, bits);
-}
-
-/** Opens shares mod 2^bits under given mask shares. */
-export function openUnder(shares: readonly ShareWords[], maskShares: readonly ShareWords[], bits: number): OpenedWire {
   const parts = shares.map((share, party) => maskedShare(share, maskShares[party], bits));
   const sum: Words = joinShares(maskShares, 64);
   const carry: Words = new BigUint64Array(sum.length);

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { after, describe, it } from "node:test";
 import { linkDirection } from "../../protocols/fusion/deployment/deployment.ts";
 import { scratchFolder } from "../layers/scratch-folder.ts";
+import { freePorts } from "./free-ports.ts";
 import { WEIR, weir, type Finished } from "./weir-command.ts";
 
 const PARTIES = ["comp.0", "attn.0.0", "smpc.0", "smpc.1"] as const;
@@ -146,18 +146,4 @@ class NodeCommand {
     this.#child.kill("SIGKILL");
     await this.ended;
   }
-}
-
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

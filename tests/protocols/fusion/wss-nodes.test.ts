@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { nodeNames } from "../../../protocols/fusion/deployment/deployment.ts";
 import { runRecord } from "../../../protocols/fusion/record/run-record.ts";
+import { freePorts } from "../../cli/free-ports.ts";
 import { weir } from "../../cli/weir-command.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 
@@ -74,15 +74,6 @@ describe("weir node over wss://", async () => {
 });
 
 // Helpers
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
-}
 
 /** What a process says on stderr, until it says `text`. Rejects where it ends before. */
 async function stderrUntil(child: ChildProcess, text: string): Promise<string> {

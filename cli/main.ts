@@ -19,17 +19,24 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   completion: () => import("./completion.ts").then(({ addCompletion }) => addCompletion),
 };
 
+/** What describes every command: these, and no command at all with no flags but these. */
+const DESCRIBING: ReadonlySet<string> = new Set(["help", "completion"]);
+const FOR_HELP: ReadonlySet<string> = new Set(["--help", "-h", "--no-color"]);
+
 /** Is this the name of a command? */
 export const isCommand = (name: string): boolean => Object.hasOwn(COMMANDS, name);
 
 /** Runs the command that the process was started for; mistakes and failures are told on stderr and set the exit code. */
 export async function main(): Promise<void> {
   const program = commandLine();
-  const [name] = process.argv.slice(2);
+  const words = process.argv.slice(2);
+  // Flags before the command take no values.
+  const name = words.find((word) => !word.startsWith("-"));
+  const all = name === undefined ? words.every((word) => FOR_HELP.has(word)) : DESCRIBING.has(name);
   try {
     for (const [command, load] of Object.entries(COMMANDS)) {
       // The others are known by name alone, for what a mistyped one may have meant; their descriptions and flags are help's.
-      if (command === name || needsAll(name)) (await load())(program);
+      if (command === name || all) (await load())(program);
       else program.command(command);
     }
     addCommonFlags(program);
@@ -38,7 +45,3 @@ export async function main(): Promise<void> {
     reportFailure(error);
   }
 }
-
-/** Help and completion describe every command. */
-const needsAll = (name: string | undefined): boolean =>
-  name === undefined || ["help", "--help", "-h", "completion"].includes(name);

@@ -10,7 +10,7 @@ const NO_COMMAND = "none";
 /** A wait that is longer is told of. */
 const LONG_MS = 3000;
 
-const [command = NO_COMMAND] = process.argv.slice(2);
+const command = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? NO_COMMAND;
 if (process.env.WEIR_TRACE === undefined) {
   const image = images.loadImage(images.findImage(ROOT, ENTRY) ?? (await translate()), ROOT, [
     ...(/^[a-z-]+$/.test(command) ? [command] : []),

@@ -18,6 +18,12 @@ describe("weir", () => {
     assert.deepEqual(await weir("--version"), { code: 0, stdout: "0.1.0\n", stderr: "" });
   });
 
+  it("takes a flag before the command", async () => {
+    const { code, stdout, stderr } = await weir("--no-color", "schema", "run");
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.deepEqual(await weir("schema", "run"), { code, stdout, stderr });
+  });
+
   it("lists every command with a description", async () => {
     assert.ok(COMMANDS.length >= 12, COMMANDS.join());
     for (const args of [["--help"], ["help"], ["-h"]]) {

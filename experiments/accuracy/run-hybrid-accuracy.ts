@@ -9,7 +9,7 @@
  */
 import { parseArgs } from "node:util";
 import { runConfig } from "../../protocols/fusion/config/run-config.ts";
-import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
+import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
 import { PRECISIONS, type PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { accuracyTexts, type AccuracyText } from "./accuracy-texts.ts";

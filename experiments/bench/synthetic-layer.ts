@@ -6,7 +6,7 @@ import { bert } from "../../layers/architectures/bert.ts";
 import { llama } from "../../layers/architectures/llama.ts";
 import type { Architecture } from "../../layers/architectures/architecture.ts";
 import type { ParameterSpec } from "../../layers/program.ts";
-import type { ParameterSource } from "../../protocols/smpc/factors/parameter-statistics.ts";
+import type { ParameterSource } from "../../protocols/smpc/factors/parameter-source.ts";
 import { observeLayers } from "../../protocols/smpc/calibration/observe-layers.ts";
 import type { ReadableModel } from "../../protocols/smpc/calibration/readable-model.ts";
 import type { ModelRanges, SiteKind, SiteRange } from "../../protocols/smpc/lowering/ranges.ts";

@@ -1,4 +1,4 @@
-import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
+import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import type { Candidate, CascadeShape, SmpcShape } from "./candidate.ts";
 

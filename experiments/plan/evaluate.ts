@@ -1,4 +1,5 @@
 /** From a candidate to what it costs and what it shows, by the declared cost expressions and the public schedule. */
+import { allByParties } from "../../protocols/smpc/lowering/evaluators.ts";
 import type { ModelSpec } from "../../layers/model-spec.ts";
 import { maskSeedCost } from "../../protocols/cascade/mask-seeds.ts";
 import type { MergeScales } from "../../protocols/cascade/merge-scales.ts";
@@ -119,6 +120,7 @@ export class Evaluator {
     const planned = this.#plans.of(schedule);
     const smpc: SmpcPlacement = {
       ...choice,
+      ...allByParties(layers.length),
       precision: this.#workload.precision,
       ranges: { model: fingerprint, source: "", sites: {} }, // the plans are made: costs don't look at them
       formats: [...planned.formats],

@@ -2,7 +2,7 @@
 import path from "node:path";
 import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
 import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
-import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
+import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
 import { committedRecords } from "../attacks/report/committed-records.ts";
 import { readRecords } from "../attacks/report/read-records.ts";
 import { verdictMetric } from "../attacks/report/verdict-metric.ts";

@@ -1,3 +1,4 @@
+import { allByParties } from "../../protocols/smpc/lowering/evaluators.ts";
 /** What the planner needs of a model: its shape, sizes of its weights and ranges of its sites; no engine. */
 import { bert } from "../../layers/architectures/bert.ts";
 import { llama } from "../../layers/architectures/llama.ts";
@@ -28,7 +29,7 @@ export async function modelToPlan(
 ): Promise<PlannedModel> {
   const { spec, program, parameters, name, fingerprint } = model;
   const layers = Array.from({ length: spec.layers }, (_, layer) => layer);
-  const ranges = given ?? (await rangesOf(model, { layers, head: false }, report));
+  const ranges = given ?? (await rangesOf(model, { layers, ...allByParties(layers.length), head: false }, report));
   const { statistics } = await LayerWeights.open(model, layers, false);
   return {
     spec,

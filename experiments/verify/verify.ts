@@ -46,7 +46,7 @@ export async function verify(
       costs = sumOf(costs, reading.costs);
       failedRows += reading.failedRows;
     }
-    const { smpcLayers: layers } = opened;
+    const { layers } = opened.onShares;
     const tolerance = given ?? TOLERANCE;
     const shardedTolerance = given ?? (layers.length === 0 ? TOLERANCE : SMPC_TOLERANCE);
     const within = (

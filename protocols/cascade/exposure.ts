@@ -25,6 +25,10 @@ const ROUTES: Readonly<
   scale: [["attn"], ["attn"]],
   masked: [["attn"], ["comp"]],
   zeroseed: [["smpc"], ["smpc"]],
+  takeseed: [["client"], ["smpc"]],
+  taken: [["client"], ["smpc"]],
+  given: [["smpc"], ["client"]],
+  ahead: [["smpc"], ["client"]],
 };
 
 /**
@@ -92,6 +96,15 @@ function smpcPositions(schedule: Schedule, to: PartyId, from: PartyId, key: Mess
       return from.kind === schedule.dealer && key.layer === NO_LAYER && key.step === 0 ? [] : null;
     case "zeroseed":
       return isLowerParty(from, to) && key.layer === NO_LAYER && key.step === 0 ? [] : null;
+    case "takeseed":
+      return to.kind === "smpc" && to.party > 0 && key.layer === NO_LAYER ? [] : null;
+    case "taken":
+      if (!(to.kind === "smpc" && to.party === 0)) return null;
+      return schedule.segment("smpc", "from", key.layer) === undefined ? null : schedule.positions(key.step);
+    case "given":
+      return schedule.segment("smpc", "from", key.layer) === undefined ? null : schedule.positions(key.step);
+    case "ahead":
+      return schedule.segment("smpc", "from", key.layer) === undefined ? null : [];
     case "dealt":
       return from.kind === schedule.dealer && schedule.segment("smpc", "from", key.layer) !== undefined ? [] : null;
     case "shares": {

@@ -33,6 +33,14 @@ export const MESSAGES = {
   masked: { code: 14, phase: "attention-pass" },
   /** What two SMPC parties expand to shares of zero: SMPC party p -> q, p < q, once a session, [1, 32] bytes. */
   zeroseed: { code: 15, phase: "deal" },
+  /** What a party expands to its shares of all that the client gives in a step: client -> SMPC parties 1 and up, [1, 32] bytes. */
+  takeseed: { code: 16, phase: "deal" },
+  /** Shares of the client's numbers in one level (`part`), packed: client -> SMPC party 0, [1, bytes] bytes. Layer: the segment's first. */
+  taken: { code: 17, phase: "take" },
+  /** Top bits of shares in one level (`part`), packed: SMPC party -> client, [1, bytes] bytes. Layer: the segment's first. */
+  given: { code: 18, phase: "give" },
+  /** The same from a party whose shares come from seeds alone: it depends on no prompt, and is there ahead of time. */
+  ahead: { code: 19, phase: "ahead" },
 } as const satisfies Record<string, { code: number; phase: string }>;
 
 export type Role = keyof typeof MESSAGES;

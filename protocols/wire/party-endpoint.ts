@@ -24,10 +24,13 @@ import { wireLimits, type WireLimits } from "./limits.ts";
 import { LinkGate } from "./link-gate.ts";
 import { LiveClock } from "./live-clock.ts";
 import { Mailbox } from "./mailbox.ts";
-import { MESSAGES } from "./messages.ts";
+import { MESSAGES, type Phase } from "./messages.ts";
 import { unpackPayload } from "./payload.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 import { type Peer, PeerTable } from "./peer-table.ts";
+
+/** Phases whose messages nobody waits for in a chain. */
+const AHEAD: ReadonlySet<Phase> = new Set(["deal", "ahead"]);
 
 /**
  * Listens where `listen` says; `connect` then makes the links, and `close` must end them (until then the process lives).
@@ -175,8 +178,8 @@ export class PartyEndpoint implements Endpoint {
       }
       const to = this.#usable(peer);
       const { word, depth } = this.#mailbox.open(key.session) as { word: WireWord; depth: number };
-      // What is dealt depends on nothing that was received: it could have been sent before the session.
-      const round = MESSAGES[key.role].phase === "deal" ? 1 : depth + 1;
+      // What is dealt or answered ahead depends on nothing that was received: it could have been sent before the session.
+      const round = AHEAD.has(MESSAGES[key.role].phase) ? 1 : depth + 1;
       return this.#over(to, (channel) => channel.sendTensor(key, round, tensor, word));
     } catch (error) {
       return Promise.reject(error);

@@ -12,7 +12,7 @@ import type { Candidate } from "../../experiments/plan/candidate.ts";
 import { candidatesOf } from "../../experiments/plan/enumerate.ts";
 import { JOINT_DECODING, NO_RECORD, RecordedEvidence } from "../../experiments/plan/evidence.ts";
 import { plan, type PlanRequest } from "../../experiments/plan/plan.ts";
-import { chosenLayers } from "../../protocols/fusion/session/smpc-choice.ts";
+import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
 
 const LAYERS = 8;
 const RECORDS = path.resolve(import.meta.dirname, "../../experiments/attacks/records");

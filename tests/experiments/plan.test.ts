@@ -1,4 +1,5 @@
 /** What the planner says ahead of a run is what the run costs and shows, to the byte, the round and the position. */
+import { allByParties } from "../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -20,7 +21,7 @@ import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { openRun } from "../../protocols/fusion/client/run-prompt.ts";
 import { scheduleOf } from "../../protocols/fusion/session/session-description.ts";
 import { placementOf } from "../../protocols/fusion/session/smpc-choice.ts";
-import { SmpcProgram } from "../../protocols/fusion/session/smpc-program.ts";
+import { programSetting, SmpcProgram } from "../../protocols/fusion/session/smpc-program.ts";
 import { randomIds, randomModel } from "../protocols/cascade/random-model.ts";
 import { hybridGreedy, rangesOfAll } from "../protocols/fusion/smpc-session-run.ts";
 
@@ -52,12 +53,21 @@ describe("a candidate", async () => {
         const smpc =
           shape === null
             ? null
-            : await placementOf(plain, MODEL, { ...choice, layers: [...shape.layers], parties: shape.parties }, ranges);
+            : await placementOf(
+                plain,
+                MODEL,
+                { ...choice, layers: [...shape.layers], ...allByParties(shape.layers.length), parties: shape.parties },
+                ranges,
+              );
         const description = { ...plain, smpc };
         const program =
           smpc === null
             ? null
-            : await SmpcProgram.open(MODEL, scheduleOf(description, MODEL.spec, MODEL.program), smpc);
+            : await SmpcProgram.open(
+                MODEL,
+                scheduleOf(description, MODEL.spec, MODEL.program),
+                programSetting({ ...description, smpc }),
+              );
         const phases = expectedCost(description, MODEL, WORKLOAD.newTokens, program);
         for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const)
           assert.equal(

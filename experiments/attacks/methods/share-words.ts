@@ -15,7 +15,7 @@ import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { CLIENT, parsePartyName, partyKind } from "../../../protocols/cascade/party-name.ts";
 import { remembered } from "../../../protocols/remembered.ts";
-import { SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
+import { programSetting, SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import type { WireInfo } from "../../../protocols/smpc/plan/value.ts";
 import { shareFrom } from "../../../protocols/smpc/run/share-rows.ts";
@@ -125,7 +125,7 @@ async function openedRows(view: RecordedView, knowledge: PublicKnowledge, tables
   const parts = openedParts(view, description.smpc!.parties);
   if (parts === null) return [];
   const plan = await remembered(tables.plans, JSON.stringify([n, description.smpc]), async () =>
-    (await SmpcProgram.open(model, schedule, description.smpc!)).plan(0, 0),
+    (await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: description.smpc! }))).plan(0, 0),
   );
   const found: Readable[] = [];
   for (const { wire, words } of openedWires(plan, parts)) {

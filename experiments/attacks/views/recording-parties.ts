@@ -43,7 +43,13 @@ export class RecordingParties {
     const config = parseRunConfig({ ...setting, place: "memory", views: folder });
     try {
       const opened = await openDeployment(config, report);
-      const choice = { layers: [...opened.smpcLayers], head: config.head === "smpc" };
+      const { layers, evaluators } = opened.onShares;
+      const choice = {
+        layers: [...layers],
+        evaluators: [...evaluators],
+        head: config.head === "smpc",
+        headEvaluator: "parties" as const,
+      };
       const ranges = choice.layers.length === 0 ? null : await rangesOf(opened.model, choice, report);
       return new RecordingParties(opened, config, folder, ranges);
     } catch (error) {

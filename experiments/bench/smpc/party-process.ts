@@ -2,7 +2,7 @@
 import { smpcName } from "../../../protocols/cascade/party-name.ts";
 import { Node } from "../../../protocols/fusion/node/node.ts";
 import { sessionFrom, type SessionDescription } from "../../../protocols/fusion/session/session-description.ts";
-import { SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
+import { programSetting, SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
 import { BENCH_LIMITS } from "./limits.ts";
 import { OnlineClock, type TimedParty } from "./online-clock.ts";
 import { openLayers, type LayersToRun } from "./workload.ts";
@@ -54,7 +54,8 @@ async function follow(call: PartyCall["call"], argument: unknown): Promise<unkno
 async function listen({ party, run, description }: ListenOrder): Promise<string> {
   const model = await openLayers(run);
   const smpc = description.smpc!;
-  await SmpcProgram.open(model, sessionFrom(0, description, model.spec, model.program).schedule, smpc);
+  const { schedule } = sessionFrom(0, description, model.spec, model.program);
+  await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc }));
   node = await Node.host(
     {
       party: smpcName(party),

@@ -11,7 +11,7 @@ import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { loadRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";
 import { LayerWeights } from "../../../protocols/smpc/factors/layer-weights.ts";
-import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-source.ts";
 import type { SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
 import { syntheticLayer, trainedWidths } from "../synthetic-layer.ts";
 import type { LayersToRun } from "./workload.ts";

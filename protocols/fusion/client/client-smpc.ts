@@ -14,6 +14,7 @@ import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts
 import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
+import { ClientEvaluation } from "./client-evaluation.ts";
 import { SessionDealer, type Clock } from "../session/session-dealer.ts";
 import { shareRows } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
@@ -39,6 +40,9 @@ export class ClientSmpc {
   readonly #embedding: Embedding | null;
   /** The client's own dealing; null where a party of its own deals. */
   readonly #dealer: SessionDealer | null;
+  /** The client's part of the plans; null where it evaluates no gate. */
+  readonly #evaluation: ClientEvaluation | null;
+  #evaluated: Promise<Readonly<Record<string, Float64Array>>> | null = null;
 
   constructor(
     session: Session,
@@ -52,11 +56,17 @@ export class ClientSmpc {
     this.#embedding = embedding;
     this.#dealer =
       session.schedule.dealer === "client" ? new SessionDealer(session, program, endpoint, dealerClock) : null;
+    this.#evaluation = program.hasClientGates ? new ClientEvaluation(session, program, endpoint) : null;
     if (this.takesIds && embedding === null)
       throw new Error("layer 0 under SMPC: expected an engine that embeds ids at the client, got none");
   }
 
-  /** Is layer 0 under SMPC, so that no node ever gets an id? */
+  /** Do the client's own rows go into a plan, in place of shares of them? */
+  get #keepsRows(): boolean {
+    return this.takesIds && formatAt(this.#session, "from", 0).inputBits === 0;
+  }
+
+  /** Is layer 0 on shares, so that no node ever gets an id? */
   get takesIds(): boolean {
     return this.#session.schedule.segments[0].kind === "smpc";
   }
@@ -76,6 +86,13 @@ export class ClientSmpc {
   async start(): Promise<void> {
     await this.#dealer?.start();
     await this.dealTo(0);
+    await this.#evaluation?.order(0);
+  }
+
+  /** What was dealt or ordered is sent, and what was answered ahead of time is here. */
+  async finish(): Promise<void> {
+    await this.dealTo(0);
+    await this.#evaluation?.close();
   }
 
   /** Deals, or has dealt, all steps up to one. */
@@ -84,10 +101,28 @@ export class ClientSmpc {
     else await this.#endpoint.sendControl(DEALER, { type: "session-deal", session: this.#session.number, step });
   }
 
-  /** Embeds the ids of a step and gives every party its share of the rows. */
-  async share(step: number, ids: readonly number[]): Promise<void> {
+  /**
+   * Begins a step: embeds its ids and gives every party its share of the rows, or keeps them where the client evaluates the first layer;
+   * its part of the segments runs from here on.
+   */
+  async begin(step: number, ids: readonly number[]): Promise<void> {
     const { schedule } = this.#session;
-    const x = await this.#embedding!.embed(ids, schedule.positions(step)); // [rows, d]
+    const x = this.takesIds ? await this.#embedding!.embed(ids, schedule.positions(step)) : null; // [rows, d]
+    if (x !== null && !this.#keepsRows) await this.#share(step, x);
+    this.#evaluated = this.#evaluation === null ? null : this.#evaluate(step, this.#keepsRows ? x : null);
+    this.#evaluated?.catch(() => {}); // `receive` tells
+  }
+
+  async #evaluate(step: number, x: Tensor | null): Promise<Readonly<Record<string, Float64Array>>> {
+    await this.#evaluation!.order(step);
+    let outputs: Readonly<Record<string, Float64Array>> = {};
+    for (const index of this.program.segments.keys())
+      outputs = await this.#evaluation!.run(index, step, index === 0 && x !== null ? Float64Array.from(x.data) : null);
+    return outputs;
+  }
+
+  async #share(step: number, x: Tensor): Promise<void> {
+    const { schedule } = this.#session;
     const messages = shareRows(x.data, schedule.parties, formatAt(this.#session, "from", 0));
     await Promise.all(
       messages.map((data, party) =>
@@ -99,14 +134,31 @@ export class ClientSmpc {
     );
   }
 
+  /** The last `wanted` of the client's own rows. */
+  #ownRows(
+    own: Readonly<Record<string, Float64Array>>,
+    rows: number,
+    wanted: number,
+  ): { rows: Tensor; logits: Tensor | null } {
+    const last = (values: Float64Array): Tensor =>
+      tensorOf(values.subarray((values.length / rows) * (rows - wanted)), wanted, this.#word);
+    return { rows: last(own[PLAN_OUTPUT]), logits: PLAN_LOGITS in own ? last(own[PLAN_LOGITS]) : null };
+  }
+
+  get #word(): "float64" | "float32" {
+    return this.#session.wire === "float64" ? "float64" : "float32";
+  }
+
   /** The rows after the last layer, and logits where the LM head is under SMPC too: [rows, d] and [rows, vocabulary]. */
   async receive(step: number): Promise<{ rows: Tensor; logits: Tensor | null }> {
-    const { schedule, output, wire } = this.#session;
+    const { schedule, output } = this.#session;
     const all = schedule.positions(step);
     const positions = output === "all" ? all : all.slice(-1);
+    const own = await this.#evaluated;
+    if (own !== null && PLAN_OUTPUT in own) return this.#ownRows(own, all.length, positions.length);
     const { outputs, failed } = await receiveRows(this.#session, this.#endpoint, schedule.layers, step, positions);
     this.failedRows.push(...failed);
-    const word = wire === "float64" ? "float64" : "float32";
+    const word = this.#word;
     const logits = outputs[PLAN_LOGITS] as Float64Array | undefined;
     return {
       rows: tensorOf(outputs[PLAN_OUTPUT], positions.length, word),

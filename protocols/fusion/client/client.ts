@@ -15,7 +15,7 @@ import { compName, partyKind } from "../../cascade/party-name.ts";
 import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
-import { SmpcProgram } from "../session/smpc-program.ts";
+import { programSetting, SmpcProgram } from "../session/smpc-program.ts";
 import { ClientSmpc, type ClientOptions } from "./client-smpc.ts";
 import { nodeNames } from "../deployment/deployment.ts";
 import type { HostedModel } from "../node/party-host.ts";
@@ -53,7 +53,10 @@ export class Client {
     const session = sessionFrom(number, description, this.#model.spec, this.#model.program);
     const nodes = sessionNodes(session, this.#nodes);
     const { smpc } = description;
-    const program = smpc === null ? null : await SmpcProgram.open(this.#model, session.schedule, smpc);
+    const program =
+      smpc === null
+        ? null
+        : await SmpcProgram.open(this.#model, session.schedule, programSetting({ ...description, smpc }));
     const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options);
     this.#endpoint.openSession(number, { word: description.wire });
     const opened = new ClientSession(
@@ -191,8 +194,8 @@ export class ClientSession {
     this.#throwIfFailed();
     const owners = byOwner(schedule.r, schedule.positions(step));
     try {
-      if (this.#smpc?.takesIds) await this.#smpc.share(step, ids);
-      else await this.#sendIds(step, ids, owners);
+      await this.#smpc?.begin(step, ids);
+      if (this.#smpc?.takesIds !== true) await this.#sendIds(step, ids, owners);
       // The next step's batch is dealt while the parties compute this one.
       if (step + 1 < schedule.steps) this.#smpc?.dealTo(step + 1).catch((error: Error) => this.fail(error));
       if (this.#smpc?.givesRows) return await this.#smpc.receive(step);
@@ -231,7 +234,7 @@ export class ClientSession {
 
   /** Ends the session on every node and collects their reports, client last. */
   async close(): Promise<PartyReport[]> {
-    await this.#smpc?.dealTo(0); // what is being dealt is sent first
+    await this.#smpc?.finish();
     const message = { type: "session-close", session: this.#session.number };
     await Promise.all(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
     await this.#wait(

@@ -46,7 +46,7 @@ interface EncodedPrompt {
 export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
   // The model that comes with weir has its ranges beside it; a topology's parties are what it says.
   const byDefault = given.model === undefined && given.topology === undefined ? "first:1" : "none";
-  const config = { ...given, smpcLayers: given.smpcLayers ?? byDefault };
+  const config = given.placement === undefined ? { ...given, smpcLayers: given.smpcLayers ?? byDefault } : given;
   let encoded: EncodedPrompt;
   const opened = await openDeployment(config, report, async (model, modelPath) => {
     encoded = await encodePrompt(config, model, modelPath, prompt, report);

@@ -2,15 +2,13 @@ import { z } from "zod";
 import type { SamplingRule } from "../../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../../cascade/sharding.ts";
 import { PRECISIONS, type PrecisionName } from "../../smpc/lowering/precision.ts";
+import { PLACEMENT, SMPC_LAYERS } from "../session/layer-placement.ts";
 import { pathText } from "./path-text.ts";
 import { schemaFaults } from "./schema-faults.ts";
 
 /** Of CompNodes, and of shards of the AttnNodes, which are its square. */
 const MOST_PARTS = 64;
 const parts = z.int().min(1).max(MOST_PARTS);
-
-/** Which layers run under SMPC. */
-const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(,\d+)*)$/;
 
 /** Everything that a run can be told, by flags or by a config file; unknown keys are errors. */
 export const runConfig = z.strictObject({
@@ -31,10 +29,18 @@ export const runConfig = z.strictObject({
       "how partial results become a row: plain, each shard's to the CompNode; masked, their sum alone (needs beta of 2 or more)",
     ),
   head: z
-    .enum(["client", "compnode", "smpc"])
+    .enum(["client", "compnode", "smpc", "delegated"])
     .default("client")
     .describe(
-      "who turns the last row into a token; smpc: logits come out of the SMPC parties, needs the last layer there",
+      "who turns the last row into a token; smpc: logits come out of the SMPC parties, which norm the row too; delegated: they multiply by the table alone; both need the last layer on shares",
+    ),
+  placement: z
+    .string()
+    .regex(PLACEMENT, "LAYERS=HOW, parted by semicolons")
+    .meta({ title: "placement" })
+    .optional()
+    .describe(
+      'where each layer is computed, such as "first:1=smpc; last:2=delegated"; cascade: clear rows sharded over nodes (the others); smpc: on shares between the SMPC parties; delegated: these multiply by matrices, the client does the rest; smpc:attention+norm+activation: the client evaluates those',
     ),
   smpcLayers: z
     .string()
@@ -42,7 +48,7 @@ export const runConfig = z.strictObject({
     .meta({ title: "layers" })
     .optional()
     .describe(
-      "layers that run under SMPC: none, all, first:K, last:K, or a list such as 0,3 (default: first:1 on the model that comes with weir where there are SMPC parties, else none)",
+      "short for a placement LAYERS=smpc: none, all, first:K, last:K, or a list such as 0,3-5 (default: first:1 on the model that comes with weir where there are SMPC parties, else none)",
     ),
   smpcPrecision: z
     .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
@@ -99,6 +105,16 @@ export function parseRunConfig(value: unknown, from = "", name?: (key: string) =
   const parsed = runConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Error(from + schemaFaults(parsed.error, runConfig, value, { what: "content", name }));
+}
+
+/** Where layers are computed, in the words of `placement`. Throws Error where a config says it twice. */
+export function placementText({ placement, smpcLayers }: Pick<RunConfig, "placement" | "smpcLayers">): string {
+  if (placement !== undefined && smpcLayers !== undefined)
+    throw new Error(
+      `placement and smpcLayers: expected one of them, got ${placement} and ${smpcLayers}; smpcLayers is short for ${smpcLayers}=smpc`,
+    );
+  if (placement !== undefined) return placement;
+  return smpcLayers === undefined || smpcLayers === "none" ? "all=cascade" : `${smpcLayers}=smpc`;
 }
 
 /** How the config chooses tokens. */

@@ -11,8 +11,8 @@ import { inProcessDeployment } from "./in-process-deployment.ts";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { startLocalProcesses } from "./local-processes.ts";
 import { joinTopology } from "./remote-deployment.ts";
-import { shardingsOf, type RunConfig } from "../config/run-config.ts";
-import { chosenLayers } from "../session/smpc-choice.ts";
+import { shardingsOf, placementText, type RunConfig } from "../config/run-config.ts";
+import { layersOnShares, type LayersOnShares } from "../session/layer-placement.ts";
 
 /** The model that runs where none is named. */
 export const DEFAULT_MODEL = fileURLToPath(new URL("../../../models/default", import.meta.url));
@@ -26,7 +26,7 @@ export interface OpenedDeployment {
   readonly client: Client;
   readonly shape: { readonly alpha: number; readonly beta: number };
   /** Layers under SMPC, ascending. */
-  readonly smpcLayers: readonly number[];
+  readonly onShares: LayersOnShares;
   /** The LM head at the client; null where the CompNodes have it. */
   readonly head: StageEngine | null;
   close(): Promise<void>;
@@ -53,7 +53,8 @@ export async function openDeployment(
     const model = await openModel(modelPath);
     closers.push(() => model.close());
     model.notes.forEach(warn);
-    const smpcLayers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
+    const onShares = layersOnShares(placementText(config), model.spec.layers);
+    const smpcLayers = onShares.layers;
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
     report(
@@ -70,7 +71,7 @@ export async function openDeployment(
     const client = new Client(deployment.client, model, deployment.nodes, {
       embedding: smpcLayers[0] === 0 ? engine : null,
     });
-    return { model, modelPath, deployment, client, shape, smpcLayers, head, close };
+    return { model, modelPath, deployment, client, shape, onShares, head, close };
   } catch (error) {
     await close();
     throw error;

@@ -16,7 +16,7 @@ import { MemoryCorrelationStore } from "../../smpc/run/memory-correlation-store.
 import { SessionDealer } from "../session/session-dealer.ts";
 import { runSmpcParty } from "./smpc-party.ts";
 import type { SmpcPhases } from "./smpc-phases.ts";
-import { SmpcProgram } from "../session/smpc-program.ts";
+import { programSetting, SmpcProgram } from "../session/smpc-program.ts";
 import type { ControlMessage, Endpoint, MessageKey, WireTensor } from "../../wire/endpoint.ts";
 import { Ledger } from "../record/ledger.ts";
 import type { PartyReport } from "../record/party-report.ts";
@@ -179,9 +179,9 @@ export class PartyHost {
   }
 
   /** What an SMPC party or a dealer computes in a session. */
-  #program({ schedule, smpc }: Session): Promise<SmpcProgram> | null {
+  #program({ schedule, smpc, output, head }: Session): Promise<SmpcProgram> | null {
     if (smpc === null || !(this.#id.kind === "smpc" || this.#id.kind === "dealer")) return null;
-    return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
+    return SmpcProgram.open(this.#model, schedule, programSetting({ smpc, output, head })).then((program) => {
       program.checkFormats(smpc.formats);
       return program;
     });

@@ -26,6 +26,7 @@ import { batchName, pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 import type { SmpcPhases } from "./smpc-phases.ts";
+import { clientLink } from "./client-link.ts";
 import { exchangeZeroSeeds } from "./zero-seeds.ts";
 
 /** How long a party may compute in one round: its own work is all local, on rows that are all there. */
@@ -46,6 +47,13 @@ export interface SmpcPartyTask {
 /** Runs an SMPC party until the session's last step; rejects with the reason when the session or a peer ends before. */
 export async function runSmpcParty(task: SmpcPartyTask): Promise<void> {
   await new SmpcParty(task).run();
+}
+
+/** What a party draws from in a step. */
+interface PartyBooks {
+  readonly book: StreamBook;
+  readonly pairs: ReadonlyMap<number, StreamBook>;
+  readonly client: StreamBook | null;
 }
 
 class SmpcParty {
@@ -79,9 +87,11 @@ class SmpcParty {
       keyOf(this.#session, "zeroseed", NO_LAYER, 0),
       this.#session.idleDeadlineMs,
     );
-    for (let step = 0; step < this.#session.schedule.steps; step++)
+    for (let step = 0; step < this.#session.schedule.steps; step++) {
+      const client = await this.#clientBook(step);
       for (const [index, segment] of this.#program.segments.entries())
-        await this.#segment(index, segment, step, book, pairs);
+        await this.#segment(index, segment, step, { book, pairs, client });
+    }
   }
 
   get #dealer(): string {
@@ -92,8 +102,7 @@ class SmpcParty {
     index: number,
     segment: Segment,
     step: number,
-    book: StreamBook,
-    pairBooks: ReadonlyMap<number, StreamBook>,
+    { book, pairs: pairBooks, client }: PartyBooks,
   ): Promise<void> {
     const plan = this.#program.plan(index, step);
     const format = this.#session.smpc!.formats[index];
@@ -109,11 +118,20 @@ class SmpcParty {
       factors: this.#program.factors,
       exchange: this.#exchange(segment, step, opened),
       kept: this.#kept,
+      client: clientLink(this.#session, this.#endpoint, { party: this.#party, layer: segment.from, step }, plan, {
+        streams: client?.batch(name) ?? null,
+      }),
     };
     await this.#phases?.beforeOnline(step, index);
     const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });
     await this.#phases?.afterOnline(step, index);
     await this.#handOver(segment, step, format, opened.finish(pairs), shares);
+  }
+
+  /** Of the seed that this party's shares of the client's numbers come from in a step; null where there are none. */
+  async #clientBook(step: number): Promise<StreamBook | null> {
+    if (this.#party === 0 || !this.#program.hasClientGates) return null;
+    return new StreamBook(await this.#receive(CLIENT, "takeseed", NO_LAYER, step, SEED_BYTES));
   }
 
   /** The explicit words of a batch, through the store: they are used once, or never. */
@@ -136,7 +154,8 @@ class SmpcParty {
   async #input({ from }: Segment, step: number, format: SegmentFormat): Promise<Words> {
     const { schedule } = this.#session;
     const positions = schedule.positions(step);
-    const columns = format.outputs[0].columns; // rows leave as wide as they came
+    if (format.inputBits === 0) return new BigUint64Array(0);
+    const { columns } = format;
     const receive = async (peer: string, rows: number): Promise<Words> => {
       const words = rows * columns;
       const bytes = shareMessageBytes(this.#party, this.#parties, words, format);
@@ -189,6 +208,7 @@ class SmpcParty {
   ): Promise<void> {
     const { schedule } = this.#session;
     const [from, end] = schedule.stepRange(step);
+    if (format.outputs.length === 0) return; // the client has them
     const rows = receivers(this.#session, to, step);
     await Promise.all(
       rows.map(([receiver, positions]) => {
@@ -204,7 +224,7 @@ class SmpcParty {
 
   async #receive(
     peer: string,
-    role: "seed" | "dealt" | "shares" | "opened",
+    role: "seed" | "dealt" | "shares" | "opened" | "takeseed",
     layer: number,
     step: number,
     bytes: number,

@@ -6,13 +6,14 @@ import { handOverBytes, handOverCost } from "../../smpc/run/hand-over.ts";
 import { planCost, type PlanCost } from "../../smpc/plan/plan-cost.ts";
 import { pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { seedCost } from "../session/session-dealer.ts";
+import { takeSeedCost } from "../client/client-evaluation.ts";
 import { inputShareCost, packedBytes } from "../../smpc/run/share-rows.ts";
 import { receivers } from "../node/smpc-party.ts";
 import { zeroSeedCost } from "../node/zero-seeds.ts";
 import type { SessionDescription } from "../session/session-description.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 
-export type SmpcPhase = "deal" | "share" | "online" | "handover";
+export type SmpcPhase = "deal" | "share" | "online" | "take" | "give" | "ahead" | "handover";
 
 /** What the SMPC segments of a session cost, between its parties, from plans or ahead of them. */
 export interface SegmentCosts {
@@ -38,15 +39,29 @@ export function smpcCost(
   steps: number,
 ): Record<SmpcPhase, CostFigures> {
   const { parties } = schedule;
-  const total = { deal: nothing(), share: nothing(), online: nothing(), handover: nothing() };
+  const total = {
+    deal: nothing(),
+    share: nothing(),
+    online: nothing(),
+    take: nothing(),
+    give: nothing(),
+    ahead: nothing(),
+    handover: nothing(),
+  };
   const add = (phase: SmpcPhase, cost: CostFigures): void => {
     for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const)
       total[phase][figure] += cost[figure];
   };
   for (const seeds of [seedCost, zeroSeedCost]) add("deal", evaluateCosts(seeds, { n: parties }));
-  for (let step = 0; step < Math.min(steps + 1, schedule.steps); step++)
+  for (let step = 0; step < Math.min(steps + 1, schedule.steps); step++) {
+    const clients = planned.segments.flatMap((_, index) => planned.cost(index, step).client ?? []);
+    const isOrdered = step < steps || clients.every(({ isAhead }) => isAhead);
+    if (clients.length > 0 && isOrdered) add("deal", evaluateCosts(takeSeedCost, { n: parties }));
     for (const [index, segment] of planned.segments.entries()) {
       const cost = planned.cost(index, step);
+      const { client } = cost;
+      if (client !== null && isOrdered)
+        add("ahead", { ...nothing(), payloadBytes: client.aheadBytes, messages: client.aheadMessages });
       const pieces = pieceSizes(cost.dealtBytes).length;
       add("deal", { payloadBytes: cost.dealtBytes, messages: pieces, rounds: 0, multiplyAdds: 0 });
       if (step >= steps) continue;
@@ -56,16 +71,24 @@ export function smpcCost(
         rounds: cost.total.rounds,
         multiplyAdds: parties * cost.total.multiplyAdds,
       });
+      if (client !== null) {
+        const { takenBytes, takenMessages, givenBytes, givenMessages, rounds } = client;
+        add("take", { ...nothing(), payloadBytes: takenBytes, messages: takenMessages, rounds });
+        add("give", { ...nothing(), payloadBytes: givenBytes, messages: givenMessages });
+      }
       const format = description.smpc!.formats[index];
       const positions = schedule.positions(step);
       const holders =
         segment.from === 0 ? [positions.length] : byOwner(schedule.r, positions).map(([, owned]) => owned.length);
-      const packed = holders.map((rows) => packedBytes(rows * format.outputs[0].columns, format.inputBits));
-      add("share", evaluateCosts(inputShareCost, { n: parties, Ms: holders.length, Bs: sum(packed) }));
+      const packed = holders.map((rows) => packedBytes(rows * format.columns, format.inputBits));
+      if (format.inputBits > 0)
+        add("share", evaluateCosts(inputShareCost, { n: parties, Ms: holders.length, Bs: sum(packed) }));
+      if (format.outputs.length === 0) continue;
       const taken = receivers({ ...description, schedule }, segment.to, step).map(([, rows]) => rows.length);
       const bytes = taken.map((rows) => handOverBytes(rows, format));
       add("handover", evaluateCosts(handOverCost, { n: parties, Mh: taken.length, Bh: sum(bytes) }));
     }
+  }
   return total;
 }
 

@@ -103,11 +103,17 @@ export class Ledger implements Witness {
         return this.#noteSegment("share", key.layer, positions);
       case "opened":
         return this.#noteSegment("masked", key.layer, positions);
+      case "taken":
+        return this.#noteSegment("masked", key.layer, positions);
       case "handover":
         return this.#note("share", key.layer, positions);
+      case "given":
+        return this.#noteSegment("share", key.layer, positions);
       case "seed":
       case "pairseed":
       case "zeroseed":
+      case "takeseed":
+      case "ahead":
       case "dealt":
         return; // random words that depend on nothing
     }

@@ -18,7 +18,7 @@ export type SessionCosts = Pick<
 >;
 
 const CASCADE_PHASES = ["input", "pre-pass", "scale", "attention-pass", "output"] as const;
-const SMPC_PHASES = ["deal", "share", "online", "handover"] as const;
+const SMPC_PHASES = ["deal", "share", "online", "take", "give", "ahead", "handover"] as const;
 
 /** The counters of all parties of an ended session beside what the declared costs say for the `steps` that were taken. */
 export async function sessionCosts(
@@ -36,7 +36,9 @@ export async function sessionCosts(
   );
   const expected = expectedCost(session.description, model, steps, session.program);
   const ofCascade = CASCADE_PHASES.filter((phase) => phase !== "scale" || session.schedule.isMasked);
-  const phases = (session.program === null ? ofCascade : ([...SMPC_PHASES, ...ofCascade] as const)).map((phase) => ({
+  const isAtClient = session.program?.hasClientGates === true;
+  const ofShares = SMPC_PHASES.filter((phase) => isAtClient || !["take", "give", "ahead"].includes(phase));
+  const phases = (session.program === null ? ofCascade : ([...ofShares, ...ofCascade] as const)).map((phase) => ({
     phase,
     payloadBytes: totals.phases[phase]?.payloadBytes ?? 0,
     expectedPayloadBytes: expected[phase].payloadBytes,

@@ -2,10 +2,11 @@ import type { Model } from "../../../layers/model.ts";
 import { mergeScalesOf } from "../../cascade/merge-scales.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
-import type { RunConfig } from "../config/run-config.ts";
+import { placementText, type RunConfig } from "../config/run-config.ts";
 import { describeSession } from "./describe-session.ts";
 import type { SessionDescription } from "./session-description.ts";
-import { chosenLayers, placementOf, rangesOf } from "./smpc-choice.ts";
+import { layersOnShares } from "./layer-placement.ts";
+import { placementOf, rangesOf } from "./smpc-choice.ts";
 
 /** What a session is to do: what a run config says, and where this session departs from it. */
 export interface SessionRequest extends Partial<Pick<SessionDescription, "output" | "maxNewTokens" | "views">> {
@@ -37,15 +38,17 @@ export async function prepareSession(
 ): Promise<SessionDescription> {
   const mergeScales = config.merge === "masked" ? await mergeScalesOf(model) : null;
   const description = describeSession(config, model, promptLength, { ...more, mergeScales });
-  const layers = chosenLayers(config.smpcLayers ?? "none", model.spec.layers);
-  const head = config.head === "smpc";
+  const { layers, evaluators } = layersOnShares(placementText(config), model.spec.layers);
+  const head = config.head === "smpc" || config.head === "delegated";
   if (layers.length === 0) {
-    if (head) throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
+    if (head)
+      throw new Error(`head: expected the last layer under SMPC or delegated (placement) for ${config.head}, got none`);
     return description;
   }
   const { parties, dealer, smpcPrecision: precision } = config;
-  const choice = { layers, parties, dealer, precision, head };
-  report("planning the layers under SMPC");
+  const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
+  const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };
+  report("planning the layers on shares");
   const smpc = await placementOf(
     description,
     model,

@@ -1,45 +1,35 @@
 /** Which layers of a session run under SMPC, from what a person asks for to the session's public placement. */
 import type { Model } from "../../../layers/model.ts";
+import { isDelegated } from "../../smpc/lowering/evaluators.ts";
 import { segmentsOf } from "../../cascade/segments.ts";
 import { loadRanges } from "../../smpc/calibration/load-ranges.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
 import type { SmpcPlacement } from "../../smpc/plan/placement.ts";
-import { SmpcProgram } from "./smpc-program.ts";
+import { programSetting, SmpcProgram } from "./smpc-program.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
-export type SmpcChoice = Pick<SmpcPlacement, "layers" | "parties" | "dealer" | "head" | "precision">;
-
-/** "none", "all", "first:2", "last:1" or "0,3" as ascending layers. Throws Error for a layer that the model doesn't have. */
-export function chosenLayers(text: string, layers: number): number[] {
-  const all = Array.from({ length: layers }, (_, layer) => layer);
-  if (text === "none") return [];
-  if (text === "all") return all;
-  const [side, count] = text.split(":");
-  if (count !== undefined) {
-    if (Number(count) > layers)
-      throw new Error(`smpcLayers: expected at most ${layers} layers (the model's), got ${text}`);
-    return side === "first" ? all.slice(0, Number(count)) : all.slice(layers - Number(count));
-  }
-  const listed = [...new Set(text.split(",").map(Number))].sort((a, b) => a - b);
-  const wrong = listed.find((layer) => layer >= layers);
-  if (wrong !== undefined) throw new Error(`smpcLayers: expected layers of 0 to ${layers - 1}, got ${wrong}`);
-  return listed;
-}
+export type SmpcChoice = Pick<
+  SmpcPlacement,
+  "layers" | "evaluators" | "parties" | "dealer" | "head" | "headEvaluator" | "precision"
+>;
 
 /** Ranges of all that is chosen, from beside the model, from the cache, or observed now (`report` is told). */
 export async function rangesOf(
   model: Model,
-  { layers, head }: Pick<SmpcChoice, "layers" | "head">,
+  { layers, evaluators, head, headEvaluator }: Pick<SmpcChoice, "layers" | "evaluators" | "head" | "headEvaluator">,
   report: (doing: string) => void,
 ): Promise<ModelRanges> {
-  const runs = segmentsOf(model.spec.layers, layers).filter(({ kind }) => kind === "smpc");
+  // A delegated layer needs no range.
+  const ranged = layers.filter((_, at) => !isDelegated(evaluators[at]));
+  const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
+  const rangedHead = head && headEvaluator === "parties";
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
-    loaded.push(await loadRanges(model, { from, to, head: head && to === model.spec.layers }, report));
+    loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report));
   return {
     model: model.fingerprint,
-    source: loaded[0].source,
+    source: loaded[0]?.source ?? "none needed",
     sites: Object.assign({}, ...loaded.map(({ sites }) => sites)) as ModelRanges["sites"],
   };
 }
@@ -58,6 +48,6 @@ export async function placementOf(
   });
   const placement = { ...choice, ranges: { ...ranges, sites: Object.fromEntries(needed) } };
   const schedule = scheduleOf({ ...description, smpc: choice }, model.spec, model.program);
-  const program = await SmpcProgram.open(model, schedule, placement);
+  const program = await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: placement }));
   return { ...placement, formats: program.formats() };
 }

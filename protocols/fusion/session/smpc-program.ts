@@ -13,6 +13,8 @@ import { lowerLayers } from "../../smpc/lowering/lower-layers.ts";
 import { PRECISIONS } from "../../smpc/lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
 import { planFormat } from "../../smpc/plan/plan-format.ts";
+import { ModelClientFactors } from "../../smpc/factors/client-factors.ts";
+import { BY_CLIENT, BY_PARTIES } from "../../smpc/lowering/evaluators.ts";
 import { ModelFactors } from "../../smpc/factors/public-factors.ts";
 import { PublicMatrix } from "../../smpc/factors/public-matrix.ts";
 
@@ -26,13 +28,36 @@ const PRODUCT_THREADS = 1;
 
 const programs = new WeakMap<WeightedModel, Map<string, Promise<SmpcProgram>>>();
 
+/** What the plans of a session depend on beside the model. */
+export const programSetting = ({
+  smpc,
+  output,
+  head,
+}: {
+  readonly smpc: Omit<ProgramSetting, "clientEnds">;
+  readonly output: "last" | "all";
+  readonly head: "client" | "compnode";
+}): ProgramSetting => {
+  const { layers, evaluators, headEvaluator, precision, ranges } = smpc;
+  const clientEnds = output === "all" || head === "client";
+  return { layers, evaluators, head: smpc.head, headEvaluator, precision, ranges, clientEnds };
+};
+
 /** What the plans depend on beside the model. */
-export type ProgramSetting = Pick<SmpcPlacement, "layers" | "head" | "precision" | "ranges">;
+export type ProgramSetting = Pick<
+  SmpcPlacement,
+  "layers" | "evaluators" | "head" | "headEvaluator" | "precision" | "ranges"
+> & {
+  /** Rows come from the client and go to it, where no CompNode is before or after. */
+  readonly clientEnds: boolean;
+};
 
 export class SmpcProgram {
   /** SMPC segments, in order. */
   readonly segments: readonly Segment[];
   readonly factors: ModelFactors;
+  /** What a client that evaluates gates needs of the model. */
+  readonly clientFactors: ModelClientFactors;
   readonly #model: WeightedModel;
   readonly #weights: LayerWeights;
   readonly #schedule: Schedule;
@@ -59,6 +84,7 @@ export class SmpcProgram {
       weights.parameter,
       (integers, inputs, outputs) => new PublicMatrix(integers, inputs, outputs, product),
     );
+    this.clientFactors = new ModelClientFactors(weights.parameter);
     const hash = createHash("sha256");
     for (const index of this.segments.keys()) {
       const plan = this.plan(index, 0);
@@ -70,20 +96,17 @@ export class SmpcProgram {
   }
 
   /** The program of a session; loads the weights of its layers. Throws RingBudgetError, or Error naming a site without a range. */
-  static open(
-    model: WeightedModel,
-    schedule: Schedule,
-    { layers, head, precision, ranges }: ProgramSetting,
-  ): Promise<SmpcProgram> {
+  static open(model: WeightedModel, schedule: Schedule, setting: ProgramSetting): Promise<SmpcProgram> {
+    const { layers, head, ranges } = setting;
     if (ranges.model !== model.fingerprint)
       throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
     let known = programs.get(model);
     if (known === undefined) programs.set(model, (known = new Map()));
-    const key = JSON.stringify([layers, head, precision, ranges, schedule.stepRange(0)[1], schedule.length]);
+    const key = JSON.stringify([setting, schedule.stepRange(0)[1], schedule.length]);
     let program = known.get(key);
     if (program === undefined) {
       program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
-        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, precision, ranges }),
+        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, setting),
       );
       known.set(key, program);
       const made = known;
@@ -108,6 +131,11 @@ export class SmpcProgram {
       }
     }
     return plan;
+  }
+
+  /** Does the client evaluate any gate? */
+  get hasClientGates(): boolean {
+    return this.segments.some((_, index) => this.plan(index, 0).instructions.some(({ gate }) => gate === "take"));
   }
 
   /** How shares enter and leave each segment, wide enough for every step. */
@@ -145,7 +173,7 @@ export class SmpcProgram {
 
   #lower({ from, to }: Segment, step: number): Plan {
     const { spec, program } = this.#model;
-    const { ranges, head, precision } = this.#setting;
+    const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
     const [past, end] = this.#schedule.stepRange(step);
     return lowerLayers({
       spec,
@@ -159,6 +187,9 @@ export class SmpcProgram {
       past,
       sequenceLimit: this.#schedule.length,
       precision: PRECISIONS[precision],
+      evaluators: (layer) => evaluators[layers.indexOf(layer)],
+      headEvaluators: headEvaluator === "client" ? BY_CLIENT : BY_PARTIES,
+      clientEnds,
     });
   }
 }

@@ -2,7 +2,7 @@ import type { ModelSpec } from "../../../layers/model-spec.ts";
 import { parameterNames } from "../../../layers/parameter-names.ts";
 import type { Algebra, BlockProgram } from "../../../layers/program.ts";
 import type { WeightedModel } from "../factors/layer-weights.ts";
-import type { ParameterSource } from "../factors/parameter-statistics.ts";
+import type { ParameterSource } from "../factors/parameter-source.ts";
 
 /** A model whose parameters are read by name: one on disk, or made up. */
 export interface ReadableModel {

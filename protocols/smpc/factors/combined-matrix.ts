@@ -1,5 +1,5 @@
 import type { MatrixSource } from "./matrix-source.ts";
-import type { ParameterSource } from "./parameter-statistics.ts";
+import type { ParameterSource } from "./parameter-source.ts";
 
 /**
  * A public matrix [inputs, outputs] with everything that is folded into it, row by row in float64: additions, multiplications and
@@ -12,6 +12,7 @@ export class CombinedMatrix {
   readonly #weight: Float32Array;
   readonly #gain: Float32Array | null;
   readonly #parameter: ParameterSource;
+  #norms: Float64Array | null = null;
 
   /** Throws Error naming the parameter whose shape doesn't fit. */
   constructor(source: MatrixSource, parameter: ParameterSource) {
@@ -27,8 +28,28 @@ export class CombinedMatrix {
       throw new Error(`${source.weight}: expected ${this.outputs} column shifts, got ${shifts}`);
   }
 
-  /** Row `input` [outputs], written to `out`: weight * rowGain * factor, centred, shifted by column. */
+  /** Row `input` [outputs], written to `out`: weight * rowGain * factor, centred, shifted by column, divided by the columns' norms. */
   row(input: number, out: Float64Array): void {
+    this.#undivided(input, out);
+    if (this.#source.isNormalised !== true) return;
+    const norms = this.norms();
+    for (let j = 0; j < out.length; j++) out[j] /= norms[j];
+  }
+
+  /** 2-norms of the columns, before they are divided by them, [outputs]; 1 for a column of zeros. */
+  norms(): Float64Array {
+    if (this.#norms !== null) return this.#norms;
+    const squares = new Float64Array(this.outputs);
+    const row = new Float64Array(this.outputs);
+    for (let i = 0; i < this.inputs; i++) {
+      this.#undivided(i, row);
+      addSquares(squares, row);
+    }
+    this.#norms = squares.map((sum) => (sum === 0 ? 1 : Math.sqrt(sum)));
+    return this.#norms;
+  }
+
+  #undivided(input: number, out: Float64Array): void {
     this.#unshifted(input, this.#gain === null ? 1 : this.#gain[input % this.#gain.length], out);
     if (this.#source.centred) centre(out);
     this.#shift(out);
@@ -68,6 +89,11 @@ export class CombinedMatrix {
     const { columnShifts } = this.#source;
     if (columnShifts !== null) for (let j = 0; j < row.length; j++) row[j] *= 2 ** -columnShifts[j];
   }
+}
+
+/** squares += row * row. A function of its own so that it is soon compiled. */
+function addSquares(squares: Float64Array, row: Float64Array): void {
+  for (let j = 0; j < row.length; j++) squares[j] += row[j] * row[j];
 }
 
 function centre(row: Float64Array): void {

@@ -1,6 +1,7 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram, ParameterSpec } from "../../../layers/program.ts";
-import { ParameterStatistics, type ParameterSource } from "./parameter-statistics.ts";
+import { ParameterStatistics } from "./parameter-statistics.ts";
+import type { ParameterSource } from "./parameter-source.ts";
 
 /** What a party, a dealer or a client needs of a model to lower its layers. */
 export interface WeightedModel {

@@ -16,4 +16,6 @@ export interface MatrixSource {
   readonly centred: boolean;
   /** Output feature j is multiplied by 2^-columnShifts[j] (a GELU range of its own for each neuron); null: none. */
   readonly columnShifts: readonly number[] | null;
+  /** Every column is divided by its own 2-norm, a column of zeros by 1 (the bias is not); absent: no. */
+  readonly isNormalised?: boolean;
 }

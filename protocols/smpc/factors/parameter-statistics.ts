@@ -1,12 +1,12 @@
+import { CombinedMatrix } from "./combined-matrix.ts";
 import type { MatrixSource } from "./matrix-source.ts";
-
-/** Canonical parameters of a model by name. */
-export type ParameterSource = (name: string) => { readonly data: Float32Array; readonly shape: readonly number[] };
+import type { ParameterSource } from "./parameter-source.ts";
 
 /** Sizes of public matrices and vectors, from which the lowering chooses their fractional bits. Each parameter is read once. */
 export class ParameterStatistics {
   readonly #parameter: ParameterSource;
   readonly #sizes = new Map<string, { rms: number; maxAbs: number }>();
+  readonly #columns = new Map<string, { norm: number; bias: number }>();
 
   constructor(parameter: ParameterSource) {
     this.#parameter = parameter;
@@ -18,6 +18,27 @@ export class ParameterStatistics {
     const gain = source.rowGain === null ? { rms: 1, maxAbs: 1 } : this.#size(source.rowGain);
     const factor = Math.abs(source.factor);
     return { rms: weight.rms * gain.rms * factor, maxAbs: weight.maxAbs * gain.maxAbs * factor };
+  }
+
+  /** Largest 2-norm of a combined matrix's columns, and largest magnitude of its bias. */
+  largestColumn(source: MatrixSource): { norm: number; bias: number } {
+    const key = JSON.stringify(source);
+    let largest = this.#columns.get(key);
+    if (largest === undefined) {
+      const matrix = new CombinedMatrix(source, this.#parameter);
+      const bias = matrix.bias() ?? new Float64Array(0);
+      largest = {
+        norm: matrix.norms().reduce((a, b) => Math.max(a, b), 0),
+        bias: bias.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+      };
+      this.#columns.set(key, largest);
+    }
+    return largest;
+  }
+
+  /** Largest magnitude in a parameter. */
+  largest(name: string): number {
+    return this.#size(name).maxAbs;
   }
 
   /** Output features of a matrix. */

@@ -6,7 +6,7 @@ import type { PublicFactors, PublicIntegers, PublicTable, PublicTables } from ".
 import type { Plan } from "../plan/instruction.ts";
 import type { MatrixSource } from "./matrix-source.ts";
 import { MAX_MATRIX_INTEGER } from "./matrix-precision.ts";
-import type { ParameterSource } from "./parameter-statistics.ts";
+import type { ParameterSource } from "./parameter-source.ts";
 import { gateOf } from "../plan/gate-of.ts";
 
 /** Words times one public matrix: x [rows, inputs] -> out [rows, outputs], right mod 2^ringBits, garbage above. */
@@ -214,5 +214,6 @@ function limbAt(low: number, high: number, bit: number): number {
 /** The fields of a matrix in one order, so that equal matrices have one key. */
 function identity(source: MatrixSource): string {
   const { weight, transposed, rowGain, factor, bias, biasFactor, rowBias, centred, columnShifts } = source;
-  return JSON.stringify([weight, transposed, rowGain, factor, bias, biasFactor, rowBias, centred, columnShifts]);
+  const fields = [weight, transposed, rowGain, factor, bias, biasFactor, rowBias, centred, columnShifts];
+  return JSON.stringify(source.isNormalised === true ? [...fields, true] : fields);
 }

@@ -1,10 +1,14 @@
 import { append } from "./append.ts";
 import { centre } from "./centre.ts";
+import { clientInput } from "./client-input.ts";
+import { clientOutput } from "./client-output.ts";
 import { columns } from "./columns.ts";
 import { combine } from "./combine.ts";
 import { diagonal } from "./diagonal.ts";
+import { evaluate } from "./evaluate.ts";
 import { exp } from "./exp.ts";
 import { extend } from "./extend.ts";
+import { give } from "./give.ts";
 import { input } from "./input.ts";
 import { linear } from "./linear.ts";
 import { mix } from "./mix.ts";
@@ -21,6 +25,7 @@ import { series } from "./series.ts";
 import { shift } from "./shift.ts";
 import { squareScale } from "./square-scale.ts";
 import { squares } from "./squares.ts";
+import { take } from "./take.ts";
 
 /** Every gate by its name: what a plan's instructions may be follows from this table (plan/instruction.ts). */
 export const gates = {
@@ -47,4 +52,9 @@ export const gates = {
   "row-sum": rowSum,
   "row-difference": rowDifference,
   diagonal,
+  take,
+  give,
+  evaluate,
+  "client-input": clientInput,
+  "client-output": clientOutput,
 } as const;

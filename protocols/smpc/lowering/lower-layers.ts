@@ -8,11 +8,12 @@ import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
 import { PlanBuilder } from "../plan/plan-builder.ts";
 import { checkPlanSize } from "../plan/plan-size.ts";
-import { loweringAlgebra } from "./algebra.ts";
-import { lowerAttention } from "./attention.ts";
+import { BY_PARTIES, GROUPS, type Evaluators } from "./evaluators.ts";
 import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } from "./lowering.ts";
 import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
-import { SiteNames, type SiteRange } from "./ranges.ts";
+import { PlacedLowering, type Placed } from "./placed.ts";
+import { placedAlgebra } from "./placed-algebra.ts";
+import { rangeText, SiteNames, type SiteRange } from "./ranges.ts";
 
 /** What is to run under SMPC, in one step of a session. */
 export interface LayerRun {
@@ -31,6 +32,12 @@ export interface LayerRun {
   readonly past: number;
   readonly sequenceLimit: number;
   readonly precision?: Precision;
+  /** Who evaluates what in a layer; absent: the parties, everything. */
+  readonly evaluators?: (layer: number) => Evaluators;
+  /** Of the head; absent: the parties. */
+  readonly headEvaluators?: Evaluators;
+  /** The rows of layer 0 are the client's, and so are those that leave after the last layer; absent: others may get them. */
+  readonly clientEnds?: boolean;
 }
 
 /** Names of the shares that enter and leave a plan. */
@@ -181,47 +188,77 @@ function lowerAt(
 }
 
 function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], at: Lowering): void {
-  const { spec, program, rows, past, sequenceLimit } = run;
+  const { spec, program, past, sequenceLimit } = run;
   const { builder } = at;
-  const algebra = loweringAlgebra(at);
-  const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
-  builder.emit({ gate: "input", out: input, name: PLAN_INPUT });
-  let x = at.value(input);
-  let out: ReturnType<Lowering["site"]> | null = null;
+  const placed = new PlacedLowering(at);
+  const algebra = placedAlgebra(placed);
+  const evaluators = run.evaluators ?? (() => BY_PARTIES);
+  let x = enter(run, at, evaluators(run.from));
+  let out: string | null = null;
   for (let layer = run.from; layer < run.to; layer++) {
     starts.push(builder.valueCount);
     at.precision = precisions[layer - run.from];
     at.names = new SiteNames(`layers.${layer}`);
     at.normedFracBits = at.precision.normedFracBits;
     // Rows that the layer before normed last (BERT) carry the norm's own fraction, like those that this one norms first.
-    if (layer > run.from && x.gain !== null) x = reopened(at, x, spec.width, `layers.${layer}.in`);
+    placed.evaluators = evaluators(layer);
+    if (layer > run.from && x.kind === "shared" && x.shared.gain !== null && !placed.isAtClient("norm"))
+      x = { kind: "shared", shared: reopened(placed, x.shared, spec.width, `layers.${layer}.in`) };
     const projections = program.pre(algebra, spec, layer, x);
     at.normedFracBits = null;
-    const attention = program.attention(spec, layer);
-    const attended = lowerAttention(at, attention, projections, { layer, past, sequenceLimit });
+    const attended = placed.attention(program.attention(spec, layer), projections, { layer, past, sequenceLimit });
     x = program.post(algebra, spec, layer, x, attended);
-    out = at.site("out");
+    out = at.names.next("out");
   }
-  if (out !== null && !run.head) leave(at, x, PLAN_OUTPUT, out);
+  const isClients = run.clientEnds === true && run.to === spec.layers;
+  if (out !== null && !run.head) leave(placed, x, PLAN_OUTPUT, out, isClients);
   if (run.head) {
     at.names = new SiteNames("head");
+    placed.evaluators = run.headEvaluators ?? BY_PARTIES;
     const finished = program.finish(algebra, spec, x);
-    leave(at, finished, PLAN_OUTPUT, at.site("out"));
-    if (program.logits !== null) leave(at, program.logits(algebra, spec, finished), PLAN_LOGITS, at.site("out"));
+    leave(placed, finished, PLAN_OUTPUT, at.names.next("out"), isClients);
+    if (program.logits !== null)
+      leave(placed, program.logits(algebra, spec, finished), PLAN_LOGITS, at.names.next("out"), isClients);
   }
+}
+
+/** The rows that a plan begins with: shares, or the client's own where it evaluates anything of the first layer. */
+function enter({ spec, rows, from, clientEnds }: LayerRun, at: Lowering, first: Evaluators): Placed {
+  const { builder } = at;
+  if (clientEnds === true && from === 0 && GROUPS.some((group) => first[group] === "client")) {
+    const id = builder.client(rows, spec.width);
+    builder.emit({ gate: "client-input", out: id, name: PLAN_INPUT });
+    return { kind: "client", id };
+  }
+  const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
+  builder.emit({ gate: "input", out: input, name: PLAN_INPUT });
+  return { kind: "shared", shared: at.value(input) };
 }
 
 /** Normed rows, opened once more at the precision's normedFracBits, if it has them; what is pending stays so. */
-function reopened(at: Lowering, x: Lowered, width: number, site: string): Lowered {
+function reopened(placed: PlacedLowering, x: Lowered, width: number, site: string): Lowered {
+  const { at } = placed;
   if (at.normedFracBits === null) return x;
   at.moveTo(site, `normed rows of ${width}`);
-  return { ...x, id: at.reopenNormed(x.id, at.normedFracBits, width, site), parts: [], made: null };
+  const rows = { ...x, id: at.reopenNormed(x.id, at.normedFracBits, width, site), parts: [], made: null };
+  placed.noteNorm(rows, Math.sqrt(width));
+  return rows;
 }
 
-/** Rows leave at outputFracBits, in a ring of which their range is a quarter at most: its owner sees a value beyond (hand-over.ts). */
-function leave(at: Lowering, x: Lowered, name: string, { site, range }: ReturnType<Lowering["site"]>): void {
+/**
+ * Rows leave at outputFracBits, in a ring of which their range is a quarter at most: its owner sees a value beyond (hand-over.ts). What is
+ * the client's and at the client already stays there.
+ */
+function leave(placed: PlacedLowering, x: Placed, name: string, site: string, isClients: boolean): void {
+  const { at } = placed;
+  if (isClients && x.kind !== "shared") {
+    at.builder.emit({ gate: "client-output", x: placed.toClient(x), name });
+    return;
+  }
+  const { range } = at.siteNamed(site);
+  at.moveTo(site, rangeText("out", range));
   const { outputFracBits } = at.precision;
-  const rows = at.atFracBits(at.settle(x), outputFracBits);
+  const rows = at.atFracBits(at.settle(placed.toShare(x)), outputFracBits);
   const bits = bitsAbove(Math.max(range.maxAbs, 2 ** -outputFracBits)) + 2 + outputFracBits;
   if (bits > MAX_RING_BITS)
     throw new RingBudgetError(`expected rows of at most ${MAX_RING_BITS} bits, got ${bits}`, { values: [rows] });

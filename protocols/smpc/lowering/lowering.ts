@@ -130,6 +130,25 @@ export class Lowering {
     return { id, gain: null, bias: null, factor: 1, parts: [], made: null };
   }
 
+  /** The range of a site by its name. Error naming it if there is none. */
+  siteNamed(site: string): { range: SiteRange } {
+    return { range: this.#ranges(site) };
+  }
+
+  /** Output features of a matrix. */
+  outputsOf(matrix: MatrixSource): number {
+    return this.#statistics.outputs(matrix);
+  }
+
+  /** Largest magnitude of a product of rows of 2-norm `norm` at most with a matrix, its bias included. */
+  readonly largestProduct = (matrix: MatrixSource, norm: number): number => {
+    const { norm: column, bias } = this.#statistics.largestColumn(matrix);
+    return norm * column + bias;
+  };
+
+  /** Largest magnitude in a parameter. */
+  readonly largestOf = (name: string): number => this.#statistics.largest(name);
+
   columnsOf(id: ValueId): number {
     return this.builder.info(id).columns;
   }

@@ -41,6 +41,15 @@ export interface Precision {
   readonly normedFracBits: number | null;
   /** Fractional bits of rows that leave the parties. */
   readonly outputFracBits: number;
+  /** Of delegated products: of rows divided by their norms, of matrices whose columns are divided by theirs. */
+  readonly rowFracBits: number;
+  readonly columnMatrixBits: number;
+  /** Of such a product as the client gets it from the first party, and from the others, whose part is there ahead of time. */
+  readonly productFracBits: number;
+  readonly othersProductFracBits: number;
+  /** Of other numbers of the client's that become shares, and of other shares that it gets. */
+  readonly takenFracBits: number;
+  readonly givenFracBits: number;
 }
 
 export const DEFAULT_PRECISION: Precision = {
@@ -66,6 +75,12 @@ export const DEFAULT_PRECISION: Precision = {
   squarings: null,
   normedFracBits: null,
   outputFracBits: 16,
+  rowFracBits: 16,
+  columnMatrixBits: 16,
+  productFracBits: 16,
+  othersProductFracBits: 16,
+  takenFracBits: 12,
+  givenFracBits: 12,
 };
 
 /**
@@ -94,6 +109,12 @@ export const FINE_PRECISION: Precision = {
   squarings: null,
   normedFracBits: 15,
   outputFracBits: 18,
+  rowFracBits: 18,
+  columnMatrixBits: 18,
+  productFracBits: 18,
+  othersProductFracBits: 18,
+  takenFracBits: 15,
+  givenFracBits: 15,
 };
 
 /** The named precisions of a run. */

@@ -100,8 +100,13 @@ export class SiteNames {
   }
 
   next(kind: SiteKind): string {
-    const count = this.#counts.get(kind) ?? 0;
-    this.#counts.set(kind, count + 1);
-    return `${this.#prefix}.${kind}.${count}`;
+    const site = this.upcoming(kind);
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+    return site;
+  }
+
+  /** The name that `next` will give, or the one `ahead` after it. */
+  upcoming(kind: SiteKind, ahead = 0): string {
+    return `${this.#prefix}.${kind}.${(this.#counts.get(kind) ?? 0) + ahead}`;
   }
 }

@@ -45,5 +45,8 @@ export const streamName = (instruction: number, name: string): string => `${inst
 /** Name of the stream of an opened wire's mask; no dealt array is called so. */
 export const MASK = "mask";
 
+/** Name of the stream of what a party expands of the client's numbers, from a seed of the client's. */
+export const TAKEN = "taken";
+
 /** Name of the stream, shared by two parties, of an output's share of zero. */
 export const ZERO = "zero";

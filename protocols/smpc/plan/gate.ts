@@ -113,8 +113,28 @@ export interface DealerWalk extends Walk {
   readonly kept: Map<string, MaskWords>;
 }
 
-/** What a gate has in the clear: signed fixed-point integers as words mod 2^64. */
-export interface ClearWalk extends Walk {
+/** What the client has of the model where it evaluates gates: vectors, and of matrices their columns' norms alone. */
+export interface ClientFactors {
+  /** A parameter that is a vector, or a table of one row. */
+  vector(name: string): Float32Array;
+  /** 2-norms of a matrix's columns, [outputs]: what `columnNorms` of MatrixSource divides by. */
+  columnNorms(matrix: MatrixSource): Float64Array;
+}
+
+/** What a gate has at the client: its own values, in the clear. */
+export interface ClientWalk {
+  readonly info: InfoOf;
+  readonly model: ClientFactors;
+  /** [rows * columns], not to be written to. */
+  real(id: ValueId): Float64Array;
+  setReal(id: ValueId, values: Float64Array): void;
+  /** Rows that outlive the step, by key: K and V of a layer that the client attends. */
+  readonly keptReals: Map<string, Float64Array>;
+}
+
+/** What a gate has in the clear: signed fixed-point integers as words mod 2^64, and the client's numbers. */
+export interface ClearWalk extends Walk, ClientWalk {
+  readonly info: InfoOf;
   readonly factors: PublicFactors;
   clear(id: ValueId): ClearWords;
   setClear(id: ValueId, words: Words): void;
@@ -130,6 +150,11 @@ export interface GateCost {
   readonly rounds: string;
   /** Multiply-adds on words, one party. */
   readonly multiplyAdds: string;
+  /** Bits from the client to the first party; absent: none. */
+  readonly takenBits?: string;
+  /** Bits from the first party to the client, and from each of the others; absent: none. */
+  readonly givenBits?: string;
+  readonly othersGivenBits?: string;
 }
 
 /** What an instruction is before anything is known of its gate: `out` is the value that it makes. */
@@ -175,6 +200,8 @@ export interface Gate<I extends AnyInstruction> {
   party(instruction: I, walk: PartyWalk): void | Promise<void>;
   dealer(instruction: I, walk: DealerWalk): void;
   clear(instruction: I, walk: ClearWalk): void | Promise<void>;
+  /** The client's part, of gates that have one. */
+  client?(instruction: I, walk: ClientWalk): void;
   /** What its lemmas depend on, by the names of its line in proved-widths.ts: every one is held against how far they reach. */
   widths(instruction: I, info: InfoOf): Readonly<Record<string, number>>;
   /** Largest difference, in units of the output, between what the parties and the clear reading compute, on the declared domain. */

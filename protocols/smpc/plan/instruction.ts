@@ -13,6 +13,9 @@ export type GateName = keyof typeof gates;
 export type InstructionOf<G extends GateName> = (typeof gates)[G] extends Gate<infer I> ? I : never;
 export type Instruction = { readonly [G in GateName]: InstructionOf<G> }[GateName];
 
+/** Is its result there a message later: an opening among the parties, or what the client gets from them? */
+export const isWaitedFor = ({ gate }: { readonly gate: GateName }): boolean => gate === "open" || gate === "give";
+
 /** A value's rows that a check names when the value breaks its invariant. */
 export interface PlanCheck {
   readonly output: string;
@@ -26,9 +29,12 @@ export interface PlanCheck {
 export interface Plan {
   readonly values: readonly ValueInfo[];
   readonly instructions: readonly Instruction[];
-  /** level[i]: round after which instruction i can run; opens of one level travel in one message a pair of parties. */
+  /**
+   * level[i]: how many messages instruction i must wait for. Openings of one level travel in one message a pair of parties, at its end;
+   * so do the gives of a level, a message a party, and at its beginning its takes, in one.
+   */
   readonly levels: readonly number[];
-  /** Number of levels that open something. */
+  /** The last level that anything waits for. */
   readonly rounds: number;
   /** Largest unit of what a wire was sized by: for people and for the record. */
   readonly sites: readonly PlanSite[];

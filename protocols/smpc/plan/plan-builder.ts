@@ -1,7 +1,8 @@
-import type { Instruction, Plan, PlanCheck, PlanSite } from "./instruction.ts";
+import { isWaitedFor, type Instruction, type Plan, type PlanCheck, type PlanSite } from "./instruction.ts";
 import type { ValueId, ValueInfo } from "./value.ts";
 import { MAX_RING_BITS } from "../../../shares/words.ts";
 import { withValues, demandsOf, operandsOf } from "./operands.ts";
+import { widthOf } from "./width-of.ts";
 import { RingBudgetError } from "./ring-budget-error.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -30,6 +31,11 @@ export class PlanBuilder {
     if (!(bits <= MAX_RING_BITS))
       throw new RingBudgetError(`expected a wire of at most ${MAX_RING_BITS} bits, got ${bits}`);
     return this.#values.push({ kind: "wire", rows, columns, fracBits, bits }) - 1;
+  }
+
+  /** A new value of the client's. */
+  client(rows: number, columns: number): ValueId {
+    return this.#values.push({ kind: "client", rows, columns, fracBits: 0 }) - 1;
   }
 
   /** A row wire as wide as its consumers need, at most `limitBits`. */
@@ -97,7 +103,8 @@ export class PlanBuilder {
       needed.add(id);
       const info = this.#values[id];
       if (info.kind === "share") info.ringBits = Math.max(info.ringBits, bits);
-      else if (this.#wide.has(id)) info.bits = Math.max(info.bits, Math.min(bits, this.#wide.get(id)!));
+      else if (info.kind === "wire" && this.#wide.has(id))
+        info.bits = Math.max(info.bits, Math.min(bits, this.#wide.get(id)!));
     };
     const faults: { readonly fault: string; readonly value: ValueId }[] = [];
     for (const instruction of this.#instructions.toReversed()) {
@@ -109,7 +116,7 @@ export class PlanBuilder {
         faults.push({ fault: this.#about(value) + fault, value });
         out.ringBits = MAX_RING_BITS; // what it is made of is another question
       }
-      const need = out === null ? 0 : out.kind === "share" ? out.ringBits : out.bits;
+      const need = out === null ? 0 : widthOf(out);
       for (const [id, bits] of this.#demands(instruction, need)) demand(id, bits);
     }
     if (faults.length > 0)
@@ -137,19 +144,21 @@ export class PlanBuilder {
   }
 }
 
-/** Does anything need what it makes? Rows that are kept for later steps count as needed. */
+/** Does anything need what it makes, or is it where a plan begins or ends? */
 function isLive(instruction: Instruction, needed: ReadonlySet<ValueId>): boolean {
-  return instruction.gate === "output" || instruction.gate === "input" || needed.has(instruction.out);
+  if (instruction.gate === "input" || instruction.gate === "client-input") return true;
+  return !("out" in instruction) || needed.has(instruction.out);
 }
 
-/** The level of each instruction: how many openings it must wait for. */
+/** The level of each instruction: how many messages it must wait for, one after the other. */
 function schedule(instructions: readonly Instruction[]): { levels: number[]; rounds: number } {
   const ready = new Map<ValueId, number>();
   let rounds = 0;
   const levels = instructions.map((instruction) => {
     const level = Math.max(0, ...operandsOf(instruction).map((id) => ready.get(id) ?? 0));
-    if ("out" in instruction) ready.set(instruction.out, instruction.gate === "open" ? level + 1 : level);
-    if (instruction.gate === "open") rounds = Math.max(rounds, level + 1);
+    const after = isWaitedFor(instruction) ? level + 1 : level;
+    if ("out" in instruction) ready.set(instruction.out, after);
+    rounds = Math.max(rounds, after);
     return level;
   });
   return { levels, rounds };

@@ -2,6 +2,7 @@ import { evaluateCost } from "../../cost.ts";
 import { dealtLayout } from "./dealt-layout.ts";
 import { gateOf } from "./gate-of.ts";
 import type { GateName, Instruction, Plan } from "./instruction.ts";
+import type { ValueId, ValueInfo } from "./value.ts";
 
 /** What the declared expressions of the gates give. */
 export interface CostFigures {
@@ -28,6 +29,24 @@ export interface PlanCost {
   readonly messages: number;
   /** Explicit words of one batch, each dealt array in whole bytes. */
   readonly dealtBytes: number;
+  /** What goes to and from a client that evaluates gates; null where it evaluates none. */
+  readonly client: ClientCost | null;
+}
+
+/** Messages between the parties and a client that evaluates gates: the takes of a level are one, its gives one a party. */
+export interface ClientCost {
+  readonly takenBytes: number;
+  readonly takenMessages: number;
+  /** Of the parties whose shares somebody waits for. */
+  readonly givenBytes: number;
+  readonly givenMessages: number;
+  /** Of the others, whose shares come from seeds alone. */
+  readonly aheadBytes: number;
+  readonly aheadMessages: number;
+  /** One-way messages in a chain: takes, then gives. */
+  readonly rounds: number;
+  /** The other parties answer ahead of time. */
+  readonly isAhead: boolean;
 }
 
 const NOTHING: CostFigures = { onlineBits: 0, dealtBits: 0, rounds: 0, multiplyAdds: 0 };
@@ -57,6 +76,42 @@ export function planCost(plan: Plan, parties: number): PlanCost {
     onlineBytesByRound,
     messages: parties * (parties - 1) * onlineBytesByRound.length,
     dealtBytes: dealtLayout(plan).totalBytes,
+    client: clientCost(plan, parties),
+  };
+}
+
+/** Do the shares of parties 1 and up come from seeds alone? Then they wait for nobody, and answer ahead of time. */
+export const answersAhead = ({ instructions }: Plan): boolean =>
+  instructions.some(({ gate }) => gate === "take") &&
+  !instructions.some(({ gate }) => gate === "open" || gate === "input");
+
+function clientCost(plan: Plan, parties: number): ClientCost | null {
+  const [takes, gives] = (["take", "give"] as const).map(
+    (name) => new Set(plan.instructions.flatMap(({ gate }, index) => (gate === name ? [plan.levels[index]] : []))).size,
+  );
+  if (takes + gives === 0) return null;
+  let [takenBytes, firstBytes, othersBytes] = [0, 0, 0];
+  const info = (id: ValueId): ValueInfo => plan.values[id];
+  for (const instruction of plan.instructions) {
+    const gate = gateOf(instruction);
+    const { cost } = gate;
+    if (cost.takenBits === undefined && cost.givenBits === undefined) continue;
+    const values = gate.quantities(instruction, info);
+    const bytes = (expression: string | undefined): number => Math.ceil(evaluateCost(expression ?? "0", values) / 8);
+    takenBytes += bytes(cost.takenBits);
+    firstBytes += bytes(cost.givenBits);
+    othersBytes += (parties - 1) * bytes(cost.othersGivenBits);
+  }
+  const isAhead = answersAhead(plan);
+  return {
+    takenBytes,
+    takenMessages: takes,
+    givenBytes: firstBytes + (isAhead ? 0 : othersBytes),
+    givenMessages: gives * (isAhead ? 1 : parties),
+    aheadBytes: isAhead ? othersBytes : 0,
+    aheadMessages: isAhead ? gives * (parties - 1) : 0,
+    rounds: takes + gives,
+    isAhead,
   };
 }
 

@@ -10,14 +10,20 @@ export function planFormat(plan: Plan, rows: number): SegmentFormat {
     (instruction): instruction is InstructionOf<"input"> =>
       instruction.gate === "input" && instruction.name === PLAN_INPUT,
   );
-  if (input === undefined) throw new Error(`plan: expected an input called ${PLAN_INPUT}, got none`);
-  const { ringBits, fracBits } = shareOf(values[input.out]);
+  const own = instructions.find(
+    (instruction): instruction is InstructionOf<"client-input"> => instruction.gate === "client-input",
+  );
+  const first = input ?? own;
+  if (first === undefined) throw new Error(`plan: expected an input called ${PLAN_INPUT}, got none`);
+  const { columns } = values[first.out];
+  const { ringBits, fracBits } = input === undefined ? { ringBits: 0, fracBits: 0 } : shareOf(values[input.out]);
   const outputs = instructions.filter(
     (instruction): instruction is InstructionOf<"output"> => instruction.gate === "output",
   );
   const checked = new Map(checks.map((check) => [check.output, check]));
   return {
-    inputBits: Math.max(1, ringBits),
+    columns,
+    inputBits: input === undefined ? 0 : Math.max(1, ringBits),
     inputFracBits: fracBits,
     outputs: outputs
       .filter(({ name }) => !checked.has(name))

@@ -52,6 +52,11 @@ export const PROVED_WIDTHS = {
   "row-sum": { ringBits: RING, spareBits: SPARE },
   "row-difference": { bits: RING, spareBits: SPARE },
   diagonal: { bits: RING, spareBits: SPARE },
+  take: { ringBits: RING },
+  give: { bits: RING, droppedBits: SPARE, keptBits: RING, spareBits: SPARE },
+  evaluate: {},
+  "client-input": {},
+  "client-output": {},
 } as const satisfies { readonly [G in GateName]: Readonly<Record<string, Interval>> };
 
 /** The widths of an instruction on which its lemmas depend. */

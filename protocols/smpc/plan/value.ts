@@ -1,8 +1,9 @@
 /**
- * The values of a plan. There are two kinds (a third, public, is data of an instruction):
+ * The values of a plan. There are three kinds (a fourth, public, is data of an instruction):
  *
  *   share  every party holds an additive share in Z_{2^ringBits}
  *   wire   the parties hold X = x + r mod 2^bits and shares of r mod 2^bits; the dealer knows r
+ *   client the client, who owns the prompt, holds real numbers in float64; nobody else holds anything
  *
  * All values are flat arrays of `rows * columns` words, row-major; attention entries are ragged (see AttentionLayout) and have
  * columns = 1, rows = number of visible entries.
@@ -35,19 +36,27 @@ export interface WireInfo {
   readonly bits: number;
 }
 
-export type ValueInfo = ShareInfo | WireInfo;
+export interface ClientInfo {
+  readonly kind: "client";
+  readonly rows: number;
+  readonly columns: number;
+  /** 0: its numbers are floats. */
+  readonly fracBits: number;
+}
+
+export type ValueInfo = ShareInfo | WireInfo | ClientInfo;
 
 /** What a plan says of each of its values. */
 export type InfoOf = (id: ValueId) => ValueInfo;
 
-/** The share that is described. Throws Error for a wire. */
+/** The share that is described. Throws Error for another kind. */
 export function shareOf(info: ValueInfo): ShareInfo {
-  if (info.kind !== "share") throw new Error("value: expected a share, got a wire");
+  if (info.kind !== "share") throw new Error(`value: expected a share, got a ${info.kind} value`);
   return info;
 }
 
-/** The wire that is described. Throws Error naming `gate` for a share. */
+/** The wire that is described. Throws Error naming `gate` for another kind. */
 export function wireOf(info: ValueInfo, gate: string): WireInfo {
-  if (info.kind !== "wire") throw new Error(`${gate}: expected a wire, got a share`);
+  if (info.kind !== "wire") throw new Error(`${gate}: expected a wire, got a ${info.kind} value`);
   return info;
 }

@@ -9,10 +9,11 @@
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
-import { dealtLayout, MASK, streamName, ZERO } from "../plan/dealt-layout.ts";
+import { dealtLayout, MASK, streamName, TAKEN, ZERO } from "../plan/dealt-layout.ts";
 import { gateOf } from "../plan/gate-of.ts";
-import type { ValueId } from "../plan/value.ts";
+import { shareOf, type ValueId } from "../plan/value.ts";
 import type { PartyWalk, PartyWire, PublicFactors, WordSource } from "../plan/gate.ts";
+import { givenPart } from "../gates/give.ts";
 import { maskedShare, sumMasked } from "../gates/open.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
 import { LastUses } from "../plan/last-uses.ts";
@@ -31,11 +32,23 @@ export interface PartyBatch {
 /** Sends `payload` to every other party and returns everyone's payload of the round by party (its own too). */
 export type Exchange = (round: number, payload: Uint8Array) => Promise<readonly Uint8Array[]>;
 
+/** A party's link to a client that evaluates gates. */
+export interface PartyClient {
+  /** Party 0: the takes of a level, `bytes` long. */
+  receive(level: number, bytes: number): Promise<Uint8Array>;
+  /** The gives of a level. */
+  send(level: number, payload: Uint8Array): Promise<void>;
+  /** The other parties: of the seed that the client gave this one. */
+  readonly streams: BatchStreams | null;
+}
+
 export interface PartySetting {
   readonly party: number;
   readonly parties: number;
   readonly factors: PublicFactors;
   readonly exchange: Exchange;
+  /** The client's side of the party, where the client evaluates gates; absent: it evaluates none. */
+  readonly client?: PartyClient;
   /** Rows that outlive the step. */
   readonly kept: Map<string, PartyWire | ShareWords>;
   /** Alters this party's mask of an opening. Only for tests, which must see that a fault in a mask is found. */
@@ -82,14 +95,19 @@ class PartyRun {
     const { instructions, levels, rounds } = this.#plan;
     for (let level = 0; level <= rounds; level++) {
       const opens: number[] = [];
+      const gives: number[] = [];
+      await this.#take(level);
       for (const [index, instruction] of instructions.entries()) {
         if (levels[index] !== level) continue;
         if (instruction.gate === "open") opens.push(index);
+        else if (instruction.gate === "give") gives.push(index);
+        else if (instruction.gate === "take") continue;
         else if (instruction.gate === "input") this.#input(instruction, inputs);
         else if (instruction.gate === "output") this.#output(instruction, index);
         else await gateOf(instruction).party(instruction, this.#walk(index));
-        if (instruction.gate !== "open") this.#uses.release(index, this.#values);
+        if (instruction.gate !== "open" && instruction.gate !== "give") this.#uses.release(index, this.#values);
       }
+      if (gives.length > 0) await this.#give(level, gives);
       if (opens.length > 0) await this.#open(level, opens);
     }
     return this.#outputs;
@@ -107,6 +125,50 @@ class PartyRun {
     const words: Words = this.#share(x).slice();
     addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));
     this.#outputs[name] = words;
+  }
+
+  /** This party's shares of what the client gives in a level: expanded, or the rest, from its message. */
+  async #take(level: number): Promise<void> {
+    const { party, client } = this.#setting;
+    const takes = [...this.#plan.instructions.entries()].filter(
+      (entry): entry is [number, InstructionOf<"take">] =>
+        entry[1].gate === "take" && this.#plan.levels[entry[0]] === level,
+    );
+    if (takes.length === 0) return;
+    if (client === undefined) throw new Error("take: expected a link to the client, got none");
+    const sizes = takes.map(([, { out }]) => {
+      const { rows, columns, ringBits } = shareOf(this.#plan.values[out]);
+      return { count: rows * columns, ringBits, bytes: Math.ceil((rows * columns * ringBits) / 8) };
+    });
+    const payload =
+      party === 0
+        ? await client.receive(
+            level,
+            sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+          )
+        : null;
+    let at = 0;
+    takes.forEach(([index, { out }], which) => {
+      const { count, ringBits, bytes } = sizes[which];
+      const share: Words = new BigUint64Array(count);
+      if (payload !== null) ring.unpack(share, payload.subarray(at, at + bytes), ringBits, 0);
+      else client.streams!.stream(streamName(index, TAKEN)).fillWords(share, ringBits);
+      at += bytes;
+      this.#values.set(out, share as ShareWords);
+    });
+  }
+
+  /** All gives of a level in one payload: each packed on its own, one after the other. */
+  async #give(level: number, indices: readonly number[]): Promise<void> {
+    const { party, client } = this.#setting;
+    if (client === undefined) throw new Error("give: expected a link to the client, got none");
+    const parts = indices.map((index) => {
+      const instruction = this.#plan.instructions[index] as InstructionOf<"give">;
+      const part = givenPart(instruction, this.#share(instruction.x), party);
+      this.#uses.release(index, this.#values);
+      return part;
+    });
+    await client.send(level, Buffer.concat(parts));
   }
 
   /** All openings of a round in one payload: each packed on its own, one after the other. */

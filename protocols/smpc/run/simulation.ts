@@ -13,6 +13,9 @@ import { MAX_RING_BITS, type ShareWords, type Words } from "../../../shares/word
 import { dealAll, type DealerKept } from "./dealer-run.ts";
 import type { PartyWire, PublicFactors } from "../plan/gate.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
+import { ClientPipe } from "./client-pipe.ts";
+import { runClient } from "./client-run.ts";
+import { noClientValues, type ClientValues } from "./client-values.ts";
 import { runParty, type Exchange, type PartySetting } from "./party-run.ts";
 
 type Streams = Pick<StreamBook, "batch">;
@@ -24,6 +27,14 @@ export interface SimulationCounts {
   /** Explicit words dealt to the last party. */
   readonly dealtBytes: number;
   readonly rounds: number;
+}
+
+/** What went between the parties and a client that evaluates gates. */
+export interface ClientCounts {
+  /** To party 0. */
+  readonly takenBytes: number;
+  /** From each party. */
+  readonly givenBytes: readonly number[];
 }
 
 /** All parties and the dealer, and what each sent. */
@@ -40,6 +51,10 @@ export class Simulation {
   readonly #dealerKept: DealerKept = new Map();
   /** Every opened payload, by party, round after round: what the network carries. */
   readonly opened: Uint8Array[][] = [];
+  /** What the client sent to party 0, by step and level. */
+  readonly taken: Uint8Array[][] = [];
+  /** Of the seeds that the client gives parties 1 .. n-1. */
+  readonly #clientBooks: readonly { readonly party: Streams; readonly client: Streams }[];
   #steps = 0;
 
   /**
@@ -64,14 +79,22 @@ export class Simulation {
         this.#books[party].pairs.set(peer, new StreamBook(seed));
         this.#books[peer].pairs.set(party, new StreamBook(seed));
       }
+    this.#clientBooks = this.#books.slice(1).map(() => {
+      const seed = randomBytes(32);
+      return { party: insecureStreams(seed), client: insecureStreams(seed) };
+    });
     this.#kept = this.#books.map(() => new Map());
   }
 
-  /** Runs one step. Inputs: real numbers by name, shared afresh. Returns the outputs as real numbers by name. */
+  /**
+   * Runs one step. Inputs: real numbers by name, shared afresh; `client`: what a client that evaluates gates brings. Returns the outputs
+   * as real numbers by name, the client's among them.
+   */
   async run(
     plan: Plan,
     inputs: Readonly<Record<string, ArrayLike<number>>>,
-  ): Promise<{ outputs: Record<string, Float64Array>; counts: SimulationCounts }> {
+    client: ClientValues = noClientValues(),
+  ): Promise<{ outputs: Record<string, Float64Array>; counts: SimulationCounts; clientCounts: ClientCounts }> {
     const parties = this.#books.length;
     const batch = `step ${this.#steps++}`;
     const explicit = dealAll(plan, {
@@ -95,6 +118,12 @@ export class Simulation {
           this.opened.push(all);
           for (const each of waiting.splice(0)) each(all);
         });
+    const links = new ClientPipe(parties);
+    const running = runClient(
+      plan,
+      { parties, links, streams: this.#clientBooks.map(({ client: book }) => book.batch(batch)) },
+      client,
+    );
     const results = await Promise.all(
       this.#books.map((book, party) =>
         runParty(
@@ -106,6 +135,7 @@ export class Simulation {
             exchange: exchange(party),
             kept: this.#kept[party],
             insecureMask: this.#insecureMask,
+            client: links.of(party, party === 0 ? null : this.#clientBooks[party - 1].party.batch(batch)),
           },
           {
             batch,
@@ -117,9 +147,16 @@ export class Simulation {
         ),
       ),
     );
+    const own = await running;
+    this.taken.push(links.taken);
     return {
-      outputs: joinOutputs(plan, results),
-      counts: { onlineBytes, dealtBytes: explicit.length, rounds },
+      outputs: { ...joinOutputs(plan, results), ...own },
+      counts: {
+        onlineBytes,
+        dealtBytes: explicit.length,
+        rounds,
+      },
+      clientCounts: { takenBytes: links.takenBytes, givenBytes: links.givenBytes },
     };
   }
 }

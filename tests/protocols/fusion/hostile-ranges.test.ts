@@ -1,4 +1,5 @@
 /** A description that asks for more than a plan may have is refused when the session opens, by the parties that would have to pay. */
+import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
@@ -19,7 +20,14 @@ describe("an SMPC party and the dealer refuse a session", async () => {
   const model = fourLayers();
   const engine = await referenceEngine(model);
   const plain = describeSession(model, { r: ONE, s: ONE }, PROMPT, { wire: engine.word });
-  const choice: SmpcChoice = { layers: [0], parties: 2, dealer: "dealer", head: false, precision: "fine" };
+  const choice: SmpcChoice = {
+    layers: [0],
+    ...allByParties(1),
+    parties: 2,
+    dealer: "dealer",
+    head: false,
+    precision: "fine",
+  };
   const smpc = await placementOf(plain, model, choice, await rangesOfAll(model));
 
   const hostile: readonly (readonly [string, string, Partial<SiteRange>, RegExp])[] = [

@@ -5,6 +5,7 @@
  * across sessions; every stream has two ends, which draw as many bytes of it; every seed was drawn afresh, by one of its two ends, and
  * belongs to one pair of parties of one session.
  */
+import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
@@ -57,7 +58,12 @@ describe("secret streams of whole sessions", async () => {
   async function sessions(choice: Choice): Promise<SessionLog[]> {
     const more = { wire: engine.word, maxNewTokens: STEPS, mergeScales };
     const plain = describeSession(MODEL, { r: R, s: S }, IDS.length, more);
-    const smpc = await placementOf(plain, MODEL, { ...choice, head: false, precision: "fine" }, ranges);
+    const smpc = await placementOf(
+      plain,
+      MODEL,
+      { ...choice, ...allByParties(choice.layers.length), head: false, precision: "fine" },
+      ranges,
+    );
     const shape = { alpha: 2, beta: 3, parties: choice.parties, dealer: choice.dealer === "dealer", attnLinks: true };
     const log = new DrawLog();
     const deployment = await inProcessDeployment(MODEL, engine, shape, { wrap: log.wrap });

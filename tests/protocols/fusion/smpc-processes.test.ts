@@ -1,4 +1,5 @@
 /** SMPC parties and a dealer in processes of their own: the plain tokens, and an end by name when one is killed. */
+import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, it } from "node:test";
@@ -64,7 +65,14 @@ async function open() {
   const model = await openModel(folder);
   const engine = await onnxEngine(model, { threads: 1, stages: ["embed", "head"] });
   const plain = describeSession(model, { r: R, s: { ...R, parts: 1 } }, golden.ids.length, { maxNewTokens: STEPS });
-  const choice = { layers: [0], parties: 2, dealer: "dealer", head: false, precision: "default" } as const;
+  const choice = {
+    layers: [0],
+    ...allByParties(1),
+    parties: 2,
+    dealer: "dealer",
+    head: false,
+    precision: "default",
+  } as const;
   const smpc = await placementOf(plain, model, { ...choice, layers: [0] }, await rangesOfAll(model));
   const deployment: LocalProcesses = await startLocalProcesses({
     ...SHAPE,

@@ -1,4 +1,5 @@
 /** What SMPC parties keep of their correlations in a folder: a session's batches are used once, whatever is started again. */
+import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
@@ -28,7 +29,14 @@ describe("correlations in a folder", async () => {
   const engine = await referenceEngine(MODEL);
   const ranges = await rangesOfAll(MODEL);
   const plain = describeSession(MODEL, { r: R, s: R }, IDS.length, { wire: engine.word, maxNewTokens: STEPS });
-  const choice = { layers: [0], parties: 2, dealer: "client", head: false, precision: "default" } as const;
+  const choice = {
+    layers: [0],
+    ...allByParties(1),
+    parties: 2,
+    dealer: "client",
+    head: false,
+    precision: "default",
+  } as const;
   const smpc = await placementOf(plain, MODEL, { ...choice, layers: [0] }, ranges);
 
   /** Parties that start, one session of this number, parties that end. */

@@ -1,4 +1,5 @@
 /** Sessions with layers under SMPC, in one process, beside the plain model. */
+import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import type { Model } from "../../../layers/model.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
@@ -97,7 +98,7 @@ export async function withHybrid<T>(
     options,
   } = setting;
   const plain = describeSession(model, { r, s }, promptLength, { wire: engine.word, ...more });
-  const choice: SmpcChoice = { layers: [...layers], parties, dealer, head, precision };
+  const choice: SmpcChoice = { layers: [...layers], ...allByParties(layers.length), parties, dealer, head, precision };
   const ranges = setting.ranges ?? (await rangesOf(model, choice, () => {}));
   const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, ranges);
   const shape = {

@@ -3,6 +3,9 @@
  * what is dealt and read is what it declares, and so are operands and tables, its cost is what is dealt, wires are consistent, operands
  * stay as they were, and the parties' result is within the declared error units of the clear reading.
  */
+import { noClientValues } from "../../../protocols/smpc/run/client-values.ts";
+import { widthOf } from "../../../protocols/smpc/plan/width-of.ts";
+import { wireOf } from "../../../protocols/smpc/plan/value.ts";
 import assert from "node:assert/strict";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import type {
@@ -161,6 +164,10 @@ export async function runGate<I extends AnyInstruction>(
       assert.equal(id, to);
       made.clear = words;
     },
+    model: noClientValues().model,
+    keptReals: new Map(),
+    real: (id) => assert.fail(`value ${id}: a number of the client's`),
+    setReal: (id) => assert.fail(`value ${id}: a number of the client's`),
   };
   await gate.clear(instruction, declared.clear(clearWalk));
   assert.deepEqual(
@@ -186,7 +193,7 @@ export async function runGate<I extends AnyInstruction>(
   return { ...joined, clear, dealtBits, largestErrorUnits, partyMs, dealerMs };
 }
 
-const ringOf = (info: ValueInfo): number => (info.kind === "share" ? info.ringBits : info.bits);
+const ringOf = widthOf;
 
 interface Operand {
   readonly id: ValueId;
@@ -342,7 +349,7 @@ function join(
   for (const share of shares) assert.equal(share.length, length, "length of the output");
   const sums = sumUp(shares);
   if (info.kind === "share") return { out: sums.map((sum) => signedMod(sum, info.ringBits)), shares, masked: null };
-  const { bits } = info;
+  const { bits } = wireOf(info, "bench");
   const dealt = present(mask, "mask of the output");
   const wires = results as readonly PartyWire[];
   const isCanonical = (words: Words): boolean => words.every((word) => word >> BigInt(bits) === 0n);

@@ -18,6 +18,8 @@ export interface GateWidths {
 export interface GateProgram {
   readonly plan: Plan;
   readonly inputs: Readonly<Record<string, Words>>;
+  /** Numbers of a client that evaluates gates, by name. */
+  readonly clientInputs: Readonly<Record<string, Float64Array>>;
 }
 
 /** Two heads over one of keys, three rows that see 1, 2 and 3 keys: 12 entries, 6 rows of them. */
@@ -50,12 +52,13 @@ export function gateProgram(gate: GateName, widths: GateWidths, seed: string): G
   const drawing = new Drawing(widths, seed);
   const out = PROGRAMS[gate](drawing);
   drawing.builder.emit({ gate: "output", x: out, name: "y", bits: drawing.outBits });
-  return { plan: drawing.builder.finish(), inputs: drawing.inputs };
+  return { plan: drawing.builder.finish(), inputs: drawing.inputs, clientInputs: drawing.clientInputs };
 }
 
 class Drawing {
   readonly builder = new PlanBuilder();
   readonly inputs: Record<string, Words> = {};
+  readonly clientInputs: Record<string, Float64Array> = {};
   readonly wireBits: number;
   outBits: number;
   readonly #generator: Generator;
@@ -105,6 +108,16 @@ class Drawing {
     return out;
   }
 
+  /** Numbers of the client between -1 and 1, [rows, columns]. */
+  own(name: string, height: number, columns: number): ValueId {
+    const random: Words = new BigUint64Array(height * columns);
+    this.#generator.fillWords(random, 32);
+    this.clientInputs[name] = Float64Array.from(random, (word) => Number(word) / 2 ** 31 - 1);
+    const out = this.builder.client(height, columns);
+    this.builder.emit({ gate: "client-input", out, name });
+    return out;
+  }
+
   exp(x: ValueId): ValueId {
     const period = 2 ** (this.wireBits - FRAC_BITS);
     return this.made(
@@ -131,9 +144,38 @@ const extended = (at: Drawing, x: ValueId): ValueId => {
   return at.made(height, columns, (out) => ({ gate: "extend", x, out }));
 };
 
+/** A client that scales its rows, has them multiplied, and gives the product back as a share. */
+const delegated = (at: Drawing): ValueId => {
+  const x = at.own("c", 3, 8);
+  const scaled = at.builder.client(3, 8);
+  at.builder.emit({ gate: "evaluate", operation: { name: "scale", factor: 0.5 }, inputs: [{ x }], out: scaled });
+  const taken = at.made(3, 8, (out) => ({ gate: "take", x: scaled, out, normalised: true }));
+  const matrix = { ...MATRIX, bias: null, isNormalised: true };
+  const product = at.made(3, 8, (out) => ({ gate: "linear", x: taken, out, matrix, matrixFracBits: 6 }), 6);
+  const given = at.builder.client(3, 8);
+  at.builder.emit({
+    gate: "give",
+    x: product,
+    out: given,
+    bits: FRAC_BITS + 8,
+    droppedBits: 3,
+    othersDroppedBits: 2,
+    rowsOf: [{ x: scaled }],
+    columnsOf: matrix,
+  });
+  at.builder.emit({ gate: "client-output", x: given, name: "own" });
+  // Units of the result: half of what each party drops, and a row is shorter than 2.
+  return at.made(3, 8, (out) => ({ gate: "take", x: given, out, normalised: false }));
+};
+
 /** Each returns the share that leaves. */
 const PROGRAMS: { readonly [G in GateName]: (at: Drawing) => ValueId } = {
   input: rows,
+  "client-input": delegated,
+  "client-output": delegated,
+  evaluate: delegated,
+  take: delegated,
+  give: delegated,
   output: rows,
   open: (at) => extended(at, at.open(rows(at))),
   extend: (at) => extended(at, at.open(rows(at))),

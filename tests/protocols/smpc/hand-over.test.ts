@@ -9,6 +9,7 @@ import type { SegmentFormat } from "../../../protocols/smpc/plan/placement.ts";
 import { shareFrom, shareMessageBytes, shareRows } from "../../../protocols/smpc/run/share-rows.ts";
 
 const FORMAT: SegmentFormat = {
+  columns: 5,
   inputBits: 43,
   inputFracBits: 16,
   outputs: [

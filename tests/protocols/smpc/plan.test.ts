@@ -1,3 +1,4 @@
+import { widthOf } from "../../../protocols/smpc/plan/width-of.ts";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
@@ -55,7 +56,7 @@ describe("a plan's rings and rounds", () => {
       plan.instructions.map(({ gate }) => gate),
       ["input", "linear", "shift", "open", "extend", "combine", "output"],
     );
-    const rings = plan.values.map((info) => (info.kind === "share" ? info.ringBits : info.bits));
+    const rings = plan.values.map(widthOf);
     // x and y: the sum's 40 bits; the shifted value: what is opened; extended: 40 less the factor's 4.
     assert.deepEqual(rings, [40, 40, 16, 16, 36, 40]);
     assert.deepEqual(plan.levels, [0, 0, 0, 0, 1, 1, 1]);

@@ -6,7 +6,7 @@ import { CombinedMatrix } from "../../../protocols/smpc/factors/combined-matrix.
 import type { Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source.ts";
 import { matrixFracBits, MAX_MATRIX_INTEGER } from "../../../protocols/smpc/factors/matrix-precision.ts";
-import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-statistics.ts";
+import type { ParameterSource } from "../../../protocols/smpc/factors/parameter-source.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { PublicMatrix } from "../../../protocols/smpc/factors/public-matrix.ts";
 

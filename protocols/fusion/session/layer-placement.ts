@@ -1,0 +1,63 @@
+/** Where each layer of a model is computed, from the words of a run config. */
+import { BY_CLIENT, BY_PARTIES, GROUPS, type Evaluators } from "../../smpc/lowering/evaluators.ts";
+
+/** Of layers on shares, ascending, and who evaluates what in each. */
+export interface LayersOnShares {
+  readonly layers: readonly number[];
+  readonly evaluators: readonly Evaluators[];
+}
+
+const GROUP = `(${GROUPS.join("|")})`;
+const HOW = `(cascade|delegated|smpc(:${GROUP}(\\+${GROUP})*)?)`;
+const LAYERS = "(all|first:\\d+|last:\\d+|\\d+(-\\d+)?(,\\d+(-\\d+)?)*)";
+const PART = `\\s*${LAYERS}\\s*=\\s*${HOW}\\s*`;
+
+/** What a placement looks like: "first:1=smpc; last:2=delegated"; a layer that none names is in Cascade. */
+export const PLACEMENT = new RegExp(`^${PART}(;${PART})*$`);
+
+/** Which layers run under SMPC by its short form. */
+export const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(-\d+)?(,\d+(-\d+)?)*)$/;
+
+/**
+ * The layers on shares that a placement asks for; a later part wins. Throws Error naming a layer that the model doesn't have.
+ */
+export function layersOnShares(placement: string, layers: number): LayersOnShares {
+  const chosen = new Map<number, Evaluators>();
+  for (const part of placement.split(";")) {
+    const [which, how] = part.split("=").map((text) => text.trim());
+    for (const layer of chosenLayers(which, layers))
+      if (how === "cascade") chosen.delete(layer);
+      else chosen.set(layer, evaluatorsOf(how));
+  }
+  const ascending = [...chosen].sort(([a], [b]) => a - b);
+  return { layers: ascending.map(([layer]) => layer), evaluators: ascending.map(([, evaluators]) => evaluators) };
+}
+
+function evaluatorsOf(how: string): Evaluators {
+  if (how === "delegated") return BY_CLIENT;
+  const atClient = how.split(":")[1]?.split("+") ?? [];
+  return {
+    ...BY_PARTIES,
+    ...Object.fromEntries(GROUPS.filter((group) => atClient.includes(group)).map((group) => [group, "client"])),
+  };
+}
+
+/** "none", "all", "first:2", "last:1", "1-3" or "0,3" as ascending layers. Throws Error for a layer that the model doesn't have. */
+export function chosenLayers(text: string, layers: number): number[] {
+  const all = Array.from({ length: layers }, (_, layer) => layer);
+  if (text === "none") return [];
+  if (text === "all") return all;
+  const [side, count] = text.split(":");
+  if (count !== undefined) {
+    if (Number(count) > layers) throw new Error(`layers: expected at most ${layers} (the model's), got ${text}`);
+    return side === "first" ? all.slice(0, Number(count)) : all.slice(layers - Number(count));
+  }
+  const listed = new Set(
+    text.split(",").flatMap((part) => {
+      const [from, to = from] = part.split("-").map(Number);
+      if (to >= layers || from > to) throw new Error(`layers: expected some of 0 to ${layers - 1}, got ${part}`);
+      return all.slice(from, to + 1);
+    }),
+  );
+  return [...listed].sort((a, b) => a - b);
+}

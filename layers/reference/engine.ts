@@ -1,17 +1,25 @@
-import type { Model } from "../model.ts";
+import type { ModelSpec } from "../model-spec.ts";
 import { parameterNames } from "../parameter-names.ts";
-import type { Algebra } from "../program.ts";
+import type { Algebra, BlockProgram, ParameterSpec } from "../program.ts";
 import type { StageEngine } from "../stage-engine.ts";
 import type { Tensor } from "../tensor.ts";
 import { referenceAlgebra } from "./algebra.ts";
 import { partialAttention } from "./attention.ts";
 import { matrixOf, tensorOf, type Matrix } from "./matrix.ts";
 
+/** What the reference reads of a model, on disk or made up. */
+export interface ReferenceModel {
+  readonly spec: ModelSpec;
+  readonly program: BlockProgram;
+  readonly parameters: ReadonlyMap<string, { readonly spec: ParameterSpec }>;
+  load(name: string): Promise<Float32Array>;
+}
+
 /**
  * The model in float64, one stage at a time. Parameters are read when a stage first needs them and then kept.
  * Doesn't close the model.
  */
-export async function referenceEngine(model: Model): Promise<StageEngine> {
+export async function referenceEngine(model: ReferenceModel): Promise<StageEngine> {
   const { spec, program } = model;
   const reader = parameterReader(model);
   /** The algebra on these rows, with what `part` of the program needs in memory. */
@@ -66,7 +74,7 @@ export async function referenceEngine(model: Model): Promise<StageEngine> {
 }
 
 /** Canonical parameters of a model by name: read on demand, kept after. */
-export function parameterReader(model: Model): {
+export function parameterReader(model: ReferenceModel): {
   load(part: (algebra: Algebra<null>) => unknown): Promise<void>;
   parameter(this: void, name: string): Tensor<Float32Array>;
 } {

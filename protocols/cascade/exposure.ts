@@ -135,7 +135,10 @@ export interface PartialExposure {
   readonly revealed: readonly number[];
 }
 
-/** The exposure of the keys of S_k (null: of all shards together, as in a masked merge) by results of the query rows `queries` in one step and layer. */
+/**
+ * The exposure of the keys of S_k (null: of all shards together, as in a masked merge) by results of the query rows `queries` in one step and layer. Keys of
+ * the public prefix expose nothing, and hide nothing: whoever has the q row takes them out of a sum, so one secret key among them is alone.
+ */
 export function partialExposure(
   schedule: Schedule,
   k: number | null,
@@ -147,7 +150,7 @@ export function partialExposure(
   const summed = new Set<number>();
   const revealed = new Set<number>();
   const keys: number[] = [];
-  for (let t = 0; t < to; t++) if (k === null || schedule.s.owner(t) === k) keys.push(t);
+  for (let t = schedule.prefixLength; t < to; t++) if (k === null || schedule.s.owner(t) === k) keys.push(t);
   for (const query of queries) {
     const visible = keys.filter((t) => (!causal || t <= query) && (window === null || query - t < window));
     for (const t of visible) summed.add(t);

@@ -14,7 +14,9 @@ export interface ScheduleInput {
   readonly r: ShardingRule;
   /** S: positions over the AttnNodes' rows and columns. */
   readonly s: ShardingRule;
-  /** N: tokens of the prompt. */
+  /** P: tokens that everybody knows, at positions 0 to P - 1; no party computes their rows in a session. Absent: none. */
+  readonly prefixLength?: number;
+  /** N: secret tokens of the prompt, at positions P to P + N - 1. */
   readonly promptLength: number;
   /** Upper bound on generated tokens; 0 where only the prompt is computed. */
   readonly maxNewTokens: number;
@@ -111,16 +113,20 @@ export class Schedule {
     return Math.max(1, this.#input.maxNewTokens);
   }
 
-  /** All positions that the session may compute: [0, length). */
+  /** P: positions below it are of public tokens. */
+  get prefixLength(): number {
+    return this.#input.prefixLength ?? 0;
+  }
+
+  /** Positions are [0, length); the session may compute those from `prefixLength` on. */
   get length(): number {
-    return this.#input.promptLength + this.steps - 1;
+    return this.prefixLength + this.#input.promptLength + this.steps - 1;
   }
 
   /** The positions [from, to) that a step computes. */
   stepRange(step: number): readonly [from: number, to: number] {
-    if (step === 0) return [0, this.#input.promptLength];
-    const at = this.#input.promptLength + step - 1;
-    return [at, at + 1];
+    const end = this.prefixLength + this.#input.promptLength;
+    return step === 0 ? [this.prefixLength, end] : [end + step - 1, end + step];
   }
 
   /** All positions that a step computes, ascending; the same list for each call. */
@@ -155,6 +161,14 @@ export class Schedule {
     return remembered(this.#pairs, work, () => new Map(work.map((pair) => [attnName(pair.j, pair.k), pair]))).get(
       attnNode,
     );
+  }
+
+  /** The public positions of S_k whose keys a row of the session may see in a layer: what an AttnNode (·, k) holds from the start. */
+  prefixKeys(layer: number, k: number): readonly number[] {
+    const { prefixLength } = this;
+    const { window } = this.#input.attention[layer];
+    const from = window === null ? 0 : Math.max(0, prefixLength - window + 1);
+    return shards(this.s, from, prefixLength)[k];
   }
 
   /** The AttnNodes (j, k) that work on query rows of S_j in a step of a layer, by k, ascending: all of them work on the same rows. */

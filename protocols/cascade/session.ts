@@ -11,6 +11,8 @@ export interface Session {
   /** Its messages and its batches of correlations bear it. */
   readonly number: number;
   readonly schedule: Schedule;
+  /** Ids of the public tokens that the prompt begins with. */
+  readonly publicPrefix: readonly number[];
   /** How float tensors travel. */
   readonly wire: WireWord;
   /** Who turns the last hidden row into a token. Whoever does sees the model's guess of the next token. */

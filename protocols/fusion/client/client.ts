@@ -175,6 +175,7 @@ export class ClientSession {
     await this.#wait(
       () => this.#ready.size === this.#nodes.length,
       () => `session-ready from ${missing(this.#nodes, this.#ready)}`,
+      this.#openDeadlineMs,
     );
     try {
       await this.#smpc?.start();
@@ -310,7 +311,13 @@ export class ClientSession {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  async #wait(done: () => boolean, what: () => string): Promise<void> {
+  /** How long nodes may take to be ready: they may have the keys and values of a public prefix to compute. */
+  get #openDeadlineMs(): number {
+    const { publicPrefix, idleDeadlineMs } = this.#session;
+    return publicPrefix.length === 0 ? CONTROL_DEADLINE_MS : Math.max(CONTROL_DEADLINE_MS, idleDeadlineMs);
+  }
+
+  async #wait(done: () => boolean, what: () => string, deadlineMs = CONTROL_DEADLINE_MS): Promise<void> {
     this.#throwIfFailed();
     if (done()) return;
     let timer: NodeJS.Timeout | undefined;
@@ -318,8 +325,8 @@ export class ClientSession {
       await new Promise<void>((resolve, reject) => {
         this.#waiting = { done, resolve, reject };
         timer = setTimeout(
-          () => reject(new Error(`${what()}: expected within ${CONTROL_DEADLINE_MS} ms, got nothing`)),
-          CONTROL_DEADLINE_MS,
+          () => reject(new Error(`${what()}: expected within ${deadlineMs} ms, got nothing`)),
+          deadlineMs,
         );
       });
     } finally {

@@ -1,8 +1,10 @@
 /** One prompt through a deployment: from text to text and the record of what it cost and who saw what. */
 import { hostname } from "node:os";
 import type { Model } from "../../../layers/model.ts";
+import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
+import { encodePrompt, type Prompt, type PromptIds } from "./encode-prompt.ts";
 import { generate } from "./generation.ts";
 import { machineExposures } from "../record/join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "../deployment/open-deployment.ts";
@@ -11,14 +13,9 @@ import { samplingOf, type RunConfig } from "../config/run-config.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { sessionCosts } from "../record/session-costs.ts";
 import { prepareSession } from "../session/prepare-session.ts";
+import { chosenLayers } from "../session/smpc-choice.ts";
 import { smpcRecord } from "../record/smpc-record.ts";
 import type { SessionDescription } from "../session/session-description.ts";
-
-export interface Prompt {
-  readonly text: string;
-  /** Put the prompt through the model's chat template. */
-  readonly chat: boolean;
-}
 
 export interface GenerateOptions {
   /** `performance.now()` at the start of the command. */
@@ -35,7 +32,7 @@ export interface Run {
 /** What is known of a prompt before any party is started. */
 interface EncodedPrompt {
   readonly tokenizer: Tokenizer;
-  readonly promptIds: readonly number[];
+  readonly ids: PromptIds;
   readonly description: SessionDescription;
 }
 
@@ -49,7 +46,7 @@ export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: 
   const config = given.placement === undefined ? { ...given, smpcLayers: given.smpcLayers ?? byDefault } : given;
   let encoded: EncodedPrompt;
   const opened = await openDeployment(config, report, async (model, modelPath) => {
-    encoded = await encodePrompt(config, model, modelPath, prompt, report);
+    encoded = await preparePrompt(config, model, modelPath, prompt, report);
   });
   return {
     generate: (options) => generateOnce(opened, encoded, config, options),
@@ -57,11 +54,11 @@ export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: 
   };
 }
 
-async function encodePrompt(
+async function preparePrompt(
   config: RunConfig,
   model: Model,
   modelPath: string,
-  { text, chat }: Prompt,
+  prompt: Prompt,
   report: (doing: string) => void,
 ): Promise<EncodedPrompt> {
   if (model.program.logits === null)
@@ -69,18 +66,19 @@ async function encodePrompt(
       `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
     );
   const tokenizer = await openTokenizer(modelPath);
-  const promptIds = chat
-    ? tokenizer.encode(tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true }), {
-        addSpecial: false,
-      })
-    : tokenizer.encode(text, { addSpecial: true });
-  const description = await prepareSession(model, { config, promptLength: promptIds.length, report });
-  return { tokenizer, promptIds, description };
+  const underSmpc = chosenLayers(config.smpcLayers ?? "none", model.spec.layers).length > 0;
+  const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix ?? (underSmpc ? "none" : undefined));
+  const { publicPrefix, secret } = ids;
+  const description = await prepareSession(model, { config, publicPrefix, promptLength: secret.length, report });
+  // The nodes of other machines compute it themselves, and here it isn't needed.
+  if (publicPrefix.length > 0 && config.topology === undefined)
+    await prefixKeysAndValues(model, publicPrefix, { report });
+  return { tokenizer, ids, description };
 }
 
 async function generateOnce(
   opened: OpenedDeployment,
-  { tokenizer, promptIds, description }: EncodedPrompt,
+  { tokenizer, ids, description }: EncodedPrompt,
   config: RunConfig,
   options: GenerateOptions,
 ): Promise<RunRecord> {
@@ -88,6 +86,7 @@ async function generateOnce(
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
   const session = await opened.client.open(description);
   const openedAt = performance.now();
+  const promptIds = [...ids.publicPrefix, ...ids.secret];
   const generatedIds: number[] = [];
   let text = "";
   const give = (piece: string): void => {
@@ -97,7 +96,7 @@ async function generateOnce(
   let firstTokenAt = 0;
   try {
     const decoder = tokenizer.streamDecoder({ skipSpecial: true, after: promptIds });
-    for await (const id of generate(session, head, promptIds, samplingOf(config), stops)) {
+    for await (const id of generate(session, head, ids.secret, samplingOf(config), stops)) {
       if (generatedIds.length === 0) firstTokenAt = performance.now();
       generatedIds.push(id);
       give(decoder.push(id));
@@ -115,7 +114,8 @@ async function generateOnce(
   const smpc = smpcRecord(session, reports, costs, deployment.machines);
   return {
     text,
-    promptIds: [...promptIds],
+    promptIds,
+    publicPrefixLength: ids.publicPrefix.length,
     generatedIds,
     stopped: stopped ? "stop-token" : "max-tokens",
     seconds: (endedAt - openedAt) / 1000,

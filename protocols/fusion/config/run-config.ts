@@ -59,6 +59,14 @@ export const runConfig = z.strictObject({
     .enum(["client", "dealer"])
     .default("client")
     .describe("who deals correlations to the SMPC parties: the client, or a party of its own"),
+  publicPrefix: z
+    .string()
+    .min(1)
+    .meta({ title: "text|@file|none" })
+    .optional()
+    .describe(
+      "text before the prompt that everybody may know, with --chat its system message (default: with --chat what the template writes before the prompt)",
+    ),
   maxTokens: z.int().min(1).max(100_000).default(48).describe("most tokens to generate"),
   temperature: z.number().min(0).max(100).default(0).describe("of the sampling; 0: greedy"),
   topK: z.int().min(0).default(0).describe("sample among the k most likely tokens; 0: all"),

@@ -3,6 +3,8 @@
  * caches, ledger and (where the session asks for it) recorded views.
  */
 import { hostname } from "node:os";
+import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
+import type { PublicPrefix } from "../../../layers/prefix/public-prefix.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { runAttnNode } from "../../cascade/attn-node.ts";
@@ -153,10 +155,12 @@ export class PartyHost {
     const witness = witnesses(ledger, views, failedRows);
     const program = this.#program(session);
     program?.catch(() => {}); // awaited below, and by the run
+    const prefix = this.#prefix(session);
+    prefix?.catch(() => {}); // likewise
     let start = (): void => {};
     const started = new Promise<void>((resolve) => (start = resolve));
     const run = started
-      .then(() => this.#run(endpoint, session, witness, program))
+      .then(async () => this.#run(endpoint, session, witness, program, (await prefix) ?? null))
       .catch((error: unknown) => (hosted.closing ? undefined : this.#fail(endpoint, number, error)));
     const hosted: HostedSession = {
       description,
@@ -173,6 +177,7 @@ export class PartyHost {
     this.#sessions.set(number, hosted);
     start();
     await views?.created();
+    await prefix;
     const hashes = { ...descriptionHashes(description), ...(await program)?.hashes() };
     await endpoint.allBack(LINKS_BACK_MS);
     await endpoint.sendControl(CLIENT, { type: "session-ready", session: number, hashes });
@@ -185,6 +190,12 @@ export class PartyHost {
       program.checkFormats(smpc.formats);
       return program;
     });
+  }
+
+  /** The keys and values of the session's public tokens, where this party attends to them in the clear. */
+  #prefix({ publicPrefix }: Session): Promise<PublicPrefix> | null {
+    if (this.#id.kind !== "attn" || publicPrefix.length === 0) return null;
+    return prefixKeysAndValues(this.#model, publicPrefix, { word: this.#engine!.word });
   }
 
   /** Deals up to a step; the first call gives the parties their seeds. */
@@ -207,6 +218,7 @@ export class PartyHost {
     session: Session,
     witness: Witness,
     program: Promise<SmpcProgram> | null,
+    prefix: PublicPrefix | null,
   ): Promise<void> {
     const id = this.#id;
     if (id.kind === "smpc") {
@@ -217,7 +229,7 @@ export class PartyHost {
       const phases = this.#phases;
       await runSmpcParty({ party: id.party, session, program: made, endpoint, store, witness, phases });
     } else if (id.kind === "comp") await runCompNode(id.i, session, endpoint, this.#engine!, witness);
-    else if (id.kind === "attn") await runAttnNode(id.j, id.k, session, endpoint, this.#engine!);
+    else if (id.kind === "attn") await runAttnNode(id.j, id.k, session, endpoint, this.#engine!, prefix);
     // A dealer follows the client's orders.
   }
 

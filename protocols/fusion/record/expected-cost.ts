@@ -152,7 +152,7 @@ export function exchangePairs(schedule: Schedule, step: number, layer: number): 
 /** Quantities that follow from the pairs at work in one layer of a step. */
 export function pairQuantities(schedule: Schedule, step: number, layer: number): Quantities {
   let [Nq, Nk, Mq, Mk, QK, Np, Mx] = [0, 0, 0, 0, 0, 0, 0];
-  const to = schedule.stepRange(step)[1];
+  const [from, to] = [schedule.prefixLength, schedule.stepRange(step)[1]];
   for (const { j, k, queries, keys } of schedule.work(step, layer)) {
     Nq += queries.length;
     Nk += keys.length;
@@ -163,7 +163,9 @@ export function pairQuantities(schedule: Schedule, step: number, layer: number):
       Np += others * queries.length;
       Mx += others;
     }
-    QK += queries.length * range(0, to).filter((t) => schedule.s.owner(t) === k).length;
+    QK +=
+      queries.length *
+      (schedule.prefixKeys(layer, k).length + range(from, to).filter((t) => schedule.s.owner(t) === k).length);
   }
   return { Nq, Nk, Mq, Mk, QK, Np, Mx, X: Math.min(Mx, 1) };
 }

@@ -15,7 +15,8 @@ const exposure = z.strictObject({
 /** What a run cost and what its parties saw: the JSON of `weir run --json`. */
 export const runRecord = z.strictObject({
   text: z.string().describe("generated text, without special tokens"),
-  promptIds: z.array(z.int()),
+  promptIds: z.array(z.int()).describe("of the whole prompt, public tokens first"),
+  publicPrefixLength: z.int().min(0).describe("how many of them are public"),
   generatedIds: z.array(z.int()).describe("a stop token that ended the generation included"),
   stopped: z.enum(["stop-token", "max-tokens"]),
   seconds: z.number().describe("from the first id sent to the last token, start-up apart"),

@@ -5,7 +5,7 @@ import { samplingOf, shardingsOf, type RunConfig } from "../config/run-config.ts
 import { SESSION_VERSION, type SessionDescription } from "./session-description.ts";
 
 /**
- * The public description of a session on `promptLength` tokens, as a run config asks for it; `more` overrides single fields.
+ * The public description of a session on `promptLength` secret tokens, as a run config asks for it; `more` overrides single fields.
  * A masked merge needs its scales (mergeScalesOf) among these.
  * Throws Error where prompt and generation together exceed the model's context.
  */
@@ -19,6 +19,7 @@ export function describeSession(
     version: SESSION_VERSION,
     model: fingerprint,
     ...shardingsOf(config),
+    publicPrefix: [],
     promptLength,
     maxNewTokens: config.maxTokens,
     wire: config.wire,
@@ -36,10 +37,11 @@ export function describeSession(
     if (description.mergeScales === null) throw new Error("merge: expected the scales of a masked merge, got none");
   }
   // The last token is never fed back.
-  const positions = promptLength + Math.max(0, description.maxNewTokens - 1);
+  const { length: prefix } = description.publicPrefix;
+  const positions = prefix + promptLength + Math.max(0, description.maxNewTokens - 1);
   if (positions > spec.maxPositions)
     throw new Error(
-      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${promptLength} + ${description.maxNewTokens} tokens`,
+      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${prefix + promptLength} + ${description.maxNewTokens} tokens`,
     );
   return description;
 }

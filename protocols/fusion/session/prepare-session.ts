@@ -9,9 +9,11 @@ import { layersOnShares } from "./layer-placement.ts";
 import { placementOf, rangesOf } from "./smpc-choice.ts";
 
 /** What a session is to do: what a run config says, and where this session departs from it. */
-export interface SessionRequest extends Partial<Pick<SessionDescription, "output" | "maxNewTokens" | "views">> {
+export interface SessionRequest extends Partial<
+  Pick<SessionDescription, "output" | "maxNewTokens" | "views" | "publicPrefix">
+> {
   readonly config: RunConfig;
-  /** Tokens of the prompt. */
+  /** Secret tokens of the prompt: those after `publicPrefix`. */
   readonly promptLength: number;
   /** Ranges of at least the layers under SMPC; null or absent: those of the model, which are observed where there are none. */
   readonly ranges?: ModelRanges | null;
@@ -45,6 +47,8 @@ export async function prepareSession(
       throw new Error(`head: expected the last layer under SMPC or delegated (placement) for ${config.head}, got none`);
     return description;
   }
+  if (description.publicPrefix.length > 0)
+    throw new Error("publicPrefix: expected none with layers under SMPC, got some; use --public-prefix none");
   const { parties, dealer, smpcPrecision: precision } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
   const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };

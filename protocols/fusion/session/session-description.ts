@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { checkPrefixed } from "../../../layers/prefix/prefix-keys-and-values.ts";
+import { MOST_PREFIX_TOKENS } from "../../../layers/prefix/public-prefix.ts";
 import type { BlockProgram } from "../../../layers/program.ts";
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { Session } from "../../cascade/session.ts";
@@ -10,7 +12,7 @@ import { smpcPlacement } from "../../smpc/plan/placement.ts";
 import { describeFields } from "../../wire/handshake.ts";
 
 /** Version of the session's meaning: parties of different versions refuse one another. */
-export const SESSION_VERSION = 4;
+export const SESSION_VERSION = 5;
 
 export const samplingRule = z.strictObject({
   temperature: z.number().min(0).max(100),
@@ -20,7 +22,8 @@ export const samplingRule = z.strictObject({
 });
 
 /**
- * The public description of a session: everything that the schedule and the costs depend on, nothing of the prompt but its length.
+ * The public description of a session: everything that the schedule and the costs depend on, nothing of the prompt but its public prefix
+ * and the length of the rest.
  * All parties must hold the same one; its hash is compared when the session opens.
  */
 export const sessionDescription = z.strictObject({
@@ -29,6 +32,9 @@ export const sessionDescription = z.strictObject({
   model: z.string().min(1),
   r: shardingRule,
   s: shardingRule,
+  /** Ids of the tokens that everybody may know, at positions 0 to P - 1: the prompt begins with them. */
+  publicPrefix: z.array(z.int().min(0)).max(MOST_PREFIX_TOKENS).readonly(),
+  /** N: secret tokens of the prompt, at positions P to P + N - 1. */
   promptLength: z.int().min(1),
   maxNewTokens: z.int().min(0),
   wire: z.enum(["float64", "float32", "float16"]),
@@ -72,11 +78,13 @@ export function sessionFrom(
     throw new Error(
       `session: expected at most ${spec.maxPositions} positions (the model's context), got ${schedule.length}`,
     );
+  checkPrefixed(spec, description.publicPrefix);
   checkPlacement(description, schedule);
   checkScales(description, schedule, spec);
   return {
     number,
     schedule,
+    publicPrefix: description.publicPrefix,
     wire: description.wire,
     head: description.head,
     output: description.output,
@@ -117,6 +125,7 @@ export function scheduleOf(
   return new Schedule({
     r: description.r,
     s: description.s,
+    prefixLength: description.publicPrefix.length,
     promptLength: description.promptLength,
     maxNewTokens: description.maxNewTokens,
     attention: Array.from({ length: spec.layers }, (_, layer) => program.attention(spec, layer)),

@@ -30,6 +30,7 @@ export function describeSession(
     version: SESSION_VERSION,
     model: model.fingerprint,
     ...shardings,
+    publicPrefix: [],
     promptLength,
     maxNewTokens: 0,
     wire: "float32",

@@ -53,7 +53,9 @@ export const runConfig = z.strictObject({
   smpcPrecision: z
     .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
     .default("fine")
-    .describe("how finely wires under SMPC are cut: fine costs more bytes and is eight times as exact"),
+    .describe(
+      "how finely words on shares are cut: fine costs more bytes and is eight times as exact; finest: delegated products too",
+    ),
   parties: z.int().min(2).max(8).default(2).describe("SMPC parties, where layers run under SMPC"),
   dealer: z
     .enum(["client", "dealer"])

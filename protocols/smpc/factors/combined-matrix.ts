@@ -1,6 +1,15 @@
 import type { MatrixSource } from "./matrix-source.ts";
 import type { ParameterSource } from "./parameter-source.ts";
 
+/** Fractional bits that divided rows and columns have at least, and those of a product that the client gets. */
+const LEAST_FRAC_BITS = 14;
+
+/**
+ * By how much columns of `inputs` entries are divided beyond their norms. Rounded rows and columns are longer than 1 by sqrt(inputs) half
+ * units at most, and what parties drop adds some units of the product.
+ */
+const normRoom = (inputs: number): number => 1 / (1 - (Math.sqrt(inputs) + 4) * 2 ** -LEAST_FRAC_BITS);
+
 /**
  * A public matrix [inputs, outputs] with everything that is folded into it, row by row in float64: additions, multiplications and
  * divisions in a fixed order, so that every machine has the same bits.
@@ -36,7 +45,10 @@ export class CombinedMatrix {
     for (let j = 0; j < out.length; j++) out[j] /= norms[j];
   }
 
-  /** 2-norms of the columns, before they are divided by them, [outputs]; 1 for a column of zeros. */
+  /**
+   * 2-norms of the columns, before they are divided by them, [outputs], a little longer: a product of divided rows and columns stays
+   * below 1 with the roundings of both. 1 for a column of zeros.
+   */
   norms(): Float64Array {
     if (this.#norms !== null) return this.#norms;
     const squares = new Float64Array(this.outputs);
@@ -45,7 +57,8 @@ export class CombinedMatrix {
       this.#undivided(i, row);
       addSquares(squares, row);
     }
-    this.#norms = squares.map((sum) => (sum === 0 ? 1 : Math.sqrt(sum)));
+    const room = normRoom(this.inputs);
+    this.#norms = squares.map((sum) => (sum === 0 ? 1 : Math.sqrt(sum) * room));
     return this.#norms;
   }
 

@@ -202,6 +202,7 @@ function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: V
     at.normedFracBits = at.precision.normedFracBits;
     // Rows that the layer before normed last (BERT) carry the norm's own fraction, like those that this one norms first.
     placed.evaluators = evaluators(layer);
+    placed.isAttended = false;
     if (layer > run.from && x.kind === "shared" && x.shared.gain !== null && !placed.isAtClient("norm"))
       x = { kind: "shared", shared: reopened(placed, x.shared, spec.width, `layers.${layer}.in`) };
     const projections = program.pre(algebra, spec, layer, x);

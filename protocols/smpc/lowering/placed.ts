@@ -12,6 +12,7 @@ import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { lowerAttention, type AttentionPlace } from "./attention.ts";
 import { BY_PARTIES, type Evaluators, type Group } from "./evaluators.ts";
 import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
+import type { DelegatedKind } from "./precision.ts";
 import type { SiteKind } from "./ranges.ts";
 
 /** A value while a program is being lowered. */
@@ -21,8 +22,8 @@ export type Placed =
   /** A product of the client's rows with a matrix that is not asked for yet: it depends on who needs it. */
   | { readonly kind: "product"; readonly x: ValueId; readonly source: MatrixSource };
 
-/** Bits that the ring of a delegated product has above 1: the sign, and room for roundings. */
-const PRODUCT_BITS = 2;
+/** Bits that the ring of a delegated product has above its fraction: the sign. */
+const PRODUCT_BITS = 1;
 /** Of a given share's range: the sign, and room for roundings. */
 const GIVEN_BITS = 2;
 
@@ -30,6 +31,10 @@ export class PlacedLowering {
   readonly at: Lowering;
   /** Of the layer that is being lowered. */
   evaluators: Evaluators = BY_PARTIES;
+  /** The layer's attention is lowered already. */
+  isAttended = false;
+  /** The client's numbers that come from an attention or an activation. */
+  readonly #kinds = new Map<ValueId, DelegatedKind>();
   /** Shares and numbers that a value went over to already. */
   readonly #taken = new Map<ValueId, ValueId>();
   readonly #normalised = new Map<ValueId, ValueId>();
@@ -68,6 +73,8 @@ export class PlacedLowering {
     const { builder, rows } = this.at;
     const out = builder.client(rows, columns);
     builder.emit({ gate: "evaluate", operation, inputs: inputs.map((x) => ({ x })), out });
+    if (operation.name === "attention") this.#kinds.set(out, "attended");
+    if (operation.name === "activation" || operation.name === "multiply") this.#kinds.set(out, "activated");
     return { kind: "client", id: out };
   }
 
@@ -104,6 +111,12 @@ export class PlacedLowering {
 
   /** Attention at whoever evaluates it in this layer. */
   attention(spec: AttentionSpec, { q, k, v }: Projections<Placed>, place: AttentionPlace): Placed {
+    const attended = this.#attention(spec, { q, k, v }, place);
+    this.isAttended = true;
+    return attended;
+  }
+
+  #attention(spec: AttentionSpec, { q, k, v }: Projections<Placed>, place: AttentionPlace): Placed {
     if (this.isAtClient("attention")) {
       this.passSites("logits", "attended");
       const inputs = [q, k, v].map((x) => this.toClient(x));
@@ -136,27 +149,29 @@ export class PlacedLowering {
   /** The client's rows times a matrix, back at the client. */
   #product(x: ValueId, source: MatrixSource): ValueId {
     const { builder, precision, rows } = this.at;
-    const { rowFracBits, columnMatrixBits, productFracBits, othersProductFracBits } = precision;
+    const kind = this.#kinds.get(x) ?? (this.isAttended ? "normed" : "projected");
+    const { rowBits, matrixBits, firstBits, othersBits } = precision.delegated[kind];
     let taken = this.#normalised.get(x);
     if (taken === undefined) {
       const { columns } = builder.info(x);
-      taken = builder.share(rows, columns, rowFracBits);
+      taken = builder.share(rows, columns, rowBits);
       builder.emit({ gate: "take", x, out: taken, normalised: true });
       this.#normalised.set(x, taken);
     }
     const matrix = { ...source, bias: null, isNormalised: true };
-    const fracBits = rowFracBits + columnMatrixBits;
+    const fracBits = rowBits + matrixBits;
+    const bits = fracBits + PRODUCT_BITS;
     const outputs = this.at.outputsOf(source);
     const product = builder.share(rows, outputs, fracBits);
-    builder.emit({ gate: "linear", x: taken, matrix, matrixFracBits: columnMatrixBits, out: product });
+    builder.emit({ gate: "linear", x: taken, matrix, matrixFracBits: matrixBits, out: product });
     const out = builder.client(rows, outputs);
     builder.emit({
       gate: "give",
       x: product,
       out,
-      bits: fracBits + PRODUCT_BITS,
-      droppedBits: fracBits - productFracBits,
-      othersDroppedBits: fracBits - othersProductFracBits,
+      bits,
+      droppedBits: bits - firstBits,
+      othersDroppedBits: bits - othersBits,
       rowsOf: [{ x }],
       columnsOf: matrix,
     });

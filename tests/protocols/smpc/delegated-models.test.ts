@@ -10,7 +10,7 @@ import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-s
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { BY_CLIENT, GROUPS, type Evaluators } from "../../../protocols/smpc/lowering/evaluators.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
-import { FINE_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
+import { FINE_PRECISION, FINEST_PRECISION } from "../../../protocols/smpc/lowering/precision.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { maxError, MODEL_NAMES, openGolden } from "../../layers/golden-models.ts";
 
@@ -48,7 +48,7 @@ for (const name of MODEL_NAMES)
         rows: golden.ids.length,
         past: 0,
         sequenceLimit: golden.ids.length,
-        precision: FINE_PRECISION,
+        precision: isDelegated ? FINEST_PRECISION : FINE_PRECISION,
         evaluators: () => evaluators,
         headEvaluators: isDelegated ? BY_CLIENT : evaluators,
         clientEnds: true,

@@ -9,7 +9,7 @@ import { lowBits, type Words } from "./words.ts";
 /** Float64 holds every integer up to here. */
 const EXACT = 2 ** 53;
 /** Wide enough for two limbs a word; a limb never needs more than one half of a word and its neighbour. */
-const MOST_LIMB_BITS = 32;
+export const MOST_LIMB_BITS = 32;
 
 const [FIRST, SECOND] = SLOTS;
 

@@ -190,17 +190,13 @@ export const ringHalves: Omit<RingKernels, "pack" | "unpack"> = {
     same(out.length, x.length);
     const v = halves(x);
     const unit = 2 ** -fracBits;
-    const [lowBits, highBits] = ringBits > 32 ? [32, ringBits - 32] : [ringBits, 0];
-    for (let i = 0; i < out.length; i++) {
-      const low = lowBits === 32 ? v[2 * i] : v[2 * i] & (2 ** lowBits - 1);
-      if (highBits === 0) {
-        const unsigned = low >>> 0;
-        out[i] = (unsigned >= 2 ** (lowBits - 1) ? unsigned - 2 ** lowBits : unsigned) * unit;
-      } else {
-        const high = highBits === 32 ? v[2 * i + 1] : (v[2 * i + 1] & (2 ** highBits - 1)) >>> 0;
-        out[i] = ((high >= 2 ** (highBits - 1) ? high - 2 ** highBits : high) * TWO_32 + low) * unit;
-      }
-    }
+    const isHigh = ringBits > 32;
+    // Shifted up and down again, the upper half in use is signed.
+    const shift = (isHigh ? 64 : 32) - ringBits;
+    for (let i = 0; i < out.length; i++)
+      out[i] = isHigh
+        ? (((v[2 * i + 1] << shift) >> shift) * TWO_32 + v[2 * i]) * unit
+        : ((v[2 * i] << shift) >> shift) * unit;
   },
 };
 

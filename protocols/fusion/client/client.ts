@@ -15,7 +15,7 @@ import { compName, partyKind } from "../../cascade/party-name.ts";
 import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
-import { programSetting, SmpcProgram } from "../session/smpc-program.ts";
+import { INTEGERS, programSetting, SmpcProgram } from "../session/smpc-program.ts";
 import { ClientSmpc, type ClientOptions } from "./client-smpc.ts";
 import { nodeNames } from "../deployment/deployment.ts";
 import type { HostedModel } from "../node/party-host.ts";
@@ -56,7 +56,7 @@ export class Client {
     const program =
       smpc === null
         ? null
-        : await SmpcProgram.open(this.#model, session.schedule, programSetting({ ...description, smpc }));
+        : await SmpcProgram.open(this.#model, session.schedule, programSetting({ ...description, smpc }), false);
     const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options);
     this.#endpoint.openSession(number, { word: description.wire });
     const opened = new ClientSession(
@@ -122,6 +122,8 @@ export class ClientSession {
   readonly #ended: () => void;
   readonly #smpc: ClientSmpc | null;
   readonly #ready = new Set<string>();
+  /** The hash of public integers of the first party that told one. */
+  #integers: string | undefined;
   readonly #reports = new Map<string, PartyReport>();
   readonly #cpuAtOpen = process.cpuUsage();
   #failure: Error | null = null;
@@ -263,7 +265,12 @@ export class ClientSession {
 
   ready(node: string, hashes: Readonly<Record<string, string>>): void {
     const computes = ["smpc", "dealer"].includes(partyKind(node));
-    const mine = { ...descriptionHashes(this.description), ...(computes ? this.program?.hashes() : {}) };
+    const mine: Record<string, string> = {
+      ...descriptionHashes(this.description),
+      ...(computes ? this.program?.hashes() : {}),
+    };
+    // Where the client has no matrices, the parties must have the same ones.
+    if (computes && INTEGERS in hashes) mine[INTEGERS] ??= this.#integers ??= hashes[INTEGERS];
     const fields = new Set([...Object.keys(mine), ...Object.keys(hashes)]);
     const differing = [...fields].filter((field) => mine[field] !== hashes[field]);
     if (differing.length > 0)

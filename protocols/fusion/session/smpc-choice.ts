@@ -48,6 +48,6 @@ export async function placementOf(
   });
   const placement = { ...choice, ranges: { ...ranges, sites: Object.fromEntries(needed) } };
   const schedule = scheduleOf({ ...description, smpc: choice }, model.spec, model.program);
-  const program = await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: placement }));
+  const program = await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: placement }), false);
   return { ...placement, formats: program.formats() };
 }

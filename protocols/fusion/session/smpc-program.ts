@@ -3,6 +3,7 @@
  * client each make it from the public description and the public weights; hashes tell whether they made the same.
  */
 import { createHash } from "node:crypto";
+import { columnSquares, type ColumnSquares } from "../../../layers/column-squares.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Schedule } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
@@ -14,7 +15,7 @@ import { PRECISIONS } from "../../smpc/lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
 import { planFormat } from "../../smpc/plan/plan-format.ts";
 import { ModelClientFactors } from "../../smpc/factors/client-factors.ts";
-import { BY_CLIENT, BY_PARTIES } from "../../smpc/lowering/evaluators.ts";
+import { BY_CLIENT, BY_PARTIES, isDelegated } from "../../smpc/lowering/evaluators.ts";
 import { ModelFactors } from "../../smpc/factors/public-factors.ts";
 import { PublicMatrix } from "../../smpc/factors/public-matrix.ts";
 
@@ -22,6 +23,9 @@ import { PublicMatrix } from "../../smpc/factors/public-matrix.ts";
 const MOST_PLANS = 4;
 /** Programs that are kept for the other parties of this process, and for the next session of the same shape. */
 const MOST_PROGRAMS = 2;
+
+/** Name of the hash of public integers. */
+export const INTEGERS = "smpc public integers";
 
 /** Of a party: the parties of a session share the cores of few machines. */
 const PRODUCT_THREADS = 1;
@@ -65,7 +69,7 @@ export class SmpcProgram {
   readonly #plans: readonly Map<number, Plan>[];
   readonly #promptHash: string;
   /** Of when the program was opened: later steps may make integers of their own, at one party and not yet at another. */
-  readonly #integersHash: string;
+  readonly #integersHash: string | null;
 
   private constructor(
     model: WeightedModel,
@@ -73,6 +77,7 @@ export class SmpcProgram {
     product: Float64Product,
     schedule: Schedule,
     setting: ProgramSetting,
+    squares: ColumnSquares | null,
   ) {
     this.#model = model;
     this.#weights = weights;
@@ -84,30 +89,41 @@ export class SmpcProgram {
       weights.parameter,
       (integers, inputs, outputs) => new PublicMatrix(integers, inputs, outputs, product),
     );
-    this.clientFactors = new ModelClientFactors(weights.parameter);
+    this.clientFactors = new ModelClientFactors(weights.parameter, squares ?? undefined);
     const hash = createHash("sha256");
     for (const index of this.segments.keys()) {
       const plan = this.plan(index, 0);
-      this.factors.prepare(plan);
+      if (squares === null) this.factors.prepare(plan);
       hash.update(JSON.stringify(plan));
     }
     this.#promptHash = hash.digest("hex");
-    this.#integersHash = this.factors.hash();
+    this.#integersHash = squares === null ? this.factors.hash() : null;
   }
 
-  /** The program of a session; loads the weights of its layers. Throws RingBudgetError, or Error naming a site without a range. */
-  static open(model: WeightedModel, schedule: Schedule, setting: ProgramSetting): Promise<SmpcProgram> {
-    const { layers, head, ranges } = setting;
+  /**
+   * The program of a session; loads the weights of its layers. `multiplies`: it is a party's, which multiplies by matrices; those of
+   * delegated layers are not loaded for anybody else. Throws RingBudgetError, or Error naming a site without a range.
+   */
+  static open(
+    model: WeightedModel,
+    schedule: Schedule,
+    setting: ProgramSetting,
+    multiplies = true,
+  ): Promise<SmpcProgram> {
+    const { layers, head, ranges, evaluators } = setting;
+    const delegated = new Set(multiplies ? [] : layers.filter((_, at) => isDelegated(evaluators[at])));
     if (ranges.model !== model.fingerprint)
       throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
     let known = programs.get(model);
     if (known === undefined) programs.set(model, (known = new Map()));
-    const key = JSON.stringify([setting, schedule.stepRange(0)[1], schedule.length]);
+    const key = JSON.stringify([setting, delegated.size > 0, schedule.stepRange(0)[1], schedule.length]);
     let program = known.get(key);
     if (program === undefined) {
-      program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
-        ([weights, product]) => new SmpcProgram(model, weights, product, schedule, setting),
-      );
+      program = Promise.all([
+        LayerWeights.open(model, layers, head, delegated),
+        openProduct(),
+        delegated.size > 0 ? columnSquares(model) : null,
+      ]).then(([weights, product, squares]) => new SmpcProgram(model, weights, product, schedule, setting, squares));
       known.set(key, program);
       const made = known;
       program.catch(() => made.delete(key));
@@ -161,9 +177,13 @@ export class SmpcProgram {
     });
   }
 
-  /** What parties compare when a session opens: the plans of the prompt, and every public integer in them. */
+  /**
+   * What parties compare when a session opens: the plans of the prompt, and every public integer in them, which who doesn't multiply may
+   * not have.
+   */
   hashes(): Record<string, string> {
-    return { "smpc plan": this.#promptHash, "smpc public integers": this.#integersHash };
+    const integers = this.#integersHash;
+    return { "smpc plan": this.#promptHash, ...(integers === null ? {} : { [INTEGERS]: integers }) };
   }
 
   /** SHA-256 (hex) of the prompt's plans: batches belong to it. */

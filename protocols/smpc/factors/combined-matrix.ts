@@ -57,9 +57,7 @@ export class CombinedMatrix {
       this.#undivided(i, row);
       addSquares(squares, row);
     }
-    const room = normRoom(this.inputs);
-    this.#norms = squares.map((sum) => (sum === 0 ? 1 : Math.sqrt(sum) * room));
-    return this.#norms;
+    return (this.#norms = normsOf(squares, this.inputs));
   }
 
   #undivided(input: number, out: Float64Array): void {
@@ -102,6 +100,12 @@ export class CombinedMatrix {
     const { columnShifts } = this.#source;
     if (columnShifts !== null) for (let j = 0; j < row.length; j++) row[j] *= 2 ** -columnShifts[j];
   }
+}
+
+/** The norms by which columns of `inputs` entries are divided, from the sums of their squares. */
+export function normsOf(squares: Float64Array, inputs: number): Float64Array {
+  const room = normRoom(inputs);
+  return squares.map((sum) => (sum === 0 ? 1 : Math.sqrt(sum) * room));
 }
 
 /** squares += row * row. A function of its own so that it is soon compiled. */

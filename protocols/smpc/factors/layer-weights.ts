@@ -35,8 +35,16 @@ export class LayerWeights {
     this.statistics = new ParameterStatistics(this.parameter);
   }
 
-  /** Loads the parameters of these layers, and with `head` those outside the layers. */
-  static async open(model: WeightedModel, layers: readonly number[], head: boolean): Promise<LayerWeights> {
+  /**
+   * Loads the parameters of these layers, and with `head` those outside the layers. Of layers in `withoutMatrices` vectors alone: of a
+   * matrix of theirs only the shape is known, and its entries are none.
+   */
+  static async open(
+    model: WeightedModel,
+    layers: readonly number[],
+    head: boolean,
+    withoutMatrices: ReadonlySet<number> = new Set(),
+  ): Promise<LayerWeights> {
     let known = loaded.get(model);
     if (known === undefined) loaded.set(model, (known = new Map()));
     const parameters = new Map<string, Parameter>();
@@ -44,6 +52,10 @@ export class LayerWeights {
       [...model.parameters].map(async ([name, { spec }]) => {
         const layer = /^layers\.(\d+)\./.exec(name)?.[1];
         if (layer === undefined ? !head : !layers.includes(Number(layer))) return;
+        if (layer !== undefined && spec.shape.length > 1 && withoutMatrices.has(Number(layer))) {
+          parameters.set(name, { data: new Float32Array(0), shape: spec.shape });
+          return;
+        }
         let parameter = known.get(name);
         if (parameter === undefined) {
           parameter = model.load(name).then((data) => ({ data, shape: spec.shape }));

@@ -3,7 +3,7 @@
  * so narrow that no sum leaves the integers that float64 holds. Test: tests/protocols/smpc/public-matrix.test.ts
  */
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
-import { joinLimbs, limbsFor, splitLimbs, type Limbs } from "../../../shares/limbs.ts";
+import { joinLimbs, limbsFor, MOST_LIMB_BITS, splitLimbs, type Limbs } from "../../../shares/limbs.ts";
 import type { Words } from "../../../shares/words.ts";
 
 /** Blocks of inputs whose products are summed apart: more of them allow wider limbs, at the cost of joining more sums. */
@@ -61,6 +61,7 @@ export class PublicMatrix {
       if (blocks > 1 && blocks * 2 > this.inputs) break;
       const limbs = limbsFor(ringBits, this.#columnSum(blocks));
       if (plan === undefined || limbs.limbs < plan.limbs.limbs) plan = { limbs, blocks };
+      if (plan.limbs.limbs <= Math.ceil(ringBits / MOST_LIMB_BITS)) break; // no blocks need fewer
     }
     this.#plans.set(ringBits, plan!);
     return plan!;

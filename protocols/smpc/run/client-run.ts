@@ -11,6 +11,7 @@
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
+import { byLevel } from "../plan/by-level.ts";
 import { streamName, TAKEN } from "../plan/dealt-layout.ts";
 import { gateOf } from "../plan/gate-of.ts";
 import { givenBytes, joinedParts, unscaled } from "../gates/give.ts";
@@ -98,7 +99,7 @@ class ClientRun {
   }
 
   #at(level: number): [number, Plan["instructions"][number]][] {
-    return [...this.#plan.instructions.entries()].filter(([index]) => this.#plan.levels[index] === level);
+    return byLevel(this.#plan)[level].map((index) => [index, this.#plan.instructions[index]]);
   }
 
   #input({ out, name }: InstructionOf<"client-input">): void {

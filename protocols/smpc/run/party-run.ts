@@ -9,6 +9,7 @@
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams } from "../../../shares/stream-book.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
+import { byLevel } from "../plan/by-level.ts";
 import { dealtLayout, MASK, streamName, TAKEN, ZERO } from "../plan/dealt-layout.ts";
 import { gateOf } from "../plan/gate-of.ts";
 import { shareOf, type ValueId } from "../plan/value.ts";
@@ -92,13 +93,14 @@ class PartyRun {
   }
 
   async all(inputs: Readonly<Record<string, Words>>): Promise<Record<string, Words>> {
-    const { instructions, levels, rounds } = this.#plan;
+    const { instructions, rounds } = this.#plan;
+    const levels = byLevel(this.#plan);
     for (let level = 0; level <= rounds; level++) {
       const opens: number[] = [];
       const gives: number[] = [];
       await this.#take(level);
-      for (const [index, instruction] of instructions.entries()) {
-        if (levels[index] !== level) continue;
+      for (const index of levels[level]) {
+        const instruction = instructions[index];
         if (instruction.gate === "open") opens.push(index);
         else if (instruction.gate === "give") gives.push(index);
         else if (instruction.gate === "take") continue;
@@ -130,10 +132,10 @@ class PartyRun {
   /** This party's shares of what the client gives in a level: expanded, or the rest, from its message. */
   async #take(level: number): Promise<void> {
     const { party, client } = this.#setting;
-    const takes = [...this.#plan.instructions.entries()].filter(
-      (entry): entry is [number, InstructionOf<"take">] =>
-        entry[1].gate === "take" && this.#plan.levels[entry[0]] === level,
-    );
+    const takes = byLevel(this.#plan)[level].flatMap((index): [number, InstructionOf<"take">][] => {
+      const instruction = this.#plan.instructions[index];
+      return instruction.gate === "take" ? [[index, instruction]] : [];
+    });
     if (takes.length === 0) return;
     if (client === undefined) throw new Error("take: expected a link to the client, got none");
     const sizes = takes.map(([, { out }]) => {

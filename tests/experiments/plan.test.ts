@@ -57,7 +57,7 @@ describe("a candidate", async () => {
         const program =
           smpc === null
             ? null
-            : await SmpcProgram.open(MODEL, scheduleOf(description, MODEL.spec, MODEL.program), smpc);
+            : await SmpcProgram.open(MODEL, scheduleOf(description, MODEL.spec, MODEL.program), smpc, []);
         const phases = expectedCost(description, MODEL, WORKLOAD.newTokens, program);
         for (const figure of ["payloadBytes", "messages", "rounds", "multiplyAdds"] as const)
           assert.equal(

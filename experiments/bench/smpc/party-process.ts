@@ -54,7 +54,8 @@ async function follow(call: PartyCall["call"], argument: unknown): Promise<unkno
 async function listen({ party, run, description }: ListenOrder): Promise<string> {
   const model = await openLayers(run);
   const smpc = description.smpc!;
-  await SmpcProgram.open(model, sessionFrom(0, description, model.spec, model.program).schedule, smpc);
+  const { schedule, publicPrefix } = sessionFrom(0, description, model.spec, model.program);
+  await SmpcProgram.open(model, schedule, smpc, publicPrefix);
   node = await Node.host(
     {
       party: smpcName(party),

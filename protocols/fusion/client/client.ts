@@ -53,7 +53,8 @@ export class Client {
     const session = sessionFrom(number, description, this.#model.spec, this.#model.program);
     const nodes = sessionNodes(session, this.#nodes);
     const { smpc } = description;
-    const program = smpc === null ? null : await SmpcProgram.open(this.#model, session.schedule, smpc);
+    const program =
+      smpc === null ? null : await SmpcProgram.open(this.#model, session.schedule, smpc, session.publicPrefix);
     const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options);
     this.#endpoint.openSession(number, { word: description.wire });
     const opened = new ClientSession(

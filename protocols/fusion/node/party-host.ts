@@ -184,9 +184,9 @@ export class PartyHost {
   }
 
   /** What an SMPC party or a dealer computes in a session. */
-  #program({ schedule, smpc }: Session): Promise<SmpcProgram> | null {
+  #program({ schedule, smpc, publicPrefix }: Session): Promise<SmpcProgram> | null {
     if (smpc === null || !(this.#id.kind === "smpc" || this.#id.kind === "dealer")) return null;
-    return SmpcProgram.open(this.#model, schedule, smpc).then((program) => {
+    return SmpcProgram.open(this.#model, schedule, smpc, publicPrefix).then((program) => {
       program.checkFormats(smpc.formats);
       return program;
     });

@@ -45,8 +45,6 @@ export async function prepareSession(
     if (head) throw new Error("head: expected the last layer under SMPC (smpcLayers) for smpc, got none");
     return description;
   }
-  if (description.publicPrefix.length > 0)
-    throw new Error("publicPrefix: expected none with layers under SMPC, got some; use --public-prefix none");
   const { parties, dealer, smpcPrecision: precision } = config;
   const choice = { layers, parties, dealer, precision, head };
   report("planning the layers under SMPC");
@@ -54,7 +52,8 @@ export async function prepareSession(
     description,
     model,
     choice,
-    ranges ?? (await rangesOf(model as Model, choice, report)),
+    ranges ??
+      (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret")),
   );
   return { ...description, smpc };
 }

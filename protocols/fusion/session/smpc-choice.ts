@@ -1,6 +1,7 @@
 /** Which layers of a session run under SMPC, from what a person asks for to the session's public placement. */
 import type { Model } from "../../../layers/model.ts";
 import { segmentsOf } from "../../cascade/segments.ts";
+import type { FirstRow } from "../../smpc/calibration/calibrate.ts";
 import { loadRanges } from "../../smpc/calibration/load-ranges.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
@@ -32,11 +33,12 @@ export async function rangesOf(
   model: Model,
   { layers, head }: Pick<SmpcChoice, "layers" | "head">,
   report: (doing: string) => void,
+  firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
   const runs = segmentsOf(model.spec.layers, layers).filter(({ kind }) => kind === "smpc");
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
-    loaded.push(await loadRanges(model, { from, to, head: head && to === model.spec.layers }, report));
+    loaded.push(await loadRanges(model, { from, to, head: head && to === model.spec.layers }, report, firstRow));
   return {
     model: model.fingerprint,
     source: loaded[0].source,
@@ -58,6 +60,6 @@ export async function placementOf(
   });
   const placement = { ...choice, ranges: { ...ranges, sites: Object.fromEntries(needed) } };
   const schedule = scheduleOf({ ...description, smpc: choice }, model.spec, model.program);
-  const program = await SmpcProgram.open(model, schedule, placement);
+  const program = await SmpcProgram.open(model, schedule, placement, description.publicPrefix);
   return { ...placement, formats: program.formats() };
 }

@@ -3,6 +3,8 @@
  * client each make it from the public description and the public weights; hashes tell whether they made the same.
  */
 import { createHash } from "node:crypto";
+import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
+import { prefixHash } from "../../../layers/prefix/public-prefix.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Schedule } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
@@ -69,20 +71,41 @@ export class SmpcProgram {
     this.#integersHash = this.factors.hash();
   }
 
-  /** The program of a session; loads the weights of its layers. Throws RingBudgetError, or Error naming a site without a range. */
+  /**
+   * The program of a session; loads the weights of its layers, and keys and values of the public prefix (ids as long as the schedule says).
+   * Throws RingBudgetError, or Error naming a site without a range.
+   */
   static open(
     model: WeightedModel,
     schedule: Schedule,
     { layers, head, precision, ranges }: ProgramSetting,
+    publicPrefix: readonly number[],
   ): Promise<SmpcProgram> {
+    if (publicPrefix.length !== schedule.prefixLength)
+      throw new Error(`public prefix: expected ${schedule.prefixLength} tokens, got ${publicPrefix.length}`);
     if (ranges.model !== model.fingerprint)
       throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
     let known = programs.get(model);
     if (known === undefined) programs.set(model, (known = new Map()));
-    const key = JSON.stringify([layers, head, precision, ranges, schedule.stepRange(0)[1], schedule.length]);
+    const key = JSON.stringify([
+      layers,
+      head,
+      precision,
+      ranges,
+      prefixHash(publicPrefix),
+      schedule.stepRange(0),
+      schedule.length,
+    ]);
     let program = known.get(key);
     if (program === undefined) {
-      program = Promise.all([LayerWeights.open(model, layers, head), openProduct()]).then(
+      const opened = async (): Promise<LayerWeights> =>
+        LayerWeights.open(
+          model,
+          layers,
+          head,
+          publicPrefix.length === 0 ? null : await prefixKeysAndValues(model, publicPrefix),
+        );
+      program = Promise.all([opened(), openProduct()]).then(
         ([weights, product]) => new SmpcProgram(model, weights, product, schedule, { layers, head, precision, ranges }),
       );
       known.set(key, program);
@@ -146,7 +169,8 @@ export class SmpcProgram {
   #lower({ from, to }: Segment, step: number): Plan {
     const { spec, program } = this.#model;
     const { ranges, head, precision } = this.#setting;
-    const [past, end] = this.#schedule.stepRange(step);
+    const { prefixLength: prefix } = this.#schedule;
+    const [first, end] = this.#schedule.stepRange(step);
     return lowerLayers({
       spec,
       program,
@@ -155,8 +179,9 @@ export class SmpcProgram {
       from,
       to,
       head: head && to === spec.layers,
-      rows: end - past,
-      past,
+      prefix,
+      rows: end - first,
+      past: first - prefix,
       sequenceLimit: this.#schedule.length,
       precision: PRECISIONS[precision],
     });

@@ -1,5 +1,7 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram, ParameterSpec } from "../../../layers/program.ts";
+import type { PublicPrefix } from "../../../layers/prefix/public-prefix.ts";
+import { readPrefixVectors } from "./prefix-vectors.ts";
 import { ParameterStatistics, type ParameterSource } from "./parameter-statistics.ts";
 
 /** What a party, a dealer or a client needs of a model to lower its layers. */
@@ -34,8 +36,13 @@ export class LayerWeights {
     this.statistics = new ParameterStatistics(this.parameter);
   }
 
-  /** Loads the parameters of these layers, and with `head` those outside the layers. */
-  static async open(model: WeightedModel, layers: readonly number[], head: boolean): Promise<LayerWeights> {
+  /** Loads the parameters of these layers, with `head` those outside the layers, and what a public prefix adds to them. */
+  static async open(
+    model: WeightedModel,
+    layers: readonly number[],
+    head: boolean,
+    prefix: PublicPrefix | null = null,
+  ): Promise<LayerWeights> {
     let known = loaded.get(model);
     if (known === undefined) loaded.set(model, (known = new Map()));
     const parameters = new Map<string, Parameter>();
@@ -52,6 +59,8 @@ export class LayerWeights {
         parameters.set(name, await parameter);
       }),
     );
+    if (prefix !== null)
+      for (const [name, vector] of await readPrefixVectors(prefix, layers)) parameters.set(name, vector);
     return new LayerWeights(parameters);
   }
 }

@@ -26,7 +26,9 @@ export interface LayerRun {
   readonly to: number;
   /** Final norm and LM head after the last layer too. */
   readonly head: boolean;
-  /** Rows of this step, of the steps before, and at most in the session. */
+  /** Rows of a public prefix, whose keys and values are among the parameters (prefix-vectors.ts); absent: none. */
+  readonly prefix?: number;
+  /** Secret rows of this step and of the steps before, and at most all rows of the session. */
   readonly rows: number;
   readonly past: number;
   readonly sequenceLimit: number;
@@ -157,13 +159,13 @@ function lowerAt(
   series: SeriesChoice,
   refusals: string[],
 ): Plan {
-  const { rows, past } = run;
+  const { rows, past, prefix = 0 } = run;
   const builder = new PlanBuilder();
   const at = new Lowering({
     builder,
     precision: precisions[0],
     rows,
-    firstPosition: past,
+    firstPosition: prefix + past,
     statistics: run.statistics,
     ranges: run.ranges,
     names: new SiteNames("input"),
@@ -181,7 +183,7 @@ function lowerAt(
 }
 
 function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], at: Lowering): void {
-  const { spec, program, rows, past, sequenceLimit } = run;
+  const { spec, program, rows, past, prefix = 0, sequenceLimit } = run;
   const { builder } = at;
   const algebra = loweringAlgebra(at);
   const input = builder.share(rows, spec.width, INPUT_FRAC_BITS);
@@ -198,7 +200,7 @@ function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: V
     const projections = program.pre(algebra, spec, layer, x);
     at.normedFracBits = null;
     const attention = program.attention(spec, layer);
-    const attended = lowerAttention(at, attention, projections, { layer, past, sequenceLimit });
+    const attended = lowerAttention(at, attention, projections, { layer, prefix, past, sequenceLimit });
     x = program.post(algebra, spec, layer, x, attended);
     out = at.site("out");
   }

@@ -124,8 +124,11 @@ async function openedRows(view: RecordedView, knowledge: PublicKnowledge, tables
   const { heads, kvHeads, headDim, vocabulary } = model.spec;
   const parts = openedParts(view, description.smpc!.parties);
   if (parts === null) return [];
-  const plan = await remembered(tables.plans, JSON.stringify([n, description.smpc]), async () =>
-    (await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: description.smpc! }))).plan(0, 0),
+  const plan = await remembered(
+    tables.plans,
+    JSON.stringify([n, description.publicPrefix, description.smpc]),
+    async () =>
+      (await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: description.smpc! }))).plan(0, 0),
   );
   const found: Readable[] = [];
   for (const { wire, words } of openedWires(plan, parts)) {

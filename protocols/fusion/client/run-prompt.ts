@@ -9,11 +9,10 @@ import { generate } from "./generation.ts";
 import { machineExposures } from "../record/join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "../deployment/open-deployment.ts";
 import { totalCpuSeconds } from "../record/party-report.ts";
-import { placementText, samplingOf, type RunConfig } from "../config/run-config.ts";
+import { samplingOf, type RunConfig } from "../config/run-config.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { sessionCosts } from "../record/session-costs.ts";
 import { prepareSession } from "../session/prepare-session.ts";
-import { layersOnShares } from "../session/layer-placement.ts";
 import { smpcRecord } from "../record/smpc-record.ts";
 import type { SessionDescription } from "../session/session-description.ts";
 
@@ -66,8 +65,7 @@ async function preparePrompt(
       `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
     );
   const tokenizer = await openTokenizer(modelPath);
-  const onShares = layersOnShares(placementText(config), model.spec.layers).layers.length > 0;
-  const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix ?? (onShares ? "none" : undefined));
+  const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix);
   const { publicPrefix, secret } = ids;
   const description = await prepareSession(model, { config, publicPrefix, promptLength: secret.length, report });
   // The nodes of other machines compute it themselves, and here it isn't needed.

@@ -184,12 +184,12 @@ export class PartyHost {
   }
 
   /** What an SMPC party or a dealer computes in a session. */
-  #program({ schedule, smpc, output, head }: Session): Promise<SmpcProgram> | null {
+  #program({ schedule, smpc, output, head, publicPrefix }: Session): Promise<SmpcProgram> | null {
     if (smpc === null || !(this.#id.kind === "smpc" || this.#id.kind === "dealer")) return null;
     return SmpcProgram.open(
       this.#model,
       schedule,
-      programSetting({ smpc, output, head }),
+      programSetting({ smpc, output, head, publicPrefix }),
       this.#id.kind === "smpc",
     ).then((program) => {
       program.checkFormats(smpc.formats);

@@ -47,8 +47,6 @@ export async function prepareSession(
       throw new Error(`head: expected the last layer under SMPC or delegated (placement) for ${config.head}, got none`);
     return description;
   }
-  if (description.publicPrefix.length > 0)
-    throw new Error("publicPrefix: expected none with layers under SMPC, got some; use --public-prefix none");
   const { parties, dealer, smpcPrecision: precision } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
   const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };
@@ -57,7 +55,8 @@ export async function prepareSession(
     description,
     model,
     choice,
-    ranges ?? (await rangesOf(model as Model, choice, report)),
+    ranges ??
+      (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret")),
   );
   return { ...description, smpc };
 }

@@ -2,6 +2,7 @@
 import type { Model } from "../../../layers/model.ts";
 import { isDelegated } from "../../smpc/lowering/evaluators.ts";
 import { segmentsOf } from "../../cascade/segments.ts";
+import type { FirstRow } from "../../smpc/calibration/calibrate.ts";
 import { loadRanges } from "../../smpc/calibration/load-ranges.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
@@ -19,6 +20,7 @@ export async function rangesOf(
   model: Model,
   { layers, evaluators, head, headEvaluator }: Pick<SmpcChoice, "layers" | "evaluators" | "head" | "headEvaluator">,
   report: (doing: string) => void,
+  firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
   // A delegated layer needs no range.
   const ranged = layers.filter((_, at) => !isDelegated(evaluators[at]));
@@ -26,7 +28,7 @@ export async function rangesOf(
   const rangedHead = head && headEvaluator === "parties";
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
-    loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report));
+    loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report, firstRow));
   return {
     model: model.fingerprint,
     source: loaded[0]?.source ?? "none needed",

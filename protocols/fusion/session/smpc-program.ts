@@ -4,6 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { columnSquares, type ColumnSquares } from "../../../layers/column-squares.ts";
+import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
+import { prefixHash } from "../../../layers/prefix/public-prefix.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Schedule } from "../../cascade/schedule.ts";
 import type { Segment } from "../../cascade/segments.ts";
@@ -37,14 +39,16 @@ export const programSetting = ({
   smpc,
   output,
   head,
+  publicPrefix,
 }: {
-  readonly smpc: Omit<ProgramSetting, "clientEnds">;
+  readonly smpc: Omit<ProgramSetting, "clientEnds" | "publicPrefix">;
+  readonly publicPrefix: readonly number[];
   readonly output: "last" | "all";
   readonly head: "client" | "compnode";
 }): ProgramSetting => {
   const { layers, evaluators, headEvaluator, precision, ranges } = smpc;
   const clientEnds = output === "all" || head === "client";
-  return { layers, evaluators, head: smpc.head, headEvaluator, precision, ranges, clientEnds };
+  return { layers, evaluators, head: smpc.head, headEvaluator, precision, ranges, clientEnds, publicPrefix };
 };
 
 /** What the plans depend on beside the model. */
@@ -54,6 +58,8 @@ export type ProgramSetting = Pick<
 > & {
   /** Rows come from the client and go to it, where no CompNode is before or after. */
   readonly clientEnds: boolean;
+  /** Token ids. */
+  readonly publicPrefix: readonly number[];
 };
 
 export class SmpcProgram {
@@ -101,8 +107,9 @@ export class SmpcProgram {
   }
 
   /**
-   * The program of a session; loads the weights of its layers. `multiplies`: it is a party's, which multiplies by matrices; those of
-   * delegated layers are not loaded for anybody else. Throws RingBudgetError, or Error naming a site without a range.
+   * The program of a session; loads the weights of its layers, and keys and values of the public prefix (ids as long as the schedule says).
+   * `multiplies`: it is a party's, which multiplies by matrices; those of delegated layers are not loaded for anybody else.
+   * Throws RingBudgetError, or Error naming a site without a range.
    */
   static open(
     model: WeightedModel,
@@ -110,20 +117,30 @@ export class SmpcProgram {
     setting: ProgramSetting,
     multiplies = true,
   ): Promise<SmpcProgram> {
-    const { layers, head, ranges, evaluators } = setting;
+    const { layers, head, ranges, evaluators, publicPrefix } = setting;
     const delegated = new Set(multiplies ? [] : layers.filter((_, at) => isDelegated(evaluators[at])));
+    if (publicPrefix.length !== schedule.prefixLength)
+      throw new Error(`public prefix: expected ${schedule.prefixLength} tokens, got ${publicPrefix.length}`);
     if (ranges.model !== model.fingerprint)
       throw new Error(`ranges: expected those of model ${model.fingerprint}, got ${ranges.model}`);
     let known = programs.get(model);
     if (known === undefined) programs.set(model, (known = new Map()));
-    const key = JSON.stringify([setting, delegated.size > 0, schedule.stepRange(0)[1], schedule.length]);
+    const key = JSON.stringify([
+      { ...setting, publicPrefix: prefixHash(publicPrefix) },
+      delegated.size > 0,
+      schedule.stepRange(0),
+      schedule.length,
+    ]);
     let program = known.get(key);
     if (program === undefined) {
-      program = Promise.all([
-        LayerWeights.open(model, layers, head, delegated),
-        openProduct(),
-        delegated.size > 0 ? columnSquares(model) : null,
-      ]).then(([weights, product, squares]) => new SmpcProgram(model, weights, product, schedule, setting, squares));
+      const opened = async (): Promise<LayerWeights> =>
+        LayerWeights.open(model, layers, head, {
+          prefix: publicPrefix.length === 0 ? null : await prefixKeysAndValues(model, publicPrefix),
+          withoutMatrices: delegated,
+        });
+      program = Promise.all([opened(), openProduct(), delegated.size > 0 ? columnSquares(model) : null]).then(
+        ([weights, product, squares]) => new SmpcProgram(model, weights, product, schedule, setting, squares),
+      );
       known.set(key, program);
       const made = known;
       program.catch(() => made.delete(key));
@@ -194,7 +211,8 @@ export class SmpcProgram {
   #lower({ from, to }: Segment, step: number): Plan {
     const { spec, program } = this.#model;
     const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
-    const [past, end] = this.#schedule.stepRange(step);
+    const { prefixLength: prefix } = this.#schedule;
+    const [first, end] = this.#schedule.stepRange(step);
     return lowerLayers({
       spec,
       program,
@@ -203,8 +221,9 @@ export class SmpcProgram {
       from,
       to,
       head: head && to === spec.layers,
-      rows: end - past,
-      past,
+      prefix,
+      rows: end - first,
+      past: first - prefix,
       sequenceLimit: this.#schedule.length,
       precision: PRECISIONS[precision],
       evaluators: (layer) => evaluators[layers.indexOf(layer)],

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { ModelFileError } from "../../../layers/model-file-error.ts";
 import type { Model } from "../../../layers/model.ts";
 import { readText } from "../../../layers/read-text.ts";
+import { conversation, publicOpening } from "../../../layers/tokenizer/public-opening.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
 import type { CalibrationText } from "./calibrate.ts";
@@ -32,12 +33,16 @@ export async function calibrationText(model: Model, file: string | null): Promis
   const passages = passagesOf(await readText("calibration text", file ?? PASSAGES));
   if (passages.length === 0)
     throw new ModelFileError(file ?? PASSAGES, "calibration text: expected passages divided by empty lines, got none");
-  const sequences = passages.map((text) => tokenizer.encode(text));
-  if (tokenizer.chatTemplate !== null)
-    for (const [i, content] of passages.entries()) if (i % CHAT_EVERY === 0) sequences.push(chat(tokenizer, content));
+  const plain = passages.map((text) => tokenizer.encode(text));
+  const chats =
+    tokenizer.chatTemplate === null
+      ? []
+      : passages.filter((_, i) => i % CHAT_EVERY === 0).map((content) => chat(tokenizer, content));
+  const opening = chats.length === 0 ? 0 : publicOpening(tokenizer, conversation(tokenizer, "")).length;
   return {
     source: file === null ? "the passages that come with weir" : "a text given by the user",
-    sequences: sequences.map((ids) => ids.slice(0, MAX_TOKENS)),
+    sequences: [...plain, ...chats].map((ids) => ids.slice(0, MAX_TOKENS)),
+    openings: [...plain.map(() => 0), ...chats.map(() => opening)],
   };
 }
 

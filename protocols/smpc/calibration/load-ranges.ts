@@ -6,7 +6,7 @@ import { ModelFileError } from "../../../layers/model-file-error.ts";
 import type { Model } from "../../../layers/model.ts";
 import { certify, preferCertified } from "../certificates/certify.ts";
 import { modelRanges, type ModelRanges } from "../lowering/ranges.ts";
-import { calibrate, checkSpan } from "./calibrate.ts";
+import { calibrate, checkSpan, type FirstRow } from "./calibrate.ts";
 import { calibrationText } from "./calibration-text.ts";
 import { readableModel, type LayerSpan } from "./readable-model.ts";
 
@@ -20,13 +20,15 @@ const REVISION = "2";
 
 /**
  * Ranges of the layers in `span`: those beside the model if they are this model's and hold these layers, else those in the cache, else
- * observed now on weir's own passages and cached; `onStep` says so. Margins are not applied (see `rangeOfSite`).
+ * observed now on weir's own passages and cached; `onStep` says so. `firstRow` public: of the rows behind a public prefix, whichever it is
+ * (those beside the model hold for either, as they are of all rows). Margins are not applied (see `rangeOfSite`).
  * @throws ModelFileError naming the file and the fault where a file of ranges can't be used.
  */
 export async function loadRanges(
   model: Model,
   span: LayerSpan,
   onStep: (text: string) => void = () => {},
+  firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
   checkSpan(span, model.spec.layers);
   const beside = rangesFileOf(model);
@@ -34,7 +36,7 @@ export async function loadRanges(
     const ranges = await parseRanges(beside);
     if (ranges.model === model.fingerprint && covers(ranges, span)) return ranges;
   }
-  const label = `${span.from}-${span.to}${span.head ? "-head" : ""}`;
+  const label = `${span.from}-${span.to}${span.head ? "-head" : ""}${firstRow === "public" ? "-behind" : ""}`;
   const cached = path.join(await cacheFolder("ranges"), `${model.fingerprint}-${label}-${REVISION}.json`);
   if (await exists(cached)) {
     // A cache that can't be read is made again.
@@ -42,7 +44,7 @@ export async function loadRanges(
     if (ranges !== null) return ranges;
   }
   onStep(`observing the ranges of layers ${span.from} to ${span.to - 1} on public text, once for this model`);
-  const ranges = await makeRanges(model, null, span, onStep);
+  const ranges = await makeRanges(model, null, span, onStep, firstRow);
   await writeAtomically(cached, rangesJson(ranges));
   return ranges;
 }
@@ -57,8 +59,9 @@ export async function makeRanges(
   file: string | null,
   span: LayerSpan,
   onStep: (text: string) => void = () => {},
+  firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
-  const observed = await calibrate(model, await calibrationText(model, file), span, onStep);
+  const observed = await calibrate(model, await calibrationText(model, file), span, onStep, firstRow);
   onStep("certifying");
   return preferCertified(observed, await certify(readableModel(model), span));
 }

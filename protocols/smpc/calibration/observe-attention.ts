@@ -1,5 +1,6 @@
 import type { AttentionSpec } from "../../../layers/program.ts";
 import type { SiteNames } from "../lowering/ranges.ts";
+import { observedRows, type Batch } from "./batch.ts";
 import { maxAbs, type Block } from "./observing-algebra.ts";
 import type { SiteStatistics } from "./site-statistics.ts";
 
@@ -12,30 +13,40 @@ interface Extremes {
   diagonalHigh: number;
 }
 
+const nothingSeen = (): Extremes => ({
+  uncapped: 0,
+  low: Infinity,
+  high: -Infinity,
+  spread: 0,
+  diagonalLow: 0,
+  diagonalHigh: 0,
+});
+
 /**
  * Softmax attention of each sequence over itself, in float64: q [rows, heads * headDim], k and v [rows, kvHeads * headDim] to
- * [rows, heads * headDim]. `lengths` are the rows of the sequences. Records the logits relative to the row's pivot (see
+ * [rows, heads * headDim]. Of the rows that are observed it records the logits relative to the row's pivot (see
  * `lowerAttention`: key 0; the row's own diagonal under a soft cap; under a window both, as the session's length decides), and the
  * output.
  */
 export function observeAttention(
   spec: AttentionSpec,
   { q, k, v }: { readonly q: Block; readonly k: Block; readonly v: Block },
-  lengths: readonly number[],
+  { lengths, publicRows }: Pick<Batch, "lengths" | "publicRows">,
   names: SiteNames,
   statistics: SiteStatistics,
 ): Block {
   const sites = { logits: names.next("logits"), attended: names.next("attended") };
   const out: Block = { data: new Float64Array(q.data.length), columns: q.columns };
-  const seen: Extremes = { uncapped: 0, low: Infinity, high: -Infinity, spread: 0, diagonalLow: 0, diagonalHigh: 0 };
+  const seen = nothingSeen();
   let first = 0;
-  for (const length of lengths) {
-    for (let head = 0; head < spec.heads; head++) attendHead(spec, head, { q, k, v, out }, first, length, seen);
+  for (const [at, length] of lengths.entries()) {
+    const rows = { first, length, unseen: publicRows?.[at] ?? 0 };
+    for (let head = 0; head < spec.heads; head++) attendHead(spec, head, { q, k, v, out }, rows, seen);
     first += length;
   }
   const { uncapped, ...ends } = seen;
   statistics.note(sites.logits, { maxAbs: uncapped, ...ends });
-  statistics.note(sites.attended, { maxAbs: maxAbs(out.data) });
+  statistics.note(sites.attended, { maxAbs: maxAbs(observedRows({ lengths, publicRows })(out).data) });
   return out;
 }
 
@@ -43,16 +54,17 @@ function attendHead(
   spec: AttentionSpec,
   head: number,
   { q, k, v, out }: { readonly q: Block; readonly k: Block; readonly v: Block; readonly out: Block },
-  first: number,
-  length: number,
-  seen: Extremes,
+  { first, length, unseen }: { readonly first: number; readonly length: number; readonly unseen: number },
+  all: Extremes,
 ): void {
   const { headDim, scale, softCap, causal, window } = spec;
   const keyHead = Math.floor((head * spec.kvHeads) / spec.heads);
   const logits = new Float64Array(length);
   const readsDiagonal = softCap !== null || window !== null;
   const readsFirstKey = softCap === null;
+  const ignored = nothingSeen();
   for (let r = 0; r < length; r++) {
+    const seen = r < unseen ? ignored : all;
     const [from, to] = [window === null ? 0 : Math.max(0, r - window + 1), causal ? r + 1 : length];
     const query = (first + r) * q.columns + head * headDim;
     let [min, max] = [Infinity, -Infinity];

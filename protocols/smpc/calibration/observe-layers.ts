@@ -2,6 +2,7 @@ import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { Algebra } from "../../../layers/program.ts";
 import { SiteNames } from "../lowering/ranges.ts";
 import { observeAttention } from "./observe-attention.ts";
+import { observedRows, type Batch } from "./batch.ts";
 import { maxAbs, observingAlgebra, type Block } from "./observing-algebra.ts";
 import {
   headPart,
@@ -12,16 +13,6 @@ import {
   type ReadableModel,
 } from "./readable-model.ts";
 import { SiteStatistics } from "./site-statistics.ts";
-
-/** Sequences that run together, each at positions 0, 1, ... */
-export interface Batch {
-  /** Token ids of all rows; not read where `rows` is given. */
-  readonly ids: readonly number[];
-  /** Rows of each sequence. */
-  readonly lengths: readonly number[];
-  /** Input [rows, d] of the first layer; null: the embeddings of `ids`. */
-  readonly rows: Float64Array | null;
-}
 
 const THREADS = 2;
 
@@ -54,6 +45,7 @@ export async function observeLayers(
         positions: batch.lengths.flatMap((length) => Array.from({ length }, (_, t) => t)),
         names,
         statistics,
+        observed: observedRows(batch),
       });
       results.push(await each(algebra, names, i));
     }
@@ -77,9 +69,9 @@ export async function observeLayers(
           const projections = program.pre(a, spec, layer, x);
           const [q, k, v] = await Promise.all([projections.q, projections.k, projections.v]);
           const attention = program.attention(spec, layer);
-          const attended = observeAttention(attention, { q, k, v }, batches[i].lengths, names, statistics);
+          const attended = observeAttention(attention, { q, k, v }, batches[i], names, statistics);
           const out = await program.post(a, spec, layer, x, Promise.resolve(attended));
-          statistics.note(names.next("out"), { maxAbs: maxAbs(out.data) });
+          statistics.note(names.next("out"), { maxAbs: maxAbs(observedRows(batches[i])(out).data) });
           return out;
         },
         `layers.${layer}`,
@@ -91,10 +83,10 @@ export async function observeLayers(
         headPart(model),
         async (a, names, i) => {
           const finished = await program.finish(a, spec, Promise.resolve(states[i]));
-          statistics.note(names.next("out"), { maxAbs: maxAbs(finished.data) });
+          statistics.note(names.next("out"), { maxAbs: maxAbs(observedRows(batches[i])(finished).data) });
           if (program.logits === null) return;
           const logits = await program.logits(a, spec, Promise.resolve(finished));
-          statistics.note(names.next("out"), { maxAbs: maxAbs(logits.data) });
+          statistics.note(names.next("out"), { maxAbs: maxAbs(observedRows(batches[i])(logits).data) });
         },
         "head",
       );

@@ -24,6 +24,8 @@ export interface Observation {
   readonly positions: readonly number[];
   readonly names: SiteNames;
   readonly statistics: SiteStatistics;
+  /** The rows that are observed, of all. */
+  readonly observed: (block: Block) => Block;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Observation {
  * the lowering asks for them. Values are promises, as products run in ONNX Runtime.
  */
 export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
-  const { names, statistics } = at;
+  const { names, statistics, observed } = at;
   const { parameter, float64 } = at.parameters;
   const multiply = async (x: Promise<Block>, name: string, bias: string | null, transposed: boolean) => {
     const { data, columns } = await x;
@@ -52,7 +54,12 @@ export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
     }
     return Promise.resolve({ data: out, columns });
   };
-  const noteSize = (site: string, { data }: Block): void => statistics.note(site, { maxAbs: maxAbs(data) });
+  const noteSize = (site: string, block: Block): void =>
+    statistics.note(site, { maxAbs: maxAbs(observed(block).data) });
+  const noteSquares = (site: string, block: Block, width: number): void => {
+    const { data } = observed(block);
+    statistics.note(site, { maxAbs: maxAbs(data), ...squaresOf(data, width) });
+  };
   return {
     lookupTokens: (table) => pick(table, at.ids, "token id"),
     lookupPositions: (table, offset) =>
@@ -91,7 +98,7 @@ export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
     activate(x, kind: Activation) {
       const site = names.next("activation");
       return each(x, ACTIVATE[kind], (block) => {
-        const columns = columnSizes(block);
+        const columns = columnSizes(observed(block));
         statistics.note(site, { maxAbs: maxAbs(columns), columns });
       });
     },
@@ -99,7 +106,8 @@ export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
       const site = names.next("norm");
       const { data, columns } = await x;
       const centred = centreRows(data, columns);
-      const out = normalise(centred, columns, epsilon, float64(gain), site, statistics);
+      noteSquares(site, { data: centred, columns }, columns);
+      const out = normalise(centred, columns, epsilon, float64(gain));
       if (bias !== null) addToRows(out, float64(bias));
       return { data: out, columns };
     },
@@ -107,7 +115,8 @@ export function observingAlgebra(at: Observation): Algebra<Promise<Block>> {
       const site = names.next("norm");
       const { data, columns } = await x;
       // A row of several groups lies like several rows.
-      return { data: normalise(data, width, epsilon, float64(gain), site, statistics), columns };
+      noteSquares(site, { data, columns }, width);
+      return { data: normalise(data, width, epsilon, float64(gain)), columns };
     },
     async rotate(x, rope, headDim) {
       const { data, columns } = await x;
@@ -170,28 +179,31 @@ function centreRows(data: Float64Array, columns: number): Float64Array {
   return out;
 }
 
-/** Groups of `width` divided by their root mean square, times the gain [width]; records sizes and mean squares. */
-function normalise(
-  data: Float64Array,
-  width: number,
-  epsilon: number,
-  gain: Float64Array,
-  site: string,
-  statistics: SiteStatistics,
-): Float64Array {
+/** Groups of `width` divided by their root mean square, times the gain [width]. */
+function normalise(data: Float64Array, width: number, epsilon: number, gain: Float64Array): Float64Array {
   const out = new Float64Array(data.length);
-  let [minSquare, maxSquare] = [Infinity, 0];
   for (let from = 0; from < data.length; from += width) {
-    let sum = 0;
-    for (let i = from; i < from + width; i++) sum += data[i] * data[i];
-    const square = sum / width;
-    minSquare = Math.min(minSquare, square);
-    maxSquare = Math.max(maxSquare, square);
-    const factor = 1 / Math.sqrt(square + epsilon);
+    const factor = 1 / Math.sqrt(meanSquare(data, from, width) + epsilon);
     for (let i = 0; i < width; i++) out[from + i] = data[from + i] * factor * gain[i];
   }
-  statistics.note(site, { maxAbs: maxAbs(data), minSquare, maxSquare });
   return out;
+}
+
+/** The smallest and the largest mean square of groups of `width`. */
+function squaresOf(data: Float64Array, width: number): { minSquare: number; maxSquare: number } {
+  let [minSquare, maxSquare] = [Infinity, 0];
+  for (let from = 0; from < data.length; from += width) {
+    const square = meanSquare(data, from, width);
+    minSquare = Math.min(minSquare, square);
+    maxSquare = Math.max(maxSquare, square);
+  }
+  return { minSquare, maxSquare };
+}
+
+function meanSquare(data: Float64Array, from: number, width: number): number {
+  let sum = 0;
+  for (let i = from; i < from + width; i++) sum += data[i] * data[i];
+  return sum / width;
 }
 
 function rotateRows(

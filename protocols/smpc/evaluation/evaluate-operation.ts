@@ -43,13 +43,16 @@ export function evaluateOperation(
       return rotated(x, rows, operation);
     case "attention": {
       const [q, k, v] = inputs;
-      const { spec, key, past, firstPosition } = operation;
+      const { spec, key, past, firstPosition, prefix } = operation;
+      const before = past + (prefix?.rows ?? 0);
       const [keys, values] = (["k", "v"] as const).map((part, at) => {
-        const all = joined(`${key}.${part}`, at === 0 ? k : v, rows, past, kept);
-        kept.set(`${key}.${part}`, all);
+        const name = `${key}.${part}`;
+        if (past === 0 && prefix !== null) kept.set(name, Float64Array.from(model.vector(prefix[part])));
+        const all = joined(name, at === 0 ? k : v, rows, before, kept);
+        kept.set(name, all);
         return all;
       });
-      return attendRows(spec, { q, k: keys, v: values, firstQuery: firstPosition, firstKey: firstPosition - past });
+      return attendRows(spec, { q, k: keys, v: values, firstQuery: firstPosition, firstKey: firstPosition - before });
     }
   }
 }

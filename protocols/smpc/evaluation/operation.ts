@@ -32,8 +32,10 @@ export type Operation =
       readonly key: string;
       /** Position of the first row of this step. */
       readonly firstPosition: number;
-      /** Rows that were kept before. */
+      /** Rows that were kept before, after those of the public prefix. */
       readonly past: number;
+      /** Vectors of the prefix's keys and values, and how many of its rows; null: none. */
+      readonly prefix: { readonly rows: number; readonly k: string; readonly v: string } | null;
     };
 
 export type OperationName = Operation["name"];

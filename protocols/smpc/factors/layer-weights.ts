@@ -1,5 +1,7 @@
 import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram, ParameterSpec } from "../../../layers/program.ts";
+import type { PublicPrefix } from "../../../layers/prefix/public-prefix.ts";
+import { readPrefixVectors } from "./prefix-vectors.ts";
 import { ParameterStatistics } from "./parameter-statistics.ts";
 import type { ParameterSource } from "./parameter-source.ts";
 
@@ -36,14 +38,17 @@ export class LayerWeights {
   }
 
   /**
-   * Loads the parameters of these layers, and with `head` those outside the layers. Of layers in `withoutMatrices` vectors alone: of a
-   * matrix of theirs only the shape is known, and its entries are none.
+   * Loads the parameters of these layers, with `head` those outside the layers, and what a public prefix adds to them. Of layers in
+   * `withoutMatrices` vectors alone: of a matrix of theirs only the shape is known, and its entries are none.
    */
   static async open(
     model: WeightedModel,
     layers: readonly number[],
     head: boolean,
-    withoutMatrices: ReadonlySet<number> = new Set(),
+    {
+      prefix = null,
+      withoutMatrices = new Set(),
+    }: { readonly prefix?: PublicPrefix | null; readonly withoutMatrices?: ReadonlySet<number> } = {},
   ): Promise<LayerWeights> {
     let known = loaded.get(model);
     if (known === undefined) loaded.set(model, (known = new Map()));
@@ -65,6 +70,8 @@ export class LayerWeights {
         parameters.set(name, await parameter);
       }),
     );
+    if (prefix !== null)
+      for (const [name, vector] of await readPrefixVectors(prefix, layers)) parameters.set(name, vector);
     return new LayerWeights(parameters);
   }
 }

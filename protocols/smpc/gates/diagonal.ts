@@ -11,7 +11,7 @@
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { MaskedWords, ShareWords, Words } from "../../../shares/words.ts";
-import { rowOffsets, visibleKeys, type AttentionLayout } from "../plan/attention-layout.ts";
+import { prefixOf, rowOffsets, visibleKeys, type AttentionLayout } from "../plan/attention-layout.ts";
 import { wireOf, type ValueId } from "../plan/value.ts";
 import { signed } from "../../../shares/signed-words.ts";
 import type { Gate } from "../plan/gate.ts";
@@ -63,7 +63,7 @@ function ownEntries(x: Words, layout: AttentionLayout): Words {
   const out: Words = new BigUint64Array(offsets.length - 1);
   for (let row = 0; row < out.length; row++) {
     const query = row % layout.queries;
-    out[row] = x[offsets[row] + layout.past + query - visibleKeys(layout, query).first];
+    out[row] = x[offsets[row] + prefixOf(layout) + layout.past + query - visibleKeys(layout, query).first];
   }
   return out;
 }

@@ -2,7 +2,7 @@
  * Pivot: every row minus row 0 of the sequence, so that attention logits are relative to a key that every query sees.
  *
  * Functionality: out = x - row 0 mod 2^K. The step that has row 0 (firstPosition = 0) keeps its share of it under `key`; later steps
- *   take it from there.
+ *   take it from there. Behind a public prefix the row is one of integers, which party 0 subtracts.
  * Parties: every party on its own share.
  * Leaks: nothing (local).
  * Assumes: ringBits of x >= ringBits of out, in this step and in the one that kept the row; row 0 is seen by every query.
@@ -13,8 +13,9 @@
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { ShareWords, Words } from "../../../shares/words.ts";
-import type { Gate } from "../plan/gate.ts";
-import type { ValueId } from "../plan/value.ts";
+import type { PublicRows } from "../plan/attention-layout.ts";
+import type { Gate, PublicFactors } from "../plan/gate.ts";
+import type { InfoOf, ValueId } from "../plan/value.ts";
 
 /** out = x - row 0 of the sequence; the row is kept under `key` by the step that has it (firstPosition = 0). */
 export interface PivotInstruction {
@@ -23,6 +24,8 @@ export interface PivotInstruction {
   readonly out: ValueId;
   readonly key: string;
   readonly firstPosition: number;
+  /** Row 0 [columns] at the fracBits of x, where it is of a public prefix. */
+  readonly row?: PublicRows;
 }
 
 /** Subtraction of the sequence's first row. */
@@ -32,18 +35,28 @@ export const pivot: Gate<PivotInstruction> = {
   operands: { x: (need) => need },
   cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "count" },
   quantities: ({ out }, info) => ({ count: info(out).rows * info(out).columns }),
-  tables() {},
+  tables({ x, row }, info, tables) {
+    if (row !== undefined) tables.vector(row.vector, row.factor, info(x).fracBits, info(x).columns);
+  },
   dealt: () => [],
-  party({ x: id, out, key, firstPosition }, walk) {
+  party({ x: id, out, key, firstPosition, row: known }, walk) {
     const x = walk.share(id);
+    if (known !== undefined) {
+      walk.setShare(out, walk.party === 0 ? minusRow(x, publicRow(known, walk, id)) : x.slice());
+      return;
+    }
     if (firstPosition === 0) walk.kept.set(key, x.slice(0, walk.info(id).columns) as ShareWords);
     const row = walk.kept.get(key);
     if (!(row instanceof BigUint64Array)) throw missing(key, row === undefined ? "nothing" : "a wire");
     walk.setShare(out, minusRow(x, row));
   },
   dealer() {},
-  clear({ x: id, out, key, firstPosition }, walk) {
+  clear({ x: id, out, key, firstPosition, row: known }, walk) {
     const x = walk.clear(id);
+    if (known !== undefined) {
+      walk.setClear(out, minusRow(x, publicRow(known, walk, id)));
+      return;
+    }
     if (firstPosition === 0) walk.kept.set(key, x.slice(0, walk.info(id).columns) as typeof x);
     const row = walk.kept.get(key);
     if (row === undefined) throw missing(key, "nothing");
@@ -55,6 +68,12 @@ export const pivot: Gate<PivotInstruction> = {
   },
   errorUnits: () => 0,
 };
+
+const publicRow = (
+  { vector, factor }: PublicRows,
+  { info, factors }: { readonly info: InfoOf; readonly factors: PublicFactors },
+  x: ValueId,
+): Words => factors.vector(vector, factor, info(x).fracBits, info(x).columns);
 
 /** x [rows, columns] - row [columns] */
 function minusRow(x: Words, row: Words): Words {

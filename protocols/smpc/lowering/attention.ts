@@ -4,7 +4,8 @@
  * at a higher temperature, squarings follow (square-softmax.ts).
  */
 import type { AttentionSpec } from "../../../layers/program.ts";
-import { entryCount, type AttentionLayout } from "../plan/attention-layout.ts";
+import { prefixVectors, type PrefixVectors } from "../factors/prefix-vectors.ts";
+import { entryCount, type AttentionLayout, type PublicRows } from "../plan/attention-layout.ts";
 import type { ValueId } from "../plan/value.ts";
 import { rowFit, scaledSeries } from "../fit/row-series.ts";
 import { softCapped } from "./activation.ts";
@@ -19,9 +20,11 @@ import { checkWraps, WRAP_BITS } from "./wrap-check.ts";
 
 export interface AttentionPlace {
   readonly layer: number;
-  /** Rows of the steps before. */
+  /** Keys of the public prefix. */
+  readonly prefix: number;
+  /** Secret rows of the steps before. */
   readonly past: number;
-  /** Most rows that the session can have: what the plans of its steps are sized for. */
+  /** Most rows that the session can have, the prefix included: what the plans of its steps are sized for. */
   readonly sequenceLimit: number;
 }
 
@@ -38,7 +41,8 @@ export function lowerAttention(
 ): Lowered {
   const { builder, precision } = at;
   const { heads, kvHeads, headDim, causal, window } = spec;
-  const layout: AttentionLayout = { heads, kvHeads, headDim, queries: at.rows, past: place.past, causal, window };
+  const { prefix, past } = place;
+  const layout: AttentionLayout = { heads, kvHeads, headDim, prefix, queries: at.rows, past, causal, window };
   const logits = at.site("logits");
   const attended = at.site("attended");
   const [queries, keys] = [unscaled(at, q), unscaled(at, k)];
@@ -54,7 +58,7 @@ export function lowerAttention(
   // A certified range needs no check.
   const wrapBits = attended.range.range === "certified" ? 0 : WRAP_BITS;
   const mixBits = attendedBits + wrapBits + precision.weightFracBits + valueFracBits - attendedFracBits;
-  const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`);
+  const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`, past);
 
   at.moveTo(logits.site, rangeText("logits", logits.range));
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
@@ -69,9 +73,11 @@ export function lowerAttention(
 
   const scores = lowerScores(at, layout, {
     q: queries.id,
-    k: span.keyPivot ? pivot(at, keys.id, place) : keys.id,
+    k: span.keyPivot ? pivot(at, keys, place) : keys.id,
     scale,
     key: `layers.${place.layer}.k`,
+    past,
+    prefix: publicRows(place, span.keyPivot ? "pivoted" : "k", 1 / keys.factor),
     opened: capped ? null : { fracBits, bits: wireBits },
     softCap: spec.softCap,
     site: logits.site,
@@ -121,7 +127,7 @@ export function lowerAttention(
   at.moveTo(attended.site, rangeText("attended", attended.range));
   const p = at.open(weights, precision.weightFracBits, mixBits);
   const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + valueFracBits);
-  builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
+  builder.emit({ gate: "mix", p, v: values, out: mixed, layout, ...publicRows(place, "v", 1) });
   const words = at.atFracBits(mixed, attendedFracBits);
   const wire = at.openNarrow(words, attendedFracBits, attended.range.maxAbs, attended.site, attended.range.range);
   const extended = at.extend(wire);
@@ -135,19 +141,35 @@ function unscaled(at: Lowering, x: Lowered): { id: ValueId; factor: number } {
   return { id: at.settle(x), factor: 1 };
 }
 
-function pivot(at: Lowering, k: ValueId, place: AttentionPlace): ValueId {
-  const { rows, columns, fracBits } = at.builder.info(k);
+/** What the gates call a public prefix's rows, divided by a factor that is left to the scale; nothing where there is none. */
+function publicRows(
+  { layer, prefix }: AttentionPlace,
+  rows: keyof PrefixVectors,
+  factor: number,
+): { readonly prefix?: PublicRows } {
+  return prefix === 0 ? {} : { prefix: { vector: prefixVectors(layer)[rows], factor } };
+}
+
+function pivot(at: Lowering, { id, factor }: { id: ValueId; factor: number }, place: AttentionPlace): ValueId {
+  const { rows, columns, fracBits } = at.builder.info(id);
   const out = at.builder.share(rows, columns, fracBits);
   const key = `layers.${place.layer}.pivot`;
-  at.builder.emit({ gate: "pivot", x: k, out, key, firstPosition: place.past });
+  const { prefix: row } = publicRows(place, "pivot", 1 / factor);
+  at.builder.emit({
+    gate: "pivot",
+    x: id,
+    out,
+    key,
+    firstPosition: place.past,
+    ...(row === undefined ? {} : { row }),
+  });
   return out;
 }
 
 /** The wire after those of the steps before, and kept for the next. */
-function keep(at: Lowering, x: ValueId, key: string): ValueId {
+function keep(at: Lowering, x: ValueId, key: string, past: number): ValueId {
   const info = at.builder.info(x);
   if (info.kind !== "wire") throw new Error(`${key}: expected a wire, got a share`);
-  const past = at.firstPosition;
   const out = at.builder.wire(past + info.rows, info.columns, info.fracBits, info.bits);
   at.builder.emit({ gate: "append", x, out, key });
   return out;
@@ -158,6 +180,9 @@ interface ScoreSetting {
   readonly k: ValueId;
   readonly scale: number;
   readonly key: string;
+  /** Secret rows of the steps before. */
+  readonly past: number;
+  readonly prefix: { readonly prefix?: PublicRows };
   /** How the scores will be opened; null: they go through a soft cap first. */
   readonly opened: { readonly fracBits: number; readonly bits: number } | null;
   readonly softCap: number | null;
@@ -177,9 +202,9 @@ function lowerScores(at: Lowering, layout: AttentionLayout, setting: ScoreSettin
       ? cappedBits(precision.logitFracBits, setting, fracBits)
       : setting.opened.bits + fracBits - setting.opened.fracBits;
   const q = at.open(setting.q, queryFracBits, bits);
-  const k = keep(at, at.open(setting.k, keyFracBits, bits), setting.key);
+  const k = keep(at, at.open(setting.k, keyFracBits, bits), setting.key, setting.past);
   const scores = builder.share(entryCount(layout), 1, fracBits);
-  builder.emit({ gate: "scores", q, k, out: scores, layout });
+  builder.emit({ gate: "scores", q, k, out: scores, layout, ...setting.prefix });
   if (setting.softCap === null) return scores;
   const { softCap: cap, scale, site, range } = setting;
   return softCapped(at, scores, { cap, scale, site, bound: range.maxAbs, range: range.range });

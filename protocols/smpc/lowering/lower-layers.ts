@@ -27,7 +27,9 @@ export interface LayerRun {
   readonly to: number;
   /** Final norm and LM head after the last layer too. */
   readonly head: boolean;
-  /** Rows of this step, of the steps before, and at most in the session. */
+  /** Rows of a public prefix, whose keys and values are among the parameters (prefix-vectors.ts); absent: none. */
+  readonly prefix?: number;
+  /** Secret rows of this step and of the steps before, and at most all rows of the session. */
   readonly rows: number;
   readonly past: number;
   readonly sequenceLimit: number;
@@ -164,13 +166,13 @@ function lowerAt(
   series: SeriesChoice,
   refusals: string[],
 ): Plan {
-  const { rows, past } = run;
+  const { rows, past, prefix = 0 } = run;
   const builder = new PlanBuilder();
   const at = new Lowering({
     builder,
     precision: precisions[0],
     rows,
-    firstPosition: past,
+    firstPosition: prefix + past,
     statistics: run.statistics,
     ranges: run.ranges,
     names: new SiteNames("input"),
@@ -188,7 +190,7 @@ function lowerAt(
 }
 
 function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], at: Lowering): void {
-  const { spec, program, past, sequenceLimit } = run;
+  const { spec, program, past, prefix = 0, sequenceLimit } = run;
   const { builder } = at;
   const placed = new PlacedLowering(at);
   const algebra = placedAlgebra(placed);
@@ -207,7 +209,8 @@ function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: V
       x = { kind: "shared", shared: reopened(placed, x.shared, spec.width, `layers.${layer}.in`) };
     const projections = program.pre(algebra, spec, layer, x);
     at.normedFracBits = null;
-    const attended = placed.attention(program.attention(spec, layer), projections, { layer, past, sequenceLimit });
+    const attention = program.attention(spec, layer);
+    const attended = placed.attention(attention, projections, { layer, prefix, past, sequenceLimit });
     x = program.post(algebra, spec, layer, x, attended);
     out = at.names.next("out");
   }

@@ -5,6 +5,7 @@
  * delegated layers need no range (Cauchy-Schwarz).
  */
 import type { AttentionSpec, Projections } from "../../../layers/program.ts";
+import { prefixVectors } from "../factors/prefix-vectors.ts";
 import type { MatrixSource } from "../factors/matrix-source.ts";
 import type { Operation } from "../evaluation/operation.ts";
 import type { ValueId } from "../plan/value.ts";
@@ -120,12 +121,14 @@ export class PlacedLowering {
     if (this.isAtClient("attention")) {
       this.passSites("logits", "attended");
       const inputs = [q, k, v].map((x) => this.toClient(x));
+      const names = prefixVectors(place.layer);
       const operation: Operation = {
         name: "attention",
         spec,
         key: `layers.${place.layer}`,
-        firstPosition: place.past,
+        firstPosition: this.at.firstPosition,
         past: place.past,
+        prefix: place.prefix === 0 ? null : { rows: place.prefix, k: names.k, v: names.v },
       };
       return this.evaluate(operation, inputs, spec.heads * spec.headDim);
     }

@@ -52,7 +52,7 @@ export function attentionPlan({ spec, rows, past, sequenceLimit, precision, rang
     return at.value(out);
   };
   const projections = { q: input("q", spec.heads), k: input("k", spec.kvHeads), v: input("v", spec.kvHeads) };
-  const attended = lowerAttention(at, spec, projections, { layer: 0, past, sequenceLimit });
+  const attended = lowerAttention(at, spec, projections, { layer: 0, prefix: 0, past, sequenceLimit });
   builder.emit({ gate: "output", x: at.atFracBits(at.settle(attended), FRAC_BITS), name: "rows", bits: 24 });
   assert.deepEqual(refusals, []);
   return builder.finish();

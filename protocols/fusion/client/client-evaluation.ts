@@ -12,6 +12,7 @@ import { keyOf, NO_LAYER, type Session } from "../../cascade/session.ts";
 import { smpcName } from "../../cascade/party-name.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
 import { batchName } from "../../smpc/run/batch-pieces.ts";
+import { orderedSteps } from "../../smpc/run/ahead-steps.ts";
 import { givenByLevel, runClient, type ClientLinks } from "../../smpc/run/client-run.ts";
 import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
 import type { Plan } from "../../smpc/plan/instruction.ts";
@@ -44,12 +45,10 @@ export class ClientEvaluation {
     this.#endpoint = endpoint;
   }
 
-  /**
-   * Lets the parties compute a step, and answer the next one ahead of time (as far as the session has it) where they need nothing else
-   * for it: gives each its seed.
-   */
+  /** Lets the parties compute a step, and answer those after it ahead of time where they need nothing else for it: gives each its seed. */
   async order(step: number): Promise<void> {
-    await this.#orderTo(this.#segments(0).every(([, plan]) => answersAhead(plan)) ? step + 1 : step);
+    const isAhead = this.#segments(0).every(([, plan]) => answersAhead(plan));
+    await this.#orderTo(isAhead ? orderedSteps(step, this.#session.schedule.steps) - 1 : step);
   }
 
   /** Takes in the answers that were ordered and not used, so that they are counted; they go nowhere. */

@@ -26,6 +26,7 @@ import { batchName, pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { SEED_BYTES, shareFrom, shareMessageBytes } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 import type { SmpcPhases } from "./smpc-phases.ts";
+import { stepsTogether } from "../../smpc/run/ahead-steps.ts";
 import { clientLink } from "./client-link.ts";
 import { exchangeZeroSeeds } from "./zero-seeds.ts";
 
@@ -87,10 +88,48 @@ class SmpcParty {
       keyOf(this.#session, "zeroseed", NO_LAYER, 0),
       this.#session.idleDeadlineMs,
     );
-    for (let step = 0; step < this.#session.schedule.steps; step++) {
-      const client = await this.#clientBook(step);
-      for (const [index, segment] of this.#program.segments.entries())
-        await this.#segment(index, segment, step, { book, pairs, client });
+    const { steps } = this.#session.schedule;
+    if (this.#party > 0 && this.#program.answersAhead)
+      for (let from = 0, to = 0; from < steps; from = to) {
+        to = stepsTogether(from, steps)[1];
+        await this.#ahead(from, to, { book, pairs });
+      }
+    else
+      for (let step = 0; step < steps; step++) {
+        const client = await this.#clientBook(step);
+        for (const [index, segment] of this.#program.segments.entries())
+          await this.#segment(index, segment, step, { book, pairs, client });
+      }
+  }
+
+  /** Answers steps [from, to), one row each beyond the prompt, together: every matrix is read once. */
+  async #ahead(from: number, to: number, { book, pairs }: Omit<PartyBooks, "client">): Promise<void> {
+    const steps = Array.from({ length: to - from }, (_, at) => from + at);
+    const books: StreamBook[] = [];
+    for (const step of steps) books.push((await this.#clientBook(step))!);
+    for (const [index, { from: layer }] of this.#program.segments.entries()) {
+      const plan = this.#program.planOf(index, from, to);
+      const name = batchName(this.#session.number, index, from);
+      const streams = books.map((each, at) => each.batch(batchName(this.#session.number, index, steps[at])));
+      const place = { party: this.#party, layer, steps };
+      await runParty(
+        plan,
+        {
+          party: this.#party,
+          parties: this.#parties,
+          factors: this.#program.factors,
+          exchange: () => Promise.reject(new Error("answers ahead of time: expected nothing to open, got an opening")),
+          kept: this.#kept,
+          client: clientLink(this.#session, this.#endpoint, place, plan, streams),
+        },
+        {
+          batch: name,
+          streams: book.batch(name),
+          explicit: null,
+          pairs: new Map([...pairs].map(([peer, pairBook]) => [peer, pairBook.batch(name)])),
+        },
+        {},
+      );
     }
   }
 
@@ -118,9 +157,13 @@ class SmpcParty {
       factors: this.#program.factors,
       exchange: this.#exchange(segment, step, opened),
       kept: this.#kept,
-      client: clientLink(this.#session, this.#endpoint, { party: this.#party, layer: segment.from, step }, plan, {
-        streams: client?.batch(name) ?? null,
-      }),
+      client: clientLink(
+        this.#session,
+        this.#endpoint,
+        { party: this.#party, layer: segment.from, steps: [step] },
+        plan,
+        client === null ? null : [client.batch(name)],
+      ),
     };
     await this.#phases?.beforeOnline(step, index);
     const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });

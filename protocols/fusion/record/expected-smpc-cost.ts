@@ -4,6 +4,7 @@ import type { Segment } from "../../cascade/segments.ts";
 import { evaluateCosts, type CostFigures } from "../../cost.ts";
 import { handOverBytes, handOverCost } from "../../smpc/run/hand-over.ts";
 import { planCost, type PlanCost } from "../../smpc/plan/plan-cost.ts";
+import { orderedSteps } from "../../smpc/run/ahead-steps.ts";
 import { pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { seedCost } from "../session/session-dealer.ts";
 import { takeSeedCost } from "../client/client-evaluation.ts";
@@ -53,15 +54,18 @@ export function smpcCost(
       total[phase][figure] += cost[figure];
   };
   for (const seeds of [seedCost, zeroSeedCost]) add("deal", evaluateCosts(seeds, { n: parties }));
-  for (let step = 0; step < Math.min(steps + 1, schedule.steps); step++) {
-    const clients = planned.segments.flatMap((_, index) => planned.cost(index, step).client ?? []);
-    const isOrdered = step < steps || clients.every(({ isAhead }) => isAhead);
-    if (clients.length > 0 && isOrdered) add("deal", evaluateCosts(takeSeedCost, { n: parties }));
+  const isAhead = planned.segments.every((_, index) => planned.cost(index, 0).client?.isAhead !== false);
+  const ordered = steps === 0 || !isAhead ? steps : orderedSteps(steps - 1, schedule.steps);
+  for (let step = 0; step < Math.max(ordered, Math.min(steps + 1, schedule.steps)); step++) {
+    const isOrdered = step < ordered;
+    if (isOrdered && planned.segments.some((_, index) => planned.cost(index, step).client !== null))
+      add("deal", evaluateCosts(takeSeedCost, { n: parties }));
     for (const [index, segment] of planned.segments.entries()) {
       const cost = planned.cost(index, step);
       const { client } = cost;
       if (client !== null && isOrdered)
         add("ahead", { ...nothing(), payloadBytes: client.aheadBytes, messages: client.aheadMessages });
+      if (step > steps) continue;
       const pieces = pieceSizes(cost.dealtBytes).length;
       add("deal", { payloadBytes: cost.dealtBytes, messages: pieces, rounds: 0, multiplyAdds: 0 });
       if (step >= steps) continue;

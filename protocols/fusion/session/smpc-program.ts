@@ -15,6 +15,7 @@ import { LayerWeights, type WeightedModel } from "../../smpc/factors/layer-weigh
 import { lowerLayers } from "../../smpc/lowering/lower-layers.ts";
 import { PRECISIONS } from "../../smpc/lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
+import { answersAhead } from "../../smpc/plan/plan-cost.ts";
 import { planFormat } from "../../smpc/plan/plan-format.ts";
 import { ModelClientFactors } from "../../smpc/factors/client-factors.ts";
 import { BY_CLIENT, BY_PARTIES, isDelegated } from "../../smpc/lowering/evaluators.ts";
@@ -166,6 +167,16 @@ export class SmpcProgram {
     return plan;
   }
 
+  /** The plan of an SMPC segment for the rows of steps [from, to), where each attends at the client: the parties multiply them together. */
+  planOf(segment: number, from: number, to: number): Plan {
+    return to === from + 1 ? this.plan(segment, from) : this.#lower(this.segments[segment], from, to);
+  }
+
+  /** Do parties 1 and up need nothing but seeds? */
+  get answersAhead(): boolean {
+    return this.segments.every((_, index) => answersAhead(this.plan(index, 0)));
+  }
+
   /** Does the client evaluate any gate? */
   get hasClientGates(): boolean {
     return this.segments.some((_, index) => this.plan(index, 0).instructions.some(({ gate }) => gate === "take"));
@@ -208,11 +219,13 @@ export class SmpcProgram {
     return this.#promptHash;
   }
 
-  #lower({ from, to }: Segment, step: number): Plan {
+  /** Of a step, or of steps [step, endStep) together. */
+  #lower({ from, to }: Segment, step: number, endStep = step + 1): Plan {
     const { spec, program } = this.#model;
     const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
     const { prefixLength: prefix } = this.#schedule;
-    const [first, end] = this.#schedule.stepRange(step);
+    const [first] = this.#schedule.stepRange(step);
+    const [, end] = this.#schedule.stepRange(endStep - 1);
     return lowerLayers({
       spec,
       program,

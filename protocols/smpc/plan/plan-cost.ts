@@ -80,10 +80,14 @@ export function planCost(plan: Plan, parties: number): PlanCost {
   };
 }
 
-/** Do the shares of parties 1 and up come from seeds alone? Then they wait for nobody, and answer ahead of time. */
+/**
+ * Do the shares of parties 1 and up come from seeds alone, and go to the client alone? Then they wait for nobody, and answer ahead of time.
+ */
 export const answersAhead = ({ instructions }: Plan): boolean =>
-  instructions.some(({ gate }) => gate === "take") &&
-  !instructions.some(({ gate }) => gate === "open" || gate === "input");
+  instructions.some(({ gate }) => gate === "take") && !instructions.some(({ gate }) => BOUND.has(gate));
+
+/** Gates that bind a party to the step that it is in. */
+const BOUND: ReadonlySet<GateName> = new Set(["input", "open", "output"]);
 
 function clientCost(plan: Plan, parties: number): ClientCost | null {
   const [takes, gives] = (["take", "give"] as const).map(

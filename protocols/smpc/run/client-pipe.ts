@@ -30,6 +30,7 @@ export class ClientPipe implements ClientLinks {
   of(party: number, streams: BatchStreams | null): PartyClient {
     return {
       streams,
+      groups: 1,
       receive: (level, bytes) => this.#get(`taken ${level}`, bytes),
       send: async (level, payload) => {
         this.givenBytes[party] += payload.length;

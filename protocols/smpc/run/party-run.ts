@@ -37,8 +37,10 @@ export type Exchange = (round: number, payload: Uint8Array) => Promise<readonly 
 export interface PartyClient {
   /** Party 0: the takes of a level, `bytes` long. */
   receive(level: number, bytes: number): Promise<Uint8Array>;
-  /** The gives of a level. */
-  send(level: number, payload: Uint8Array): Promise<void>;
+  /** The gives of a level, of one of the groups. */
+  send(level: number, payload: Uint8Array, group: number): Promise<void>;
+  /** The rows are those of so many steps, one after the other, which are answered apart. */
+  readonly groups: number;
   /** The other parties: of the seed that the client gave this one. */
   readonly streams: BatchStreams | null;
 }
@@ -160,17 +162,22 @@ class PartyRun {
     });
   }
 
-  /** All gives of a level in one payload: each packed on its own, one after the other. */
+  /** All gives of a level in one payload a group: each packed on its own, one after the other. */
   async #give(level: number, indices: readonly number[]): Promise<void> {
     const { party, client } = this.#setting;
     if (client === undefined) throw new Error("give: expected a link to the client, got none");
-    const parts = indices.map((index) => {
+    const payloads: Uint8Array[][] = Array.from({ length: client.groups }, () => []);
+    for (const index of indices) {
       const instruction = this.#plan.instructions[index] as InstructionOf<"give">;
-      const part = givenPart(instruction, this.#share(instruction.x), party);
+      const share = this.#share(instruction.x);
+      const length = share.length / client.groups;
+      payloads.forEach((parts, group) => {
+        const own = share.subarray(group * length, (group + 1) * length) as Words as ShareWords;
+        parts.push(givenPart(instruction, own, party));
+      });
       this.#uses.release(index, this.#values);
-      return part;
-    });
-    await client.send(level, Buffer.concat(parts));
+    }
+    await Promise.all(payloads.map((parts, group) => client.send(level, Buffer.concat(parts), group)));
   }
 
   /** All openings of a round in one payload: each packed on its own, one after the other. */

@@ -8,6 +8,7 @@ import type { GateName, Plan } from "../protocols/smpc/plan/instruction.ts";
 import { PROVED_WIDTHS, type WidthsOf } from "../protocols/smpc/plan/proved-widths.ts";
 import { RingBudgetError } from "../protocols/smpc/plan/ring-budget-error.ts";
 import { LayerWeights } from "../protocols/smpc/factors/layer-weights.ts";
+import { BY_CLIENT } from "../protocols/smpc/lowering/evaluators.ts";
 import { lowerLayers, type LayerRun } from "../protocols/smpc/lowering/lower-layers.ts";
 import { PRECISIONS, type Precision } from "../protocols/smpc/lowering/precision.ts";
 import type { ModelRanges, SiteRange } from "../protocols/smpc/lowering/ranges.ts";
@@ -49,6 +50,12 @@ const SEQUENCE_LIMIT = 256;
 const SHAPES: readonly SyntheticShape[] = ["bert-base", "smollm2"];
 const DEFAULT_MODEL = path.resolve(import.meta.dirname, "../models/default");
 
+/** Who evaluates the layer's gates, by what a plan's name says of it. */
+const EVALUATORS_IN_USE: Readonly<Record<string, Pick<LayerRun, "evaluators" | "clientEnds">>> = {
+  "": {},
+  ", delegated": { evaluators: () => BY_CLIENT, clientEnds: true },
+};
+
 /** Plans by name, and why others are left out. */
 export interface PlansInUse {
   readonly plans: ReadonlyMap<string, Plan>;
@@ -58,24 +65,26 @@ export interface PlansInUse {
 
 /**
  * Plans that real runs make: layer 0 of the default model with its calibrated ranges, and layers of the shapes of BERT-base and SmolLM2
- * with ranges as trained models need; every precision, prompts of some lengths and the step after one. Reads the default model's weights.
+ * with ranges as trained models need, evaluated by the parties and by the client; every precision, prompts of some lengths and the step
+ * after one. Reads the default model's weights.
  */
 export async function plansInUse(): Promise<PlansInUse> {
   const plans = new Map<string, Plan>();
   const leftOut: string[] = [];
   const lower = (name: string, run: Pick<LayerRun, "spec" | "program" | "statistics" | "ranges">): void => {
     for (const [precisionName, precision] of Object.entries(PRECISIONS_IN_USE))
-      for (const step of STEPS) {
-        if (step.past > 0 && !run.spec.causal) continue;
-        const label = `${name}, ${precisionName}, ${step.rows} rows after ${step.past}`;
-        const layer = { from: 0, to: 1, head: false, sequenceLimit: SEQUENCE_LIMIT };
-        try {
-          plans.set(label, lowerLayers({ ...run, ...step, ...layer, precision }));
-        } catch (error) {
-          if (!(error instanceof RingBudgetError)) throw error;
-          leftOut.push(`${label}: ${error.message}`);
+      for (const [evaluatorsName, placement] of Object.entries(EVALUATORS_IN_USE))
+        for (const step of STEPS) {
+          if (step.past > 0 && !run.spec.causal) continue;
+          const label = `${name}${evaluatorsName}, ${precisionName}, ${step.rows} rows after ${step.past}`;
+          const layer = { from: 0, to: 1, head: false, sequenceLimit: SEQUENCE_LIMIT };
+          try {
+            plans.set(label, lowerLayers({ ...run, ...step, ...layer, ...placement, precision }));
+          } catch (error) {
+            if (!(error instanceof RingBudgetError)) throw error;
+            leftOut.push(`${label}: ${error.message}`);
+          }
         }
-      }
   };
   const model = await openModel(DEFAULT_MODEL);
   try {

@@ -1,5 +1,6 @@
 import type { Lemma } from "../lemma.ts";
 import { NO_WIDTHS, type WidthsInUse } from "../widths.ts";
+import { clientLemmas } from "./client.ts";
 import { differenceLemmas } from "./differences.ts";
 import { extendLemmas } from "./extend.ts";
 import { liftLemmas } from "./lift.ts";
@@ -35,5 +36,6 @@ function every(rings: readonly number[], inUse: WidthsInUse): Lemma[] {
     ...squareLemmas(rings, inUse),
     ...squareScaleLemmas(rings, inUse),
     ...windowLemmas(rings, inUse),
+    ...clientLemmas(rings, inUse),
   ];
 }

@@ -3,6 +3,7 @@ import { after, describe, it } from "node:test";
 import { compareWords } from "../../proofs/conformance.ts";
 import type { Lemma } from "../../proofs/lemma.ts";
 import { allLemmas } from "../../proofs/lemmas/all-lemmas.ts";
+import { clientLemmas } from "../../proofs/lemmas/client.ts";
 import { differenceLemmas } from "../../proofs/lemmas/differences.ts";
 import { extendLemmas } from "../../proofs/lemmas/extend.ts";
 import { liftLemmas } from "../../proofs/lemmas/lift.ts";
@@ -73,6 +74,10 @@ const WIDTHS: WidthsInUse = {
     { bits: 15, belowBits: 10, scaleBits: 18, ringBits: 36, droppedBits: 3, keptBits: 33, spareBits: 0 },
     { bits: 15, belowBits: 10, scaleBits: 40, ringBits: 37, droppedBits: 0, keptBits: 37, spareBits: 0 },
   ],
+  give: [
+    { bits: 29, droppedBits: 10, keptBits: 19, spareBits: 0 },
+    { bits: 40, droppedBits: 2, keptBits: 38, spareBits: 5 },
+  ],
 };
 
 describe("lemmas", () => {
@@ -114,7 +119,14 @@ describe("statements with a fault", () => {
     ["squares, sums of squares too short", squareLemmas(FEW, WIDTHS, short("squares"))],
     ["square scale, halves too short", squareScaleLemmas(FEW, WIDTHS, short("half top"))],
   ];
-  for (const [name, [lemma]] of faulty)
+  const give = (faults: Parameters<typeof clientLemmas>[2]) => clientLemmas(FEW, WIDTHS, faults).slice(1);
+  const ofClient: typeof faulty = [
+    ["take that leaves a share in", clientLemmas(FEW, WIDTHS, { keepsShare: true })],
+    ["give by a unit less", give({ moreUnits: -1 })],
+    ["give that floors", give({ floors: true })],
+    ["give of x a unit above its range", give({ above: 1n })],
+  ];
+  for (const [name, [lemma]] of [...faulty, ...ofClient])
     it(name, async () => {
       assert.equal(lemma.expected, "proved");
       // The model itself is as the code; what is claimed of it isn't true.

@@ -86,6 +86,9 @@ export function unscaled({ out, rowsOf, columnsOf }: GiveInstruction, values: Fl
   }
 }
 
+/** Units that a party's part is off by at most. */
+const halfOf = (dropped: number): number => (dropped === 0 ? 0 : 2 ** (dropped - 1));
+
 /** Shares to the client; the executors carry the messages. */
 export const give: Gate<GiveInstruction> = {
   name: "give",
@@ -125,5 +128,5 @@ export const give: Gate<GiveInstruction> = {
     spareBits: widthOf(info(x)) - bits,
   }),
   errorUnits: ({ droppedBits, othersDroppedBits }, { parties }) =>
-    2 ** (droppedBits - 1) + (parties - 1) * 2 ** (othersDroppedBits - 1),
+    halfOf(droppedBits) + (parties - 1) * halfOf(othersDroppedBits),
 };

@@ -10,18 +10,24 @@ import { dealAll } from "../../../protocols/smpc/run/dealer-run.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { gateOf } from "../../../protocols/smpc/plan/gate-of.ts";
 import type { GateName, Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
-import { runParty, type Exchange } from "../../../protocols/smpc/run/party-run.ts";
+import { runParty, type Exchange, type PartyClient } from "../../../protocols/smpc/run/party-run.ts";
 import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
 import { loopbackNetwork } from "../../../protocols/wire/loopback-network.ts";
 import { memoryNetwork } from "../../../protocols/wire/memory-network.ts";
+import type { MessageKey } from "../../../protocols/wire/endpoint.ts";
+import type { Role } from "../../../protocols/wire/messages.ts";
 import type { PartyEndpoint } from "../../../protocols/wire/party-endpoint.ts";
+import { CLIENT } from "../../../protocols/cascade/party-name.ts";
+import { givenRole } from "../../../protocols/fusion/node/client-link.ts";
+import { runClient } from "../../../protocols/smpc/run/client-run.ts";
+import { noClientValues, type ClientValues } from "../../../protocols/smpc/run/client-values.ts";
 import { Generator } from "../../../shares/generator.ts";
 import { joinShares, splitWords } from "../../../shares/sharing.ts";
 import { StreamBook, type BatchStreams } from "../../../shares/stream-book.ts";
 import type { Words } from "../../../shares/words.ts";
 import { signedMod } from "./gate-bench.ts";
 import { pairStreams } from "./pair-streams.ts";
-import { gateFactors, gateProgram, type GateProgram, type GateWidths } from "./gate-programs.ts";
+import { clientFactors, gateFactors, gateProgram, type GateProgram, type GateWidths } from "./gate-programs.ts";
 
 const DEALER = "dealer";
 const WIDTHS: readonly GateWidths[] = [
@@ -34,6 +40,8 @@ const names = (parties: number): string[] => Array.from({ length: parties }, (_,
 /** What a program's session sent: every party's output shares, payload by role, and the longest chain of messages. */
 interface Outcome {
   readonly out: readonly bigint[];
+  /** Outputs of the client, by name. */
+  readonly own: Readonly<Record<string, Float64Array>>;
   readonly bytes: Readonly<Record<string, number>>;
   readonly messages: Readonly<Record<string, number>>;
 }
@@ -42,7 +50,7 @@ interface Outcome {
 async function runOver(
   network: ReadonlyMap<string, PartyEndpoint>,
   session: number,
-  { plan, inputs }: GateProgram,
+  { plan, inputs, clientInputs }: GateProgram,
   parties: number,
 ): Promise<Outcome> {
   for (const endpoint of network.values()) endpoint.openSession(session, { word: "float64" });
@@ -53,7 +61,9 @@ async function runOver(
   const streams = books();
   const pairs = pairStreams(parties, batch);
   const last = names(parties)[parties - 1];
-  const dealt = { session, layer: 0, step: 0, role: "dealt", part: 0 } as const;
+  const at = (role: Role, part: number): MessageKey => ({ session, layer: 0, step: 0, role, part });
+  const dealt = at("dealt", 0);
+  const takeSeeds = Array.from({ length: parties - 1 }, () => randomBytes(32));
   const shares = Object.fromEntries(
     Object.entries(inputs).map(([name, words]) => [
       name,
@@ -63,7 +73,7 @@ async function runOver(
   const run = async (party: number): Promise<Record<string, Words>> => {
     const endpoint = network.get(`smpc.${party}`)!;
     const exchange: Exchange = async (round, payload) => {
-      const key = { session, layer: 0, step: 0, role: "opened", part: round } as const;
+      const key = at("opened", round);
       const shape = [1, payload.length] as const;
       const all: Uint8Array[] = [];
       all[party] = payload;
@@ -71,7 +81,7 @@ async function runOver(
         names(parties).map(async (peer, other) => {
           if (other === party) return;
           await endpoint.send(peer, key, { data: payload, shape });
-          all[other] = (await endpoint.receive(peer, key, { shape, word: "uint8" })).data as Uint8Array;
+          all[other] = await received(endpoint, peer, key, payload.length);
         }),
       );
       return all;
@@ -79,8 +89,14 @@ async function runOver(
     const words =
       party < parties - 1 || explicit.length === 0
         ? explicit.subarray(0, 0)
-        : ((await endpoint.receive(DEALER, dealt, { shape: [1, explicit.length], word: "uint8" })).data as Uint8Array);
-    const setting = { party, parties, factors: gateFactors(), exchange, kept: new Map() };
+        : await received(endpoint, DEALER, dealt, explicit.length);
+    const client: PartyClient = {
+      streams: party === 0 ? null : new StreamBook(takeSeeds[party - 1]).batch(batch),
+      receive: (level, bytes) => received(endpoint, CLIENT, at("taken", level), bytes),
+      send: (level, data) =>
+        endpoint.send(CLIENT, at(givenRole(plan, party), level), { data, shape: [1, data.length] }),
+    };
+    const setting = { party, parties, factors: gateFactors(), exchange, kept: new Map(), client };
     const mine = Object.fromEntries(Object.entries(shares).map(([name, all]) => [name, all[party] as Words]));
     return runParty(
       plan,
@@ -93,7 +109,24 @@ async function runOver(
     explicit.length === 0
       ? Promise.resolve()
       : network.get(DEALER)!.send(last, dealt, { data: explicit, shape: [1, explicit.length] });
-  const [outputs] = await Promise.all([Promise.all(names(parties).map((_, party) => run(party))), sending]);
+  const atClient = network.get(CLIENT)!;
+  const running = runClient(
+    plan,
+    {
+      parties,
+      links: {
+        send: (level, data) => atClient.send("smpc.0", at("taken", level), { data, shape: [1, data.length] }),
+        receive: (level, party, bytes) => received(atClient, `smpc.${party}`, at(givenRole(plan, party), level), bytes),
+      },
+      streams: takeSeeds.map((seed) => new StreamBook(seed).batch(batch)),
+    },
+    clientValues(clientInputs),
+  );
+  const [outputs, own] = await Promise.all([
+    Promise.all(names(parties).map((_, party) => run(party))),
+    running,
+    sending,
+  ]);
   const [bytes, messages]: Record<string, number>[] = [{}, {}];
   for (const { counters } of network.values())
     for (const count of counters.snapshot().tensors) {
@@ -107,8 +140,17 @@ async function runOver(
     outputs.map(({ y }) => y),
     bits,
   );
-  return { out: [...out].map((word) => signedMod(word, bits)), bytes, messages };
+  return { out: [...out].map((word) => signedMod(word, bits)), own, bytes, messages };
 }
+
+const received = async (endpoint: PartyEndpoint, from: string, key: MessageKey, bytes: number): Promise<Uint8Array> =>
+  (await endpoint.receive(from, key, { shape: [1, bytes], word: "uint8" })).data as Uint8Array;
+
+const clientValues = (inputs: ClientValues["inputs"]): ClientValues => ({
+  ...noClientValues(),
+  model: clientFactors(),
+  inputs,
+});
 
 function outputBits({ instructions }: Plan): number {
   const output = instructions.find((each): each is Extract<Instruction, { gate: "output" }> => each.gate === "output")!;
@@ -122,22 +164,51 @@ const unitsOf = (plan: Plan, parties: number): number =>
     0,
   );
 
+/** Units of what is given, times what its rows (3 of 8 numbers up to 1, halved) and the columns of its matrix were divided by. */
+function ownBound({ plan }: GateProgram, parties: number): number {
+  const gives = plan.instructions.filter((each) => each.gate === "give");
+  return gives.reduce((most, each) => {
+    const norm = Math.max(...clientFactors().columnNorms(each.columnsOf!)) * Math.SQRT2;
+    const units = gateOf(each).errorUnits(each, { info: (id) => plan.values[id], parties });
+    return Math.max(most, units * 2 ** -plan.values[each.x].fracBits * norm);
+  }, 0);
+}
+
 /** As the parties' result must be, and at what cost. */
-async function check(program: GateProgram, parties: number, { out, bytes, messages }: Outcome): Promise<void> {
-  const { plan, inputs } = program;
-  const { y } = await runClear(plan, gateFactors(), inputs, new Map());
+async function check(program: GateProgram, parties: number, { out, own, bytes, messages }: Outcome): Promise<void> {
+  const { plan, inputs, clientInputs } = program;
+  const clearOwn: Record<string, Float64Array> = {};
+  const { y } = await runClear(plan, gateFactors(), inputs, new Map(), clientValues(clientInputs), clearOwn);
   const units = BigInt(Math.floor(unitsOf(plan, parties)));
   const bits = outputBits(plan);
   y.forEach((word, i) => {
     const error = signedMod(out[i] - word, bits);
     assert.ok(error <= units && -error <= units, `word ${i}: expected within ${units} units, got ${error}`);
   });
-  const { onlineBytes, dealtBytes } = planCost(plan, parties);
+  assert.deepEqual(Object.keys(own), Object.keys(clearOwn), "outputs of the client");
+  for (const [name, numbers] of Object.entries(own)) {
+    const bound = ownBound(program, parties);
+    numbers.forEach((number, i) => {
+      const error = Math.abs(number - clearOwn[name][i]);
+      assert.ok(error <= bound, `${name}, number ${i}: expected within ${bound}, got ${error}`);
+    });
+  }
+  const { onlineBytes, dealtBytes, client, total } = planCost(plan, parties);
   assert.equal(bytes.opened ?? 0, onlineBytes, "opened bytes");
   assert.equal(bytes.dealt ?? 0, dealtBytes, "dealt bytes");
-  assert.equal(messages.opened ?? 0, plan.rounds * parties * (parties - 1), "a message a pair and round");
+  assert.equal(messages.opened ?? 0, total.rounds * parties * (parties - 1), "a message a pair and round");
   assert.deepEqual(
-    Object.keys(bytes).filter((role) => role !== "opened" && role !== "dealt"),
+    { taken: bytes.taken ?? 0, given: bytes.given ?? 0, ahead: bytes.ahead ?? 0 },
+    { taken: client?.takenBytes ?? 0, given: client?.givenBytes ?? 0, ahead: client?.aheadBytes ?? 0 },
+    "bytes of the client's messages",
+  );
+  assert.deepEqual(
+    { taken: messages.taken ?? 0, given: messages.given ?? 0, ahead: messages.ahead ?? 0 },
+    { taken: client?.takenMessages ?? 0, given: client?.givenMessages ?? 0, ahead: client?.aheadMessages ?? 0 },
+    "the client's messages",
+  );
+  assert.deepEqual(
+    Object.keys(bytes).filter((role) => !["opened", "dealt", "taken", "given", "ahead"].includes(role)),
     [],
   );
 }
@@ -145,7 +216,7 @@ async function check(program: GateProgram, parties: number, { out, bytes, messag
 describe("gates between parties", () => {
   for (const parties of [2, 3, 4]) {
     const networks = new Map<string, ReadonlyMap<string, PartyEndpoint>>();
-    const all = [...names(parties), DEALER];
+    const all = [...names(parties), DEALER, CLIENT];
     before(async () => {
       networks.set("memory", memoryNetwork(all));
       networks.set("WebSockets", await loopbackNetwork(all));

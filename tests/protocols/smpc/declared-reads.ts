@@ -7,6 +7,7 @@ import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source
 import type {
   AnyInstruction,
   ClearWalk,
+  ClientWalk,
   DealerWalk,
   Gate,
   PartyWalk,
@@ -60,6 +61,13 @@ export class DeclaredReads<I extends AnyInstruction> {
     info: this.info,
     factors: this.factors(walk.factors),
     clear: (id) => walk.clear(this.#operand(id)),
+    real: (id) => walk.real(this.#operand(id)),
+  });
+
+  client = (walk: ClientWalk): ClientWalk => ({
+    ...walk,
+    info: this.info,
+    real: (id) => walk.real(this.#operand(id)),
   });
 
   /** `factors` for what is declared alone. */

@@ -4,6 +4,7 @@ import type { AttentionLayout } from "../../../protocols/smpc/plan/attention-lay
 import type { MatrixSource } from "../../../protocols/smpc/factors/matrix-source.ts";
 import type { ValueId } from "../../../protocols/smpc/plan/value.ts";
 import { PlanBuilder } from "../../../protocols/smpc/plan/plan-builder.ts";
+import { ModelClientFactors } from "../../../protocols/smpc/factors/client-factors.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { Generator } from "../../../shares/generator.ts";
 import type { Words } from "../../../shares/words.ts";
@@ -34,6 +35,9 @@ const parameters: Readonly<Record<string, { data: Float32Array; shape: number[] 
 
 /** Public integers of all programs. */
 export const gateFactors = (): ModelFactors => new ModelFactors((name) => parameters[name]);
+
+/** What a client of the programs has of them. */
+export const clientFactors = (): ModelClientFactors => new ModelClientFactors((name) => parameters[name]);
 
 const MATRIX: MatrixSource = {
   weight: "w",

@@ -5,15 +5,16 @@ import { describe, it } from "node:test";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import { gates } from "../../../protocols/smpc/gates/registry.ts";
 import { gateOf } from "../../../protocols/smpc/plan/gate-of.ts";
-import type { AnyInstruction, Gate } from "../../../protocols/smpc/plan/gate.ts";
+import type { AnyInstruction, Gate, GateCost } from "../../../protocols/smpc/plan/gate.ts";
 import type { GateName, Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { PROVED_WIDTHS } from "../../../protocols/smpc/plan/proved-widths.ts";
 import type { InfoOf } from "../../../protocols/smpc/plan/value.ts";
+import type { ClientValues } from "../../../protocols/smpc/run/client-values.ts";
 import { runClear } from "../../../protocols/smpc/run/clear-run.ts";
 import { Simulation } from "../../../protocols/smpc/run/simulation.ts";
 import { missingHeaders, missingTests } from "../../house/house-rules.ts";
 import { DeclaredReads } from "./declared-reads.ts";
-import { gateFactors, gateProgram } from "./gate-programs.ts";
+import { clientFactors, gateFactors, gateProgram } from "./gate-programs.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../../..");
 const FOLDER = "protocols/smpc/gates";
@@ -90,9 +91,19 @@ describe("the gates", () => {
     }
   });
 
+  it("exchange nothing with a client, but for take and give", () => {
+    for (const [name, gate] of Object.entries(gates)) {
+      const { takenBits, givenBits, othersGivenBits }: GateCost = gate.cost;
+      assert.equal(takenBits !== undefined, name === "take", `${name}: taken bits`);
+      assert.equal(givenBits !== undefined, name === "give", `${name}: given bits`);
+      assert.equal(othersGivenBits !== undefined, name === "give", `${name}: given bits of the others`);
+    }
+  });
+
   it("read the operands that they declare and no others, and look up what their tables declare", async () => {
     for (const name of NAMES) {
-      const { plan, inputs } = programOf(name);
+      const { plan, inputs, clientInputs } = programOf(name);
+      const client = (): ClientValues => ({ model: clientFactors(), inputs: clientInputs, kept: new Map() });
       const listening = new Listening(plan);
       try {
         const real = Object.fromEntries(
@@ -101,8 +112,8 @@ describe("the gates", () => {
             Float64Array.from(words, (w) => Number(BigInt.asIntN(64, w)) / 16),
           ]),
         );
-        await new Simulation(3, gateFactors()).run(plan, real);
-        await runClear(plan, gateFactors(), inputs, new Map());
+        await new Simulation(3, gateFactors()).run(plan, real, client());
+        await runClear(plan, gateFactors(), inputs, new Map(), client());
       } finally {
         listening.close();
       }
@@ -111,7 +122,7 @@ describe("the gates", () => {
   });
 });
 
-type Readings = { -readonly [K in "party" | "dealer" | "clear"]: Gate<Instruction>[K] };
+type Readings = { -readonly [K in "party" | "dealer" | "clear" | "client"]: Gate<Instruction>[K] };
 
 /** Every gate held to what it declares on the instructions of a plan, until closed. */
 class Listening {
@@ -128,6 +139,9 @@ class Listening {
       gate.party = (instruction, walk) => before.party(instruction, this.#of(instruction).party(walk));
       gate.dealer = (instruction, walk) => before.dealer(instruction, this.#of(instruction).dealer(walk));
       gate.clear = (instruction, walk) => before.clear(instruction, this.#of(instruction).clear(walk));
+      const { client } = before;
+      if (client !== undefined)
+        gate.client = (instruction, walk) => client(instruction, this.#of(instruction).client(walk));
       this.#restore.push(() => Object.assign(gate, before));
     }
   }
@@ -141,9 +155,9 @@ class Listening {
     for (const restore of this.#restore) restore();
   }
 
-  /** Operands of a gate that none of its readings has read; the executors run input, output and open themselves. */
+  /** Operands of a gate that none of its readings has read; the executors run what goes in and out and open themselves. */
   unread(name: GateName): number[] {
-    if (["input", "output", "open"].includes(name)) return [];
+    if (["input", "output", "open", "client-output"].includes(name)) return [];
     return [...this.#reads]
       .filter(([instruction]) => (JSON.parse(instruction) as AnyInstruction).gate === name)
       .flatMap(([, reads]) => reads.unread);

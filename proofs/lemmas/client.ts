@@ -17,16 +17,9 @@
  * The same as one question is asked in a small ring, and of every negative lemma.
  */
 import { give } from "../../protocols/smpc/gates/give.ts";
-import type { InstructionOf, Plan } from "../../protocols/smpc/plan/instruction.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
-import { runClient } from "../../protocols/smpc/run/client-run.ts";
-import { noClientValues } from "../../protocols/smpc/run/client-values.ts";
-import { runParty } from "../../protocols/smpc/run/party-run.ts";
-import { ModelFactors } from "../../protocols/smpc/factors/public-factors.ts";
-import { ClientPipe } from "../../protocols/smpc/run/client-pipe.ts";
-import { ring } from "../../shares/ring.ts";
-import type { BatchStreams } from "../../shares/stream-book.ts";
-import type { Words } from "../../shares/words.ts";
+import { takenAndGiven } from "../client-walk.ts";
 import { compareWords, spreadWords } from "../conformance.ts";
 import type { Lemma, Query } from "../lemma.ts";
 import { cutsOf, someBits, spanOf } from "../sweep.ts";
@@ -167,91 +160,6 @@ function readQuery(bits: number, { above = 0n }: ClientFaults = {}): Query {
   };
 }
 
-/** A client's number that is taken in a ring and given back at once: what the executors send, [parties][words], and what is read. */
-async function throughExecutors(
-  parties: number,
-  given: Given,
-  numbers: Float64Array,
-  shares: readonly Words[],
-): Promise<{ readonly taken: Words; readonly parts: readonly Words[]; readonly y: Float64Array }> {
-  const { bits } = given;
-  const shape = { rows: numbers.length, columns: 1, fracBits: 0 };
-  const plan: Plan = {
-    values: [
-      { kind: "client", ...shape },
-      { kind: "share", ...shape, ringBits: bits },
-      { kind: "client", ...shape },
-    ],
-    instructions: [
-      { gate: "client-input", out: 0, name: "x" },
-      { gate: "take", x: 0, out: 1, normalised: false },
-      instructionOf(given),
-      { gate: "client-output", x: 2, name: "y" },
-    ],
-    levels: [0, 0, 0, 1],
-    rounds: 1,
-    sites: [],
-    checks: [],
-  };
-  const parts: Uint8Array[] = [];
-  const links = new ClientPipe(parties);
-  const streamsOf = (party: number): BatchStreams => ({
-    stream: () => ({
-      fillWords: (out, width) => out.set(shares[party].map((each) => BigInt.asUintN(width, each))),
-      packedWords: () => {
-        throw new Error("take: expected words, got a draw of packed ones");
-      },
-    }),
-  });
-  const everyone = shares.map((_, party) => party);
-  const [{ y }] = await Promise.all([
-    runClient(
-      plan,
-      {
-        parties,
-        links: {
-          send: (level, payload) => links.send(level, payload),
-          receive: async (level, party, bytes) => (parts[party] = await links.receive(level, party, bytes)),
-        },
-        streams: everyone.slice(1).map(streamsOf),
-      },
-      { ...noClientValues(), inputs: { x: numbers } },
-    ),
-    ...everyone.map((party) =>
-      runParty(
-        plan,
-        {
-          party,
-          parties,
-          factors: new ModelFactors((name) => {
-            throw new Error(`give: expected a plan without parameters, got ${name}`);
-          }),
-          exchange: () => Promise.reject(new Error("give: expected no round")),
-          kept: new Map(),
-          client: links.of(party, party === 0 ? null : streamsOf(party)),
-        },
-        {
-          batch: "all",
-          streams: streamsOf(party),
-          explicit: party === parties - 1 ? new Uint8Array(0) : null,
-          pairs: new Map(everyone.filter((peer) => peer !== party).map((peer) => [peer, streamsOf(peer)])),
-        },
-        {},
-      ),
-    ),
-  ]);
-  const unpacked = (bytes: Uint8Array, width: number): Words => {
-    const words: Words = new BigUint64Array(numbers.length);
-    ring.unpack(words, bytes, width, 0);
-    return words;
-  };
-  return {
-    taken: unpacked(links.taken[0], bits),
-    parts: parts.map((bytes, party) => unpacked(bytes, bits - droppedBy(given, party))),
-    y,
-  };
-}
-
 /** Integers that a float holds. */
 const EXACT_BITS = 53;
 
@@ -263,7 +171,7 @@ async function conform(all: readonly Given[], count: number): Promise<void> {
       const signed = spreadWords(count, Math.min(bits, EXACT_BITS), 0);
       const x = Float64Array.from(signed, (each) => Number(BigInt.asIntN(Math.min(bits, EXACT_BITS), each)));
       const shares = Array.from({ length: parties }, (_, party) => spreadWords(count, bits, party));
-      const { taken, parts, y } = await throughExecutors(parties, given, x, shares);
+      const { taken, parts, read } = await takenAndGiven(instructionOf(given), x, shares);
       const what = `client, ${label(parties, given)}`;
       const others = shares.slice(1).map((_, at) => word(`s${at + 1}`));
       const valuesAt = (i: number): Record<string, bigint> => ({
@@ -282,7 +190,7 @@ async function conform(all: readonly Given[], count: number): Promise<void> {
         })),
       );
       const sum = add(...shares.map((_, party) => readPart(mine(party), bits, droppedBy(given, party))));
-      y.forEach((found, i) => {
+      read.forEach((found, i) => {
         const expected = Number(BigInt.asIntN(bits, evaluate(sum, valuesAt(i), 64)));
         if (found !== expected)
           throw new Error(`${what}, number ${i}: the statement says ${expected}, the client reads ${found}`);

@@ -2,7 +2,7 @@
  * Client input: rows that the client has before the first layer.
  *
  * Functionality: out = what the client holds under `name`. Parties: the client. Leaks: nothing (local). Assumes: nothing.
- * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/delegated-models.test.ts
+ * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/client-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
 import type { ValueId } from "../plan/value.ts";

@@ -2,7 +2,7 @@
  * Client output: rows that stay with the client after the last layer.
  *
  * Functionality: the session holds x under `name`. Parties: the client. Leaks: nothing (local). Assumes: nothing.
- * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/delegated-models.test.ts
+ * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/client-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
 import type { ValueId } from "../plan/value.ts";

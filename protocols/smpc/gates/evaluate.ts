@@ -4,7 +4,7 @@
  * Functionality: out = operation(inputs) in float64; attention keeps its rows of K and V for the steps that follow.
  * Parties: the client alone. Leaks: nothing (local). Assumes: nothing.
  * Cost: none that is sent; the client's own work. Error bound: float64 rounding.
- * Reference: layers/reference/algebra.ts. Proof: none needed (no protocol). Test: tests/protocols/smpc/delegated-models.test.ts
+ * Reference: layers/reference/algebra.ts. Proof: none needed (no protocol). Test: tests/protocols/smpc/client-evaluation.test.ts
  */
 import { evaluateOperation } from "../evaluation/evaluate-operation.ts";
 import type { Operation } from "../evaluation/operation.ts";

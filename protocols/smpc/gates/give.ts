@@ -8,7 +8,7 @@
  * Assumes: |x| < 2^(bits - 1) units of x, less the dropped bits' roundings.
  * Cost: `give.cost`; gives of one level travel in one message a party. Error bound: n/2 units of the dropped bits.
  * Reference: truncation of shares by rounding each, as in SecureML, 10.1109/SP.2017.12, section 4.1. Proof: proofs/lemmas/client.ts.
- * Test: tests/protocols/smpc/delegated-models.test.ts
+ * Test: tests/protocols/smpc/client-gates.test.ts
  */
 import { ring } from "../../../shares/ring.ts";
 import { signed } from "../../../shares/signed-words.ts";

@@ -8,7 +8,7 @@
  * Assumes: streams that are used once (shares/stream-book.ts); fewer than n parties collude.
  * Cost: `take.cost`; takes of one level travel in one message from the client to party 0. Error bound: half a unit.
  * Reference: additive sharing with seeds; masked linear layers with a client as in Slalom, arXiv 1806.03287.
- * Proof: proofs/secrecy (secrecy of a server). Test: tests/protocols/smpc/delegated-models.test.ts
+ * Proof: proofs/lemmas/client.ts, proofs/secrecy (secrecy of a server). Test: tests/protocols/smpc/client-gates.test.ts
  */
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";

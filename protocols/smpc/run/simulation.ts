@@ -119,12 +119,12 @@ export class Simulation {
           for (const each of waiting.splice(0)) each(all);
         });
     const links = new ClientPipe(parties);
-    const running = runClient(
+    const atClient = runClient(
       plan,
       { parties, links, streams: this.#clientBooks.map(({ client: book }) => book.batch(batch)) },
       client,
     );
-    const results = await Promise.all(
+    const atParties = Promise.all(
       this.#books.map((book, party) =>
         runParty(
           plan,
@@ -147,7 +147,7 @@ export class Simulation {
         ),
       ),
     );
-    const own = await running;
+    const [results, own] = await Promise.all([atParties, atClient]);
     this.taken.push(links.taken);
     return {
       outputs: { ...joinOutputs(plan, results), ...own },

@@ -48,7 +48,7 @@ const MALFORMED: readonly [string, unknown, string][] = [
   ],
   ["a split into none", { s: { rule: "split", m: 0, of: CLUSTERS } }, "s.m: expected at least 1, got 0"],
   ["another word", { wire: "float64" }, 'wire: expected one of float32, float16, got "float64"; did you mean float32?'],
-  ["another head", { head: "server" }, 'head: expected one of client, compnode, smpc, got "server"'],
+  ["another head", { head: "server" }, 'head: expected one of client, compnode, smpc, delegated, got "server"'],
   ["another place", { place: "cloud" }, 'place: expected one of processes, sockets, memory, got "cloud"'],
   ["no tokens", { maxTokens: 0 }, "maxTokens: expected at least 1, got 0"],
   ["tokens without end", { maxTokens: 1e30 }, "maxTokens: expected at most 100000, got 1e+30"],

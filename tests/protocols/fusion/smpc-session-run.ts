@@ -1,5 +1,5 @@
 /** Sessions with layers under SMPC, in one process, beside the plain model. */
-import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
+import { allByParties, type Evaluators } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import type { Model } from "../../../layers/model.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
@@ -29,6 +29,9 @@ export interface HybridSetting {
   readonly r: ShardingRule;
   readonly s: ShardingRule;
   readonly layers: readonly number[];
+  /** Of each of these layers; absent: the parties evaluate everything. */
+  readonly evaluators?: readonly Evaluators[];
+  readonly headEvaluator?: SmpcChoice["headEvaluator"];
   readonly parties?: number;
   readonly dealer?: "client" | "dealer";
   readonly head?: boolean;
@@ -90,6 +93,8 @@ export async function withHybrid<T>(
     r,
     s,
     layers,
+    evaluators = allByParties(layers.length).evaluators,
+    headEvaluator = "parties",
     parties = 2,
     dealer = "client",
     head = false,
@@ -98,7 +103,15 @@ export async function withHybrid<T>(
     options,
   } = setting;
   const plain = describeSession(model, { r, s }, promptLength, { wire: engine.word, ...more });
-  const choice: SmpcChoice = { layers: [...layers], ...allByParties(layers.length), parties, dealer, head, precision };
+  const choice: SmpcChoice = {
+    layers: [...layers],
+    evaluators: [...evaluators],
+    headEvaluator,
+    parties,
+    dealer,
+    head,
+    precision,
+  };
   const ranges = setting.ranges ?? (await rangesOf(model, choice, () => {}));
   const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, ranges);
   const shape = {

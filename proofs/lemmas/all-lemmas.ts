@@ -7,6 +7,7 @@ import { liftLemmas } from "./lift.ts";
 import { linearLemmas } from "./linear.ts";
 import { narrowProductLemmas } from "./narrow-products.ts";
 import { productLemmas } from "./products.ts";
+import { publicProductLemmas } from "./public-products.ts";
 import { roundingLemmas } from "./rounding.ts";
 import { shiftLemmas } from "./shift.ts";
 import { squareScaleLemmas } from "./square-scale.ts";
@@ -32,6 +33,7 @@ function every(rings: readonly number[], inUse: WidthsInUse): Lemma[] {
     ...liftLemmas(rings),
     ...extendLemmas(rings, inUse),
     ...productLemmas(rings, inUse),
+    ...publicProductLemmas(rings, inUse),
     ...narrowProductLemmas(rings, inUse),
     ...squareLemmas(rings, inUse),
     ...squareScaleLemmas(rings, inUse),

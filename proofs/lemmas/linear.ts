@@ -155,6 +155,8 @@ async function conformLinear(): Promise<void> {
   await compareLinear(linearCase(columns, scaled, share(ROWS, COLUMNS, 3)), rows);
   await compareLinear(linearCase(centre, { gate: "centre", ...io, multiplier: 1, constantBits: 2 }), rows);
   await compareLinear(linearCase(pivot, { gate: "pivot", ...io, key: "k", firstPosition: 0 }), rows);
+  const known = { gate: "pivot", ...io, key: "k", firstPosition: 3, row: { vector: "v", factor: 2 } } as const;
+  await compareLinear(linearCase(pivot, known), rows);
   const turned = { headDim: 2, inverseFrequencies: [0.3], firstPosition: 5, factor: 1, tableFracBits: 12 };
   await compareLinear(linearCase(rotate, { gate: "rotate", ...io, ...turned }), rows);
   const product = { gate: "linear", ...io, matrix: MATRIX, matrixFracBits: 4 } as const;

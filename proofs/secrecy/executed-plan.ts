@@ -14,6 +14,7 @@ import { splitWords } from "../../shares/sharing.ts";
 import type { BatchStreams } from "../../shares/stream-book.ts";
 import type { Words } from "../../shares/words.ts";
 import { CountedChoices, choiceBits, RandomChoices, type DrawFault } from "./random-choices.ts";
+import { ONES } from "./tiny-plans.ts";
 import type { Secret, SecretRun, Seen } from "./views.ts";
 
 /** Who looks: a party by its number, the dealer, who receives the outputs. */
@@ -104,9 +105,7 @@ function receivedBy(member: Member, plan: Plan, elements: number, run: Execution
     for (const { bits, count, byteOffset, byteLength } of dealtLayout(plan).places[index].values()) {
       const words: Words = new BigUint64Array(count);
       ring.unpack(words, run.explicit.subarray(byteOffset, byteOffset + byteLength), bits, 0);
-      const each = count / elements;
-      for (let slot = 0; slot < each; slot++)
-        seen.push({ words: BigUint64Array.from({ length: elements }, (_, i) => words[i * each + slot]), bits });
+      for (const each of bySlot(words, elements)) seen.push({ words: each, bits });
     }
   });
   run.sent.forEach((payloads, round) =>
@@ -116,10 +115,11 @@ function receivedBy(member: Member, plan: Plan, elements: number, run: Execution
       instructions.forEach((instruction, index) => {
         if (instruction.gate !== "open" || levels[index] !== round) return;
         const bits = widthOf(values[instruction.out]);
-        const words: Words = new BigUint64Array(elements);
-        const bytes = Math.ceil((elements * bits) / 8);
+        const { rows, columns } = values[instruction.out];
+        const words: Words = new BigUint64Array(rows * columns);
+        const bytes = Math.ceil((words.length * bits) / 8);
         ring.unpack(words, payload.subarray(at, at + bytes), bits, 0);
-        seen.push({ words, bits });
+        for (const each of bySlot(words, elements)) seen.push({ words: each, bits });
         at += bytes;
       });
       if (at !== payload.length)
@@ -127,6 +127,14 @@ function receivedBy(member: Member, plan: Plan, elements: number, run: Execution
     }),
   );
   return seen;
+}
+
+/** The words of all elements, one after the other, by what they are of an element. */
+function bySlot(words: Words, elements: number): Words[] {
+  const each = words.length / elements;
+  return Array.from({ length: each }, (_all, slot) =>
+    BigUint64Array.from({ length: elements }, (_, i) => words[i * each + slot]),
+  );
 }
 
 /** Runs the plan as sessions do, with these streams. */
@@ -161,6 +169,7 @@ async function execute(
         for (const each of waiting.splice(0)) each(sent[round]);
       });
   const factors = new ModelFactors((name) => {
+    if (name === ONES) return { data: Float32Array.of(1), shape: [1] };
     throw new Error(`secrecy: expected a plan without parameters, got ${name}`);
   });
   const outputs = await Promise.all(

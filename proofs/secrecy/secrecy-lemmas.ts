@@ -3,6 +3,7 @@ import type { Member } from "./executed-plan.ts";
 import type { DrawFault } from "./random-choices.ts";
 import { partiesStep, receiverStep } from "./steps.ts";
 import {
+  behindPrefix,
   chain,
   chainOfProducts,
   exponential,
@@ -105,7 +106,11 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
       ...long(among(3, [exponential(2, 1, 2)])),
     ]),
     secret("series", [...among(2, [seriesOf(2, 2)]), ...long(among(3, [seriesOf(2, 1)]))]),
-    secret("chains", [...among(2, [chain(2, 3), chainOfProducts(1)]), ...long(among(3, [chain(2, 3)]))]),
+    secret("chains", [
+      ...among(2, [chain(2, 3), chainOfProducts(1)]),
+      ...long(among(2, [behindPrefix(1)])),
+      ...long(among(3, [chain(2, 3)])),
+    ]),
     secret(
       "a row that leaves",
       [receiverStep(leaving(1), 3, THREE), ...long([receiverStep(leaving(2), 2, TWO)])],
@@ -124,7 +129,7 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
       ...among(3, [opening(2, 2)], ONE_SEED),
     ]),
     faulty("opened in the clear", [
-      ...among(2, [opening(3, 3), extending(3, 4)], CLEAR),
+      ...among(2, [opening(3, 3), extending(3, 4), behindPrefix(1)], CLEAR),
       ...among(3, [opening(2, 2)], CLEAR),
     ]),
     faulty("dealt in the clear", [

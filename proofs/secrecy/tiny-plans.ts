@@ -12,7 +12,8 @@ export interface TinyPlan {
   readonly slice?: number;
 }
 
-type Value = readonly ["share" | "wire", bits: number];
+/** `words`: of an element; absent: 1. */
+type Value = readonly ["share" | "wire", bits: number, words?: number];
 
 /** `levels`: the instructions that can run after so many rounds. */
 const tiny = (
@@ -29,11 +30,11 @@ const tiny = (
   ),
   planOf(elements) {
     const byLevel = levels(elements);
-    const shape = { rows: elements, columns: 1, fracBits };
     return {
-      values: values.map(([kind, bits]): ValueInfo =>
-        kind === "share" ? { kind, ...shape, ringBits: bits } : { kind, ...shape, bits },
-      ),
+      values: values.map(([kind, bits, words = 1]): ValueInfo => {
+        const shape = { rows: elements * words, columns: 1, fracBits };
+        return kind === "share" ? { kind, ...shape, ringBits: bits } : { kind, ...shape, bits };
+      }),
       instructions: byLevel.flat(),
       levels: byLevel.flatMap((all, level) => all.map(() => level)),
       rounds: byLevel.filter((all) => all.some(({ gate }) => gate === "open")).length,
@@ -45,6 +46,9 @@ const tiny = (
 
 const input = (out: number, name: string): Instruction => ({ gate: "input", out, name });
 const open = (x: number, out: number): Instruction => ({ gate: "open", x, out });
+
+/** The one public vector that there is: a 1, repeated. */
+export const ONES = "ones";
 
 /** The time of attention grows with the square of its heads, where there are many. */
 const FEW_HEADS = 2 ** 8;
@@ -220,6 +224,35 @@ export const chainOfProducts = (bits: number): TinyPlan => ({
   ),
   slice: FEW_HEADS,
 });
+
+/** The same behind a public key and value: its logit is opened beside the secret one, and nothing is dealt for it. */
+export const behindPrefix = (bits: number): TinyPlan => {
+  const behind = (elements: number) => ({
+    layout: { ...layoutOf(elements), prefix: 1 },
+    prefix: { vector: ONES, factor: 1 },
+  });
+  return {
+    ...tiny(
+      `scores, open, mix, open behind a public key, ${bits} bits`,
+      [
+        ["share", bits],
+        ["share", bits],
+        ["wire", bits],
+        ["wire", bits],
+        ["share", bits, 2],
+        ["wire", bits, 2],
+        ["share", bits],
+        ["wire", bits],
+      ],
+      (elements) => [
+        [input(0, "x"), input(1, "y"), open(0, 2), open(1, 3)],
+        [{ gate: "scores", q: 2, k: 3, out: 4, ...behind(elements) }, open(4, 5)],
+        [{ gate: "mix", p: 5, v: 2, out: 6, ...behind(elements) }, open(6, 7)],
+      ],
+    ),
+    slice: FEW_HEADS,
+  };
+};
 
 /** A row that leaves, x y mod 2^bits, of two rows that were opened and don't. */
 export const leaving = (bits: number): TinyPlan => ({

@@ -8,6 +8,7 @@ import type { Session } from "../../cascade/session.ts";
 import { checkMaskable, mergeScales } from "../../cascade/merge-scales.ts";
 import { Schedule, type ScheduleInput } from "../../cascade/schedule.ts";
 import { shardingRule } from "../../cascade/sharding.ts";
+import type { ModelRanges, SiteRange } from "../../smpc/lowering/ranges.ts";
 import { smpcPlacement } from "../../smpc/plan/placement.ts";
 import { describeFields } from "../../wire/handshake.ts";
 
@@ -53,14 +54,27 @@ export const sessionDescription = z.strictObject({
 
 export type SessionDescription = z.infer<typeof sessionDescription>;
 
-/** The hash of each field, so that a difference can be named; the order of keys is no difference. */
+/**
+ * The hash of each field, so that a difference can be named; the order of keys is no difference. Ranges are a field a layer: there are some
+ * ten sites in each.
+ */
 export function descriptionHashes(description: SessionDescription): Record<string, string> {
+  const { smpc } = description;
+  const ranges = smpc === null ? null : { ...smpc.ranges, sites: rangesByLayer(smpc.ranges.sites) };
   return Object.fromEntries(
-    Object.entries(describeFields(description)).map(([field, value]) => [
+    Object.entries(describeFields({ ...description, smpc: smpc && { ...smpc, ranges } })).map(([field, value]) => [
       field,
       createHash("sha256").update(value).digest("hex").slice(0, 16),
     ]),
   );
+}
+
+/** Sites and their ranges, in lists by what comes before the kind of site: "layers.3", or "head". */
+function rangesByLayer(sites: ModelRanges["sites"]): Record<string, (readonly [site: string, range: SiteRange])[]> {
+  const layers: Record<string, (readonly [string, SiteRange])[]> = {};
+  for (const [site, range] of Object.entries(sites).sort(([a], [b]) => (a < b ? -1 : 1)))
+    (layers[site.split(".").slice(0, -2).join(".")] ??= []).push([site, range]);
+  return layers;
 }
 
 /**

@@ -61,7 +61,7 @@ export async function makeRanges(
   onStep: (text: string) => void = () => {},
   firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
-  const observed = await calibrate(model, await calibrationText(model, file), span, onStep, firstRow);
+  const observed = await calibrate(model, await calibrationText(model, file, firstRow), span, onStep, firstRow);
   onStep("certifying");
   return preferCertified(observed, await certify(readableModel(model), span));
 }

@@ -9,7 +9,7 @@
  * Assumes: bits of p and v >= ringBits of out; the masks of p and v are independent and used for no other opened value.
  * Cost: `mix.cost`; K bits dealt an element of out. Error bound: 0 units.
  * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3.
- * Proof: proofs/lemmas/products.ts. Test: tests/protocols/smpc/mix.test.ts
+ * Proof: proofs/lemmas/products.ts and public-products.ts. Test: tests/protocols/smpc/mix.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

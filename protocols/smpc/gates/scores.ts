@@ -10,7 +10,7 @@
  * Assumes: bits of q and k >= ringBits of out; the masks of q and k are independent and used for no other opened value.
  * Cost: `scores.cost`; K bits dealt an entry. Error bound: 0 units.
  * Reference: Beaver's matrix triples over masked wires, 10.1007/3-540-46766-1_34; smpc.md, gate 3.
- * Proof: proofs/lemmas/products.ts. Test: tests/protocols/smpc/scores.test.ts
+ * Proof: proofs/lemmas/products.ts and public-products.ts. Test: tests/protocols/smpc/scores.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { signed } from "../../../shares/signed-words.ts";

@@ -57,7 +57,10 @@ export const fourLayers = (sharpness = 1): Model =>
 /** Bound on the rows of that model: the fixed point of its layers is off by 4e-3. */
 export const SMPC_BOUND = 2e-2;
 
-/** The largest error of the last row of every step: all but the last `steps - 1` ids at once, then those one by one. */
+/**
+ * The largest error of the last row of every step: all but the last `steps - 1` ids at once, then those one by one. Of `ids` the session's
+ * public prefix comes first and isn't sent.
+ */
 export async function walkError(
   session: ClientSession,
   model: Model,
@@ -65,10 +68,11 @@ export async function walkError(
   ids: readonly number[],
   steps: number,
 ): Promise<number> {
+  const { length: prefix } = session.description.publicPrefix;
   let most = 0;
   for (let step = 0; step < steps; step++) {
     const length = ids.length - steps + 1 + step;
-    const result = await session.step(step, step === 0 ? ids.slice(0, length) : [ids[length - 1]]);
+    const result = await session.step(step, step === 0 ? ids.slice(prefix, length) : [ids[length - 1]]);
     assert.ok("rows" in result);
     const { hidden } = await plainForward(model, ids.slice(0, length));
     const { finished } = await engine.head(result.rows);

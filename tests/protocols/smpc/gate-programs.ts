@@ -26,6 +26,9 @@ export interface GateProgram {
 /** Two heads over one of keys, three rows that see 1, 2 and 3 keys: 12 entries, 6 rows of them. */
 const LAYOUT: AttentionLayout = { heads: 2, kvHeads: 1, headDim: 4, queries: 3, past: 0, causal: true, window: null };
 const [ENTRIES, ENTRY_ROWS] = [12, 6];
+/** The same behind two public keys, which every row sees. */
+const BEHIND: AttentionLayout = { ...LAYOUT, prefix: 2 };
+const [BEHIND_ENTRIES, PUBLIC] = [24, { vector: "b", factor: 0.75 }];
 const FRAC_BITS = 4;
 
 const parameters: Readonly<Record<string, { data: Float32Array; shape: number[] }>> = {
@@ -238,14 +241,14 @@ const PROGRAMS: { readonly [G in GateName]: (at: Drawing) => ValueId } = {
   scores: (at) => {
     const [q, k] = [at.open(rows(at)), at.open(at.narrow("k", 3, 4))];
     at.outBits = at.wireBits;
-    return at.made(ENTRIES, 1, (out) => ({ gate: "scores", q, k, out, layout: LAYOUT }));
+    return at.made(BEHIND_ENTRIES, 1, (out) => ({ gate: "scores", q, k, out, layout: BEHIND, prefix: PUBLIC }));
   },
   append: (at) => PROGRAMS.mix(at),
   mix: (at) => {
-    const [p, v] = [at.open(at.narrow("p", ENTRIES, 1)), at.open(at.narrow("v", 3, 4))];
+    const [p, v] = [at.open(at.narrow("p", BEHIND_ENTRIES, 1)), at.open(at.narrow("v", 3, 4))];
     const kept = at.wired(3, 4, (out) => ({ gate: "append", x: v, out, key: "kept" }));
     at.outBits = at.wireBits;
-    return at.made(3, 8, (out) => ({ gate: "mix", p, v: kept, out, layout: LAYOUT }));
+    return at.made(3, 8, (out) => ({ gate: "mix", p, v: kept, out, layout: BEHIND, prefix: PUBLIC }));
   },
   squares: (at) => {
     const x = at.open(rows(at));

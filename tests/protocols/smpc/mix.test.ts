@@ -4,7 +4,17 @@ import fc from "fast-check";
 import { entryCount, type AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
 import { mix } from "../../../protocols/smpc/gates/mix.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
-import { anyLayout, anySetting, ringValues, shareInfo, visibleEntries, wireInfo } from "./gate-values.ts";
+import {
+  anyLayout,
+  anySetting,
+  PUBLIC,
+  publicFactors,
+  publicRowsOf,
+  ringValues,
+  shareInfo,
+  visibleEntries,
+  wireInfo,
+} from "./gate-values.ts";
 
 function mixed(layout: AttentionLayout, p: readonly bigint[], v: readonly bigint[]): bigint[] {
   const { heads, kvHeads, headDim, queries } = layout;
@@ -26,33 +36,35 @@ describe("mix", () => {
         spared: fc.constantFrom(0, 0, 1, 7),
       })
       .chain(({ layout, bits, spared }) => {
-        const { kvHeads, headDim, queries, past } = layout;
+        const { kvHeads, headDim, queries, prefix = 0, past } = layout;
         return fc.record({
+          known: publicRowsOf(prefix, kvHeads * headDim),
           p: ringValues(visibleEntries(layout).length, bits),
           v: ringValues((past + queries) * kvHeads * headDim, bits),
           sizes: fc.constant({ layout, bits, ringBits: Math.max(1, bits - spared) }),
         });
       });
     await fc.assert(
-      fc.asyncProperty(cases, anySetting, async ({ p, v, sizes: { layout, bits, ringBits } }, setting) => {
+      fc.asyncProperty(cases, anySetting, async ({ known, p, v, sizes: { layout, bits, ringBits } }, setting) => {
         const { heads, kvHeads, headDim, queries, past } = layout;
         const values = [
           wireInfo(entryCount(layout), 1, bits),
           wireInfo(past + queries, kvHeads * headDim, bits),
           shareInfo(queries, heads * headDim, ringBits),
         ];
-        const instruction = { gate: "mix", p: 0, v: 1, out: 2, layout } as const;
+        const prefix = known.length === 0 ? {} : { prefix: PUBLIC };
+        const instruction = { gate: "mix", p: 0, v: 1, out: 2, layout, ...prefix } as const;
         // v is a wire that append made.
         const { out, dealtBits } = await runGate(
           mix,
           instruction,
           values,
           { 0: p, 1: v },
-          { ...setting, derived: [1] },
+          { ...setting, derived: [1], factors: publicFactors(known) },
         );
         assert.deepEqual(
           out,
-          mixed(layout, p, v).map((value) => signedMod(value, ringBits)),
+          mixed(layout, p, [...known, ...v]).map((value) => signedMod(value, ringBits)),
         );
         assert.equal(dealtBits, queries * heads * headDim * ringBits);
       }),

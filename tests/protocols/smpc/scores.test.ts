@@ -4,7 +4,17 @@ import fc from "fast-check";
 import { entryCount, type AttentionLayout } from "../../../protocols/smpc/plan/attention-layout.ts";
 import { scores } from "../../../protocols/smpc/gates/scores.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
-import { anyLayout, anySetting, ringValues, shareInfo, visibleEntries, wireInfo } from "./gate-values.ts";
+import {
+  anyLayout,
+  anySetting,
+  PUBLIC,
+  publicFactors,
+  publicRowsOf,
+  ringValues,
+  shareInfo,
+  visibleEntries,
+  wireInfo,
+} from "./gate-values.ts";
 
 function products(layout: AttentionLayout, q: readonly bigint[], k: readonly bigint[]): bigint[] {
   const { heads, kvHeads, headDim } = layout;
@@ -26,35 +36,38 @@ describe("scores", () => {
         spared: fc.constantFrom(0, 0, 1, 7),
       })
       .chain(({ layout, bits, spared }) => {
-        const { heads, kvHeads, headDim, queries, past } = layout;
+        const { heads, kvHeads, headDim, queries, prefix = 0, past } = layout;
         return fc.record({
+          known: publicRowsOf(prefix, kvHeads * headDim),
           q: ringValues(queries * heads * headDim, bits),
           k: ringValues((past + queries) * kvHeads * headDim, bits),
           sizes: fc.constant({ layout, bits, ringBits: Math.max(1, bits - spared) }),
         });
       });
     await fc.assert(
-      fc.asyncProperty(cases, anySetting, async ({ q, k, sizes: { layout, bits, ringBits } }, setting) => {
+      fc.asyncProperty(cases, anySetting, async ({ known, q, k, sizes: { layout, bits, ringBits } }, setting) => {
         const { heads, kvHeads, headDim, queries, past } = layout;
         const values = [
           wireInfo(queries, heads * headDim, bits),
           wireInfo(past + queries, kvHeads * headDim, bits),
           shareInfo(entryCount(layout), 1, ringBits),
         ];
-        const instruction = { gate: "scores", q: 0, k: 1, out: 2, layout } as const;
+        const prefix = known.length === 0 ? {} : { prefix: PUBLIC };
+        const instruction = { gate: "scores", q: 0, k: 1, out: 2, layout, ...prefix } as const;
         // k is a wire that append made.
         const { out, dealtBits } = await runGate(
           scores,
           instruction,
           values,
           { 0: q, 1: k },
-          { ...setting, derived: [1] },
+          { ...setting, derived: [1], factors: publicFactors(known) },
         );
         assert.deepEqual(
           out,
-          products(layout, q, k).map((value) => signedMod(value, ringBits)),
+          products(layout, q, [...known, ...k]).map((value) => signedMod(value, ringBits)),
         );
-        assert.equal(dealtBits, visibleEntries(layout).length * ringBits);
+        const secret = visibleEntries(layout).filter(({ key }) => key >= (layout.prefix ?? 0));
+        assert.equal(dealtBits, secret.length * ringBits);
       }),
       { numRuns: 80 },
     );

@@ -10,6 +10,7 @@ import { linear } from "../../../protocols/smpc/gates/linear.ts";
 import { pivot } from "../../../protocols/smpc/gates/pivot.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
 import { keptNothing, runGate, signedMod } from "./gate-bench.ts";
+import { PUBLIC, publicFactors, publicRowsOf } from "./gate-values.ts";
 
 const share = (rows: number, columnCount: number, fracBits: number, ringBits: number): ShareInfo => ({
   kind: "share",
@@ -191,6 +192,23 @@ describe("pivot", () => {
         const minusRow = (values: readonly bigint[]): bigint[] => values.map((value, at) => value - x[at % width]);
         assertSame(first.out, minusRow(x), ringBits);
         assertSame(second.out, minusRow(later), ringBits);
+      }),
+    );
+  });
+
+  it("subtracts a row that everybody knows, and keeps none", async () => {
+    const cases = scene.chain((drawn) => publicRowsOf(1, drawn.width).map((row) => ({ ...drawn, row })));
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ parties, seed, rows, width, ringBits, x, row }) => {
+        const info = share(rows, width, 0, ringBits);
+        const instruction = { gate: "pivot", x: 0, out: 1, key: "k", firstPosition: 3, row: PUBLIC } as const;
+        const factors = publicFactors(row);
+        const { out } = await runGate(pivot, instruction, [info, info], [x], { parties, seed, factors });
+        assertSame(
+          out,
+          x.map((value, at) => value - row[at % width]),
+          ringBits,
+        );
       }),
     );
   });

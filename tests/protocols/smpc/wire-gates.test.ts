@@ -112,7 +112,7 @@ describe("diagonal", () => {
           const instruction = { gate: "diagonal", x: 0, out: 1, layout } as const;
           const { out, clear } = await runGate(diagonal, instruction, values, { 0: x }, setting);
           const expected = visibleEntries(layout).flatMap(({ query, key }, i) =>
-            key === layout.past + query ? [signedMod(x[i], bits)] : [],
+            key === (layout.prefix ?? 0) + layout.past + query ? [signedMod(x[i], bits)] : [],
           );
           assert.deepEqual(out, expected);
           assert.deepEqual(clear, expected);

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { configOver, withPreset } from "../protocols/fusion/config/presets.ts";
 import { parseRunConfig, runConfig, type RunConfig } from "../protocols/fusion/config/run-config.ts";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { z } from "zod";
@@ -22,25 +23,28 @@ export interface GivenConfig {
 }
 
 /**
- * The run config that the flags, the config file and the topology give together: a flag goes before the file, and what neither says of the
- * nodes the topology does. Throws Error naming the flag, or the file and the key, and the fault.
+ * The run config that the flags, the config file and the topology give together: a flag goes before the file, a preset where it stands, and
+ * what neither says of the nodes the topology does. Throws Error naming the flag, or the file and the key, and the fault.
  */
 export async function readConfig(flags: Readonly<Record<string, unknown>>): Promise<GivenConfig> {
   const typed = flagValues(runConfig, flags);
   const { config: file } = flagValues(configFile, flags) as { readonly config?: string };
   const filed = file === undefined ? {} : await readConfigFile(file);
-  const given = { ...filed, ...typed };
+  const given = configOver(filed, typed);
   const { topology } = given;
   const implied = typeof topology === "string" ? await impliedBy(topology, given) : {};
   const origin = (key: string): string => {
-    if (!Object.hasOwn(typed, key)) {
-      if (Object.hasOwn(filed, key)) return `${key} (${file})`;
-      if (Object.hasOwn(implied, key)) return `${key} (${topology as string})`;
-    }
-    return flagName(key);
+    // The short form of a placement goes by its own name.
+    const word =
+      key === "placement" && given.placement === undefined && given.smpcLayers !== undefined ? "smpcLayers" : key;
+    if (Object.hasOwn(typed, word)) return flagName(word);
+    if (Object.hasOwn(withPreset(typed), word)) return `--preset ${String(typed.preset)}`;
+    if (Object.hasOwn(filed, word)) return `${word} (${file})`;
+    if (Object.hasOwn(withPreset(filed), word)) return `preset ${String(filed.preset)} (${file})`;
+    return Object.hasOwn(implied, word) ? `${word} (${topology as string})` : flagName(word);
   };
   return {
-    config: parseRunConfig({ ...implied, ...given }, "", origin),
+    config: parseRunConfig(configOver(implied, given), "", origin),
     named(error) {
       if (error instanceof Error) error.message = withNames(error.message, origin);
       return error;

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { warn } from "../layers/warning.ts";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
+import { withDefaultPreset } from "../protocols/fusion/config/presets.ts";
 import { addConfigFlags, readConfig } from "./config-flags.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
@@ -13,6 +14,10 @@ const flags = z.object({
   promptFile: pathText("file").optional().describe("file that holds the prompt; - reads standard input"),
   chat: z.boolean().default(false).describe("put the prompt through the model's chat template"),
   json: z.boolean().default(false).describe("print one JSON object (weir schema run) and nothing else"),
+  showConfig: z
+    .boolean()
+    .default(false)
+    .describe("print the run config that preset, flags and files give together, for --config, and run nothing"),
 });
 
 /** Of a long prompt, the end is enough to read on from. */
@@ -30,7 +35,11 @@ export function addRun(program: Command): void {
     async (argument: string | undefined, given: Record<string, unknown>) => {
       const startedAt = performance.now();
       const { config, named } = await readConfig(given);
-      const { json, chat, prompt, promptFile } = readFlags(flags, given);
+      const { json, chat, prompt, promptFile, showConfig } = readFlags(flags, given);
+      if (showConfig) {
+        process.stdout.write(`${JSON.stringify(withDefaultPreset(config), null, 2)}\n`);
+        return;
+      }
       const text = await readPrompt({ argument, prompt, promptFile });
       const [{ openRun }, { failureText }, { runTable }] = await Promise.all([
         import("../protocols/fusion/client/run-prompt.ts"),

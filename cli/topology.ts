@@ -1,16 +1,18 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import { runConfig } from "../protocols/fusion/config/run-config.ts";
 import { addFlags, readFlags } from "./flags.ts";
 
 const parts = z.int().min(1).max(64);
 
 const flags = z.object({
+  preset: runConfig.shape.preset.describe("the nodes that a run with this preset needs, and no others"),
   alpha: parts.default(4).describe("CompNodes"),
   beta: parts.default(4).describe("shards of the AttnNodes, which are beta * beta"),
   parties: z
     .union([z.literal(0), z.int().min(2).max(8)])
     .default(0)
-    .describe("SMPC parties"),
+    .describe("SMPC parties (with a preset that has some: 2)"),
   dealer: z.boolean().default(false).describe("a party that deals to them; else the client does"),
   attnLinks: z
     .boolean()
@@ -39,8 +41,12 @@ export function addTopology(program: Command): void {
     .command("topology")
     .description("Print a topology file: which node listens where. Give the same file to every machine.");
   addFlags(command, flags).action(async (given: Record<string, unknown>) => {
-    const { alpha, beta, parties, dealer, attnLinks, insecureColocation, hosts, port } = readFlags(flags, given);
-    const { makeTopology, parseTopology } = await import("../protocols/fusion/deployment/topology.ts");
+    const { preset, attnLinks, insecureColocation, hosts, port, ...shape } = readFlags(flags, given);
+    const [{ makeTopology, parseTopology }, { presetNodes }] = await Promise.all([
+      import("../protocols/fusion/deployment/topology.ts"),
+      import("../protocols/fusion/deployment/preset-nodes.ts"),
+    ]);
+    const { alpha, beta, parties, dealer } = preset === undefined ? shape : presetNodes(preset, shape);
     const topology = makeTopology(alpha, beta, hosts, port, parties === 0 ? null : { parties, dealer });
     const allowed = { ...(attnLinks ? { attnLinks } : {}), ...(insecureColocation ? { insecureColocation } : {}) };
     const text = JSON.stringify({ ...topology, ...allowed }, null, 2);

@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { runRecord, type RunRecord } from "../../protocols/fusion/record/run-record.ts";
+import { scratchFolder } from "../layers/scratch-folder.ts";
 import { weir } from "./weir-command.ts";
 
 const PROMPT = "The river ran past the mill, and the";
 const HYBRID = ["--alpha", "2", "--max-tokens", "6"];
 const SMALL = [...HYBRID, "--smpc-layers", "none"];
 
-describe("weir run --json", () => {
+describe("weir run --json", async () => {
+  const scratch = await scratchFolder();
   let reference: RunRecord;
 
   before(async () => {
@@ -47,6 +49,20 @@ describe("weir run --json", () => {
     assert.equal(payloadBytes, expectedPayloadBytes);
     for (const [party, { kinds }] of Object.entries(parties)) assert.equal(kinds.id, undefined, party);
     assert.equal(reference.smpc, null);
+  });
+
+  it("takes a preset, shows the config that it comes to, and takes that again", async () => {
+    const { code, stdout, stderr } = await weir("run", "--preset", "hidden", "--parties", "3", "--show-config");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const config = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual(
+      [config.preset, config.placement, config.head, config.parties],
+      ["hidden", "all=delegated", "client", 3],
+    );
+    const file = await scratch.write("config.json", stdout);
+    const record = await run("--config", file, "--max-tokens", "2", "--place", "memory");
+    assert.deepEqual(Object.keys(record.parties), ["smpc.0", "smpc.1", "smpc.2"]);
+    assert.deepEqual({ ...record.config, maxTokens: config.maxTokens, place: config.place }, config);
   });
 
   it("samples the same ids again from the same seed, and others from another", async () => {

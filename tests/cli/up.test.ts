@@ -64,6 +64,51 @@ describe("weir up", async () => {
     assert.equal(up.exitCode, 0);
   });
 
+  it("serves the topology of a preset, which a run then takes from it", { timeout: 120_000 }, async () => {
+    const made = await weir("topology", "--preset", "hidden", "--insecure-colocation");
+    assert.equal(made.code, 0, made.stderr);
+    const given = JSON.parse(made.stdout) as { nodes: Record<string, string> };
+    const names = Object.keys(given.nodes);
+    assert.deepEqual(names, ["smpc.0", "smpc.1"]);
+    const ports = await freePorts(names.length);
+    const nodes = Object.fromEntries(names.map((name, at) => [name, `ws://127.0.0.1:${ports[at]}`]));
+    const topology = await scratch.write("hidden.json", JSON.stringify({ ...given, nodes }));
+    const up = spawn(process.execPath, [WEIR, "up", "--topology", topology], { stdio: ["ignore", "ignore", "pipe"] });
+    const ended = once(up, "exit");
+    try {
+      let said = "";
+      for await (const chunk of up.stderr.iterator({ destroyOnReturn: false })) {
+        said += String(chunk);
+        if (said.includes("2 nodes are linked")) break;
+      }
+      assert.match(said, /2 nodes are linked/);
+      const run = await weir("run", "It was", "--topology", topology, "--max-tokens", "2", "--json");
+      assert.equal(run.code, 0, run.stderr);
+      const { config, parties } = runRecord.parse(JSON.parse(run.stdout));
+      assert.deepEqual([config.preset, config.placement], ["hidden", "all=delegated"]);
+      assert.deepEqual(Object.keys(parties), ["smpc.0", "smpc.1"]);
+      const hybrid = await weir("run", "It was", "--topology", topology, "--preset", "hybrid");
+      assert.match(
+        hybrid.stderr,
+        /^weir: --preset hybrid: expected no layer in Cascade with .*hidden\.json, which has SMPC parties alone, got first:1=smpc; run --preset hidden, or/m,
+      );
+      assert.equal(hybrid.code, 1);
+    } finally {
+      up.kill("SIGINT");
+      await ended;
+    }
+  });
+
+  it("refuses a preset on a topology without SMPC parties, and says what writes one", async () => {
+    const [topology] = await topologyOf("clear.json", "ws", 1, 1);
+    const { code, stderr } = await weir("run", "It was", "--topology", topology, "--preset", "hidden");
+    assert.match(
+      stderr,
+      /^weir: --preset hidden: expected no layer on shares with .*clear\.json, which has no SMPC parties, got all=delegated; weir topology --preset hidden --hosts A,B writes one that has$/m,
+    );
+    assert.equal(code, 1);
+  });
+
   it("names ports that are in use before it starts anything, and the flag that changes them", async () => {
     const [topology, ports] = await topologyOf("taken.json", "ws", 2, 1);
     const server = createServer().listen(ports[1], "127.0.0.1");

@@ -1,6 +1,7 @@
 /** From a prompt's text to token ids: those that everybody may know, and those that are secret. */
 import { MOST_PREFIX_TOKENS } from "../../../layers/prefix/public-prefix.ts";
 import { readText } from "../../../layers/read-text.ts";
+import type { Model } from "../../../layers/model.ts";
 import { commonLength, continued, conversation, publicOpening } from "../../../layers/tokenizer/public-opening.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
 import { warn } from "../../../layers/warning.ts";
@@ -15,6 +16,14 @@ export interface Prompt {
 export interface PromptIds {
   readonly publicPrefix: readonly number[];
   readonly secret: readonly number[];
+}
+
+/** Throws Error for a model that has no next token to give. */
+export function checkDecoder({ name, spec, program }: Pick<Model, "name" | "spec" | "program">): void {
+  if (program.logits === null)
+    throw new Error(
+      `model ${name}: expected a decoder, got an encoder (${spec.modelType}); it can be verified, not prompted`,
+    );
 }
 
 /**

@@ -4,29 +4,22 @@ import type { Model } from "../../../layers/model.ts";
 import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
-import { encodePrompt, type Prompt, type PromptIds } from "./encode-prompt.ts";
+import { checkDecoder, encodePrompt, type Prompt, type PromptIds } from "./encode-prompt.ts";
 import { generate } from "./generation.ts";
+import { openPlainRun } from "./plain-run.ts";
+import type { GenerateOptions, Run } from "./run.ts";
+import { spokenText, type SpokenText } from "./spoken-text.ts";
 import { machineExposures } from "../record/join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "../deployment/open-deployment.ts";
 import { totalCpuSeconds } from "../record/party-report.ts";
-import { samplingOf, type RunConfig } from "../config/run-config.ts";
+import { withDefaultPreset } from "../config/presets.ts";
+import { placementText, samplingOf, type RunConfig } from "../config/run-config.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { sessionCosts } from "../record/session-costs.ts";
 import { prepareSession } from "../session/prepare-session.ts";
+import { isPlain } from "../session/layer-placement.ts";
 import { smpcRecord } from "../record/smpc-record.ts";
 import type { SessionDescription } from "../session/session-description.ts";
-
-export interface GenerateOptions {
-  /** `performance.now()` at the start of the command. */
-  readonly startedAt: number;
-  readonly onText: (text: string) => void;
-}
-
-/** Parties that stand ready for a prompt. */
-export interface Run {
-  generate(options: GenerateOptions): Promise<RunRecord>;
-  close(): Promise<void>;
-}
 
 /** What is known of a prompt before any party is started. */
 interface EncodedPrompt {
@@ -40,9 +33,8 @@ interface EncodedPrompt {
  * refused before that. Throws Error naming what does not fit.
  */
 export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: string) => void): Promise<Run> {
-  // The model that comes with weir has its ranges beside it; a topology's parties are what it says.
-  const byDefault = given.model === undefined && given.topology === undefined ? "first:1" : "none";
-  const config = given.placement === undefined ? { ...given, smpcLayers: given.smpcLayers ?? byDefault } : given;
+  const config = withDefaultPreset(given);
+  if (isPlain(placementText(config))) return openPlainRun(config, prompt, report);
   let encoded: EncodedPrompt;
   const opened = await openDeployment(config, report, async (model, modelPath) => {
     encoded = await preparePrompt(config, model, modelPath, prompt, report);
@@ -60,10 +52,7 @@ async function preparePrompt(
   prompt: Prompt,
   report: (doing: string) => void,
 ): Promise<EncodedPrompt> {
-  if (model.program.logits === null)
-    throw new Error(
-      `model ${model.name}: expected a decoder, got an encoder (${model.spec.modelType}); it can be verified, not prompted`,
-    );
+  checkDecoder(model);
   const tokenizer = await openTokenizer(modelPath);
   const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix);
   const { publicPrefix, secret } = ids;
@@ -85,26 +74,15 @@ async function generateOnce(
   const session = await opened.client.open(description);
   const openedAt = performance.now();
   const promptIds = [...ids.publicPrefix, ...ids.secret];
-  const generatedIds: number[] = [];
-  let text = "";
-  const give = (piece: string): void => {
-    text += piece;
-    options.onText(piece);
-  };
-  let firstTokenAt = 0;
+  const tokens = generate(session, head, ids.secret, samplingOf(config), stops);
+  let spoken: SpokenText;
   try {
-    const decoder = tokenizer.streamDecoder({ skipSpecial: true, after: promptIds });
-    for await (const id of generate(session, head, ids.secret, samplingOf(config), stops)) {
-      if (generatedIds.length === 0) firstTokenAt = performance.now();
-      generatedIds.push(id);
-      give(decoder.push(id));
-    }
-    give(decoder.flush());
+    spoken = await spokenText(tokens, { tokenizer, promptIds }, options.onText);
   } catch (error) {
     await session.abort(error instanceof Error ? error.message : String(error));
     throw error;
   }
-  const endedAt = performance.now();
+  const { text, generatedIds, firstTokenAt, endedAt } = spoken;
   const clientCpuSeconds = session.cpuSeconds;
   const reports = await session.close();
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
@@ -114,7 +92,7 @@ async function generateOnce(
     text,
     promptIds,
     publicPrefixLength: ids.publicPrefix.length,
-    generatedIds,
+    generatedIds: [...generatedIds],
     stopped: stopped ? "stop-token" : "max-tokens",
     seconds: (endedAt - openedAt) / 1000,
     firstTokenSeconds: (firstTokenAt - openedAt) / 1000,

@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { SamplingRule } from "../../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../../cascade/sharding.ts";
 import { PRECISIONS, type PrecisionName } from "../../smpc/lowering/precision.ts";
-import { PLACEMENT, SMPC_LAYERS } from "../session/layer-placement.ts";
+import { PLACEMENT, placementFault, SMPC_LAYERS } from "../session/layer-placement.ts";
 import { pathText } from "./path-text.ts";
+import { PRESET_NAMES, PRESETS, withPreset } from "./presets.ts";
 import { schemaFaults } from "./schema-faults.ts";
 
 /** Of CompNodes, and of shards of the AttnNodes, which are its square. */
@@ -12,6 +13,12 @@ const parts = z.int().min(1).max(MOST_PARTS);
 
 /** Everything that a run can be told, by flags or by a config file; unknown keys are errors. */
 export const runConfig = z.strictObject({
+  preset: z
+    .enum(PRESET_NAMES)
+    .optional()
+    .describe(
+      `settings by a name, which other flags go over; ${PRESET_NAMES.map((name) => `${name}: ${PRESETS[name].says}`).join("; ")} (default: hybrid on the model that comes with weir where there are SMPC parties, else cascade)`,
+    ),
   model: pathText("path")
     .optional()
     .describe("folder with config.json, or a .gguf file (default: the model in models/default)"),
@@ -37,19 +44,21 @@ export const runConfig = z.strictObject({
   placement: z
     .string()
     .regex(PLACEMENT, "LAYERS=HOW, parted by semicolons")
+    .superRefine((text, context) => {
+      const fault = placementFault(text);
+      if (fault !== null) context.addIssue({ code: "custom", message: fault.expected, params: fault });
+    })
     .meta({ title: "placement" })
     .optional()
     .describe(
-      'where each layer is computed, such as "first:1=smpc; last:2=delegated"; cascade: clear rows sharded over nodes (the others); smpc: on shares between the SMPC parties; delegated: these multiply by matrices, the client does the rest; smpc:attention+norm+activation: the client evaluates those',
+      'where each layer is computed, such as "first:1=smpc; last:2=delegated"; cascade: clear rows sharded over nodes (the others); smpc: on shares between the SMPC parties; delegated: these multiply by matrices, the client does the rest; smpc:attention+norm+activation: the client evaluates those; all=plain: no parties',
     ),
   smpcLayers: z
     .string()
     .regex(SMPC_LAYERS, "none, all, first:K, last:K or a list such as 0,3")
     .meta({ title: "layers" })
     .optional()
-    .describe(
-      "short for a placement LAYERS=smpc: none, all, first:K, last:K, or a list such as 0,3-5 (default: first:1 on the model that comes with weir where there are SMPC parties, else none)",
-    ),
+    .describe("short for a placement LAYERS=smpc: none, all, first:K, last:K, or a list such as 0,3-5"),
   smpcPrecision: z
     .enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]])
     .default("fine")
@@ -108,14 +117,17 @@ export const runConfig = z.strictObject({
 export type RunConfig = z.infer<typeof runConfig>;
 
 /**
- * Checks a run config and fills in the defaults. Throws Error with a line for each fault, naming its key: `alpha: expected at least 1,
+ * Checks a run config and fills in what its preset says, and the defaults. Throws Error with a line for each fault, naming its key: `alpha: expected at least 1,
  * got 0`; `from` goes before it, and `name` says what a key is called where it came from.
  */
 export function parseRunConfig(value: unknown, from = "", name?: (key: string) => string): RunConfig {
-  const parsed = runConfig.safeParse(value);
+  const parsed = runConfig.safeParse(isObject(value) ? withPreset(value) : value);
   if (parsed.success) return parsed.data;
   throw new Error(from + schemaFaults(parsed.error, runConfig, value, { what: "content", name }));
 }
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Where layers are computed, in the words of `placement`. Throws Error where a config says it twice. */
 export function placementText({ placement, smpcLayers }: Pick<RunConfig, "placement" | "smpcLayers">): string {

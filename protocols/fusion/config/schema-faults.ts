@@ -48,6 +48,9 @@ function fault(issue: Issue, schema: ZodType, value: unknown): string {
     (inner, part) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, part) : undefined),
     value,
   );
+  // A check of a text may name the part of it that is wrong.
+  if (issue.code === "custom" && typeof issue.params?.got === "string")
+    return `expected ${issue.message}, got ${issue.params.got}${String(issue.params.near ?? "")}`;
   const near =
     issue.code === "invalid_value" && typeof got === "string" ? didYouMean(got, issue.values.map(String)) : "";
   return `expected ${expected(issue)}, got ${shown(got)}${near}`;

@@ -52,7 +52,7 @@ export function checkMachines(placed: PlacedParties, from: string): void {
   if (faults.length === 0) return;
   if (placed.insecureColocation !== true)
     throw new Error(
-      `${from}: ${faults.join("; ")}. Who has that machine reads the whole prompt; "insecureColocation": true allows it`,
+      `${from}: ${faults.join("; ")}. Who has that machine reads the whole prompt; "insecureColocation": true (--insecure-colocation) allows it`,
     );
   if (warned.has(from)) return;
   warned.add(from);

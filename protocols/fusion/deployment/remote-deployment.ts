@@ -3,7 +3,7 @@ import { networkInterfaces, hostname } from "node:os";
 import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts";
 import { linkClient } from "./local-processes.ts";
 import { readText } from "../../../layers/read-text.ts";
-import type { RunConfig } from "../config/run-config.ts";
+import { placementText, type RunConfig } from "../config/run-config.ts";
 import { CLIENT } from "../../cascade/party-name.ts";
 import { isLoopback } from "../../wire/websocket-address.ts";
 import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
@@ -17,6 +17,10 @@ export async function joinTopology(
   report: (doing: string) => void,
 ): Promise<Deployment> {
   const topology = await readTopology(config.topology!);
+  if (topology.alpha === 0 && shape.alpha > 0)
+    throw new Error(
+      `placement: expected no layer in Cascade with ${config.topology}, which has SMPC parties alone, got ${placementText(config)}; run --preset hidden, or make a topology with weir topology --preset hybrid`,
+    );
   for (const side of ["alpha", "beta"] as const) {
     // A run with all layers under SMPC needs none of them.
     if (topology[side] !== shape[side] && shape[side] !== 0)
@@ -31,6 +35,10 @@ export async function joinTopology(
     );
   const placed = withClient(topology, config);
   if (shape.parties !== undefined) {
+    if ((parties ?? 0) === 0)
+      throw new Error(
+        `placement: expected no layer on shares with ${config.topology}, which has no SMPC parties, got ${placementText(config)}; weir topology --preset hidden --hosts A,B writes one that has`,
+      );
     if ((parties ?? 0) < shape.parties)
       throw new Error(`parties: expected at most ${parties ?? 0} (${config.topology}), got ${shape.parties}`);
     if ((dealer ?? false) !== shape.dealer)

@@ -7,10 +7,11 @@ import { readText } from "../../../layers/read-text.ts";
 import { schemaFaults } from "../config/schema-faults.ts";
 import { SESSION_VERSION } from "../session/session-description.ts";
 
-const parts = z.int().min(1).max(64);
+const parts = z.int().min(0).max(64);
 
 /** Which node runs where. The same file goes to every machine. */
 export const topologySchema = z.strictObject({
+  /** CompNodes, and shards of the AttnNodes; both 0 where there are SMPC parties alone. */
   alpha: parts,
   beta: parts,
   /** SMPC parties: smpc.0, smpc.1, ... */
@@ -45,7 +46,11 @@ export function parseTopology(text: string, file: string): Topology {
   const parsed = topologySchema.safeParse(value);
   if (!parsed.success)
     throw new Error(`topology ${file}: ${schemaFaults(parsed.error, topologySchema, value, { what: "content" })}`);
-  const { alpha, beta, nodes } = parsed.data;
+  const { alpha, beta, nodes, parties = 0 } = parsed.data;
+  if ((alpha === 0) !== (beta === 0) || (alpha === 0 && parties === 0))
+    throw new Error(
+      `topology ${file}: expected alpha and beta above 0, or both 0 and SMPC parties, got alpha ${alpha}, beta ${beta} and ${parties} parties`,
+    );
   const expected = namesOf(parsed.data);
   const missing = expected.filter((name) => !Object.hasOwn(nodes, name));
   if (missing.length > 0)
@@ -112,8 +117,10 @@ export function deploymentDescription(
 /** Is this the name of a node of a deployment? Throws Error that says what names there are. */
 export function checkNodeName(name: string, alpha: number, beta: number, parties = 0, dealer = false): void {
   if (nodeNames(alpha, beta, parties, dealer).includes(name)) return;
-  const more = parties === 0 ? "" : `, ${smpcName(0)} to ${smpcName(parties - 1)}${dealer ? ", or dealer" : ""}`;
-  throw new Error(
-    `party ${name}: expected ${compName(0)} to ${compName(alpha - 1)} or ${attnName(0, 0)} to ${attnName(beta - 1, beta - 1)}${more}`,
-  );
+  const cascade =
+    alpha === 0
+      ? []
+      : [`${compName(0)} to ${compName(alpha - 1)} or ${attnName(0, 0)} to ${attnName(beta - 1, beta - 1)}`];
+  const secret = parties === 0 ? [] : [`${smpcName(0)} to ${smpcName(parties - 1)}${dealer ? ", or dealer" : ""}`];
+  throw new Error(`party ${name}: expected ${[...cascade, ...secret].join(", ")}`);
 }

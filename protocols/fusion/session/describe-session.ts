@@ -36,12 +36,16 @@ export function describeSession(
     checkMaskable(shardingFrom(description.s).parts);
     if (description.mergeScales === null) throw new Error("merge: expected the scales of a masked merge, got none");
   }
+  checkContext({ spec, name }, description.publicPrefix.length + promptLength, description.maxNewTokens);
+  return description;
+}
+
+/** Throws Error where a prompt of `length` tokens and its generation together exceed the model's context. */
+export function checkContext({ spec, name }: Pick<Model, "spec" | "name">, length: number, maxNewTokens: number): void {
   // The last token is never fed back.
-  const { length: prefix } = description.publicPrefix;
-  const positions = prefix + promptLength + Math.max(0, description.maxNewTokens - 1);
+  const positions = length + Math.max(0, maxNewTokens - 1);
   if (positions > spec.maxPositions)
     throw new Error(
-      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${prefix + promptLength} + ${description.maxNewTokens} tokens`,
+      `prompt and maxTokens: expected at most ${spec.maxPositions} positions (the context of ${name}), got ${length} + ${maxNewTokens} tokens`,
     );
-  return description;
 }

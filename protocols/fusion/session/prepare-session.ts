@@ -42,11 +42,12 @@ export async function prepareSession(
   const description = describeSession(config, model, promptLength, { ...more, mergeScales });
   const { layers, evaluators } = layersOnShares(placementText(config), model.spec.layers);
   const head = config.head === "smpc" || config.head === "delegated";
-  if (layers.length === 0) {
-    if (head)
-      throw new Error(`head: expected the last layer under SMPC or delegated (placement) for ${config.head}, got none`);
-    return description;
-  }
+  const last = model.spec.layers - 1;
+  if (head && layers.at(-1) !== last)
+    throw new Error(
+      `head: expected the last layer (${last}) under SMPC or delegated for ${config.head}, got it in Cascade; --placement "${placementText(config)}; last:1=${config.head}" puts it there`,
+    );
+  if (layers.length === 0) return description;
   const { parties, dealer, smpcPrecision: precision } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
   const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };

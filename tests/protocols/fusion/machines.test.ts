@@ -36,7 +36,7 @@ describe("a topology with SMPC parties", () => {
     [
       "all parties on one host",
       withParties(["10.0.0.1", "10.0.0.1"], null),
-      /^topology some\.json: smpc\.0 to smpc\.1: expected more than one machine, got 10\.0\.0\.1 for all\. Who has that machine reads the whole prompt; "insecureColocation": true allows it$/,
+      /^topology some\.json: smpc\.0 to smpc\.1: expected more than one machine, got 10\.0\.0\.1 for all\. Who has that machine reads the whole prompt; "insecureColocation": true \(--insecure-colocation\) allows it$/,
     ],
     [
       "all parties on one machine with several addresses",

@@ -67,6 +67,32 @@ const MALFORMED: readonly [string, unknown, string][] = [
     { smpcLayers: "second:1" },
     'smpcLayers: expected none, all, first:K, last:K or a list such as 0,3, got "second:1"',
   ],
+  [
+    "a preset with a slip",
+    { preset: "hiden" },
+    'preset: expected one of hybrid, hidden, cascade, smpc, plain, got "hiden"; did you mean hidden?',
+  ],
+  [
+    "a placement without a way",
+    { placement: "all" },
+    'placement: expected LAYERS=HOW, parted by semicolons, such as first:1=smpc; last:2=delegated, got "all"',
+  ],
+  [
+    "a placement with a slip",
+    { placement: "first:1=smpc; last:2=delegate" },
+    'placement: expected cascade, delegated, smpc or smpc:GROUPS after last:2=, got "delegate"; did you mean delegated?',
+  ],
+  [
+    "a placement of no layers",
+    { placement: "some=smpc" },
+    'placement: expected all, first:K, last:K or a list such as 0,3-5 before =smpc, got "some"',
+  ],
+  [
+    "an unknown group of gates",
+    { placement: "all=smpc:norm+atention" },
+    'placement: expected smpc:GROUPS of attention+norm+activation after all=, got "smpc:norm+atention"; did you mean attention?',
+  ],
+  ["some layers plain", { placement: "last:1=plain" }, 'placement: expected all=plain alone, got "last:1=plain"'],
   ["a single SMPC party", { parties: 1 }, "parties: expected at least 2, got 1"],
   ["an SMPC party that deals", { dealer: "smpc.0" }, 'dealer: expected one of client, dealer, got "smpc.0"'],
   ["no patience", { idleDeadlineMs: 0 }, "idleDeadlineMs: expected at least 1, got 0"],

@@ -18,6 +18,11 @@ const MALFORMED: readonly [string, string, RegExp][] = [
   ["an unknown key", changed({ gamma: 3 }), /gamma/],
   ["no alpha", changed({ alpha: undefined }), /alpha/],
   ["alpha 0", changed({ alpha: 0 }), /alpha/],
+  [
+    "neither CompNodes nor SMPC parties",
+    changed({ alpha: 0, beta: 0, nodes: {} }),
+    /expected alpha and beta above 0, or both 0 and SMPC parties, got alpha 0, beta 0 and 0 parties/,
+  ],
   ["alpha a text", changed({ alpha: "2" }), /alpha/],
   ["beta a fraction", changed({ beta: 1.5 }), /beta/],
   ["beta too large", changed({ beta: 65 }), /beta/],

@@ -4,8 +4,9 @@
  */
 import { extend } from "../../protocols/smpc/gates/extend.ts";
 import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
+import type { InstructionOf } from "../../protocols/smpc/plan/instruction.ts";
 import type { WidthsOf } from "../../protocols/smpc/plan/proved-widths.ts";
-import { publicLift } from "../../protocols/smpc/product/narrow-wire.ts";
+import { publicLift, publicLiftNonNegative } from "../../protocols/smpc/product/narrow-wire.ts";
 import { splitWords } from "../../shares/sharing.ts";
 import { compareFormula } from "../compare-formula.ts";
 import { edgeWords, spreadWords } from "../conformance.ts";
@@ -36,16 +37,23 @@ function extendFormula(P: Term): SharedFormula {
 }
 
 const exponentsOf = ({ bits }: ExtendWidths) => ({ carry: bits, top: bits });
-const INSTRUCTION = { gate: "extend", x: 0, out: 1 } as const;
+const isNonNegative = ({ bits, belowBits }: ExtendWidths): boolean => belowBits === bits - 5;
+const instructionOf = (widths: ExtendWidths): InstructionOf<"extend"> => ({
+  gate: "extend",
+  x: 0,
+  out: 1,
+  ...(isNonNegative(widths) ? { nonNegative: true } : {}),
+});
 const valuesOf = ({ bits, ringBits }: ExtendWidths, rows: number): ValueInfo[] => [
   { kind: "wire", rows, columns: 1, fracBits: 0, bits },
   { kind: "share", rows, columns: 1, fracBits: 0, ringBits },
 ];
-const at = ({ bits, ringBits }: ExtendWidths): string => `${bits} to ${ringBits}`;
+const at = (widths: ExtendWidths): string =>
+  `${widths.bits}${isNonNegative(widths) ? " non-negative" : ""} to ${widths.ringBits}`;
 
 function dealtFor(widths: ExtendWidths) {
   const values = valuesOf(widths, 1);
-  return extend.dealt(INSTRUCTION, (id) => values[id]);
+  return extend.dealt(instructionOf(widths), (id) => values[id]);
 }
 
 /** Compares the formula with the gate's dealer and parties. Throws Error where they differ. */
@@ -53,11 +61,12 @@ async function compare(widths: ExtendWidths, parties: number, rows: number): Pro
   const { bits, ringBits } = widths;
   const random = edgeWords(`extend ${at(widths)} ${parties}`);
   const wire = openShares(splitWords(spreadWords(rows, bits, 1), bits, parties, random), bits, random);
-  const { centred: A, low: u } = publicLift(wire.masked, bits);
+  const lift = isNonNegative(widths) ? publicLiftNonNegative : publicLift;
+  const { centred: A, low: u } = lift(wire.masked, bits);
   await compareFormula({
     what: `extend, n = ${parties}, ${at(widths)}`,
     gate: extend,
-    instruction: INSTRUCTION,
+    instruction: instructionOf(widths),
     values: valuesOf(widths, rows),
     parties,
     random,
@@ -86,13 +95,16 @@ export function extendLemmas(
   { extend: inUse }: Pick<WidthsInUse, "extend">,
   faults: FormulaFaults = {},
 ): Lemma[] {
-  const all = rings.flatMap((bits) => (bits < 2 ? [] : rings.map((ringBits) => ({ bits, ringBits }))));
+  const all = rings
+    .flatMap((bits) => [bits - 2, bits - 5].map((belowBits) => ({ bits, belowBits })))
+    .filter(({ belowBits }) => belowBits >= 0)
+    .flatMap((wire) => rings.map((ringBits) => ({ ...wire, ringBits })));
   const short = inUse.filter((widths) => dealtFor(widths).some(({ bits }) => bits > 1));
   return [
     {
       name: "extend",
       statement:
-        "shares of a wire of k bits, read in a larger ring with the words that are dealt, add up to A - R mod 2^K",
+        "shares of a wire of k bits, signed or not negative, read in a larger ring with the words that are dealt, add up to A - R mod 2^K",
       expected: "proved",
       gates: ["extend"],
       widths: `any n; k, K = ${spanOf(rings)}`,

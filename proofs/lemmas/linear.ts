@@ -160,11 +160,15 @@ async function conformLinear(): Promise<void> {
   const product = { gate: "linear", ...io, matrix: MATRIX, matrixFracBits: 4 } as const;
   await compareLinear(linearCase(linear, product, share(ROWS, 3, 4)), rows);
   const entries = [share(ROWS * COLUMNS, 1), share(1, 1)];
-  await compareLinear(linearCase(rowSum, { gate: "row-sum", ...io, layout: LAYOUT }, share(ROWS, 1)), entries);
+  for (const order of [{}, { byQuery: true }] as const)
+    await compareLinear(
+      linearCase(rowSum, { gate: "row-sum", ...io, layout: LAYOUT, ...order }, share(ROWS, 1)),
+      entries,
+    );
 }
 
 /** Compares a series' shares with entries of the public table times dealt words. Throws Error where they differ. */
-async function conformSeries(rings: readonly number[]): Promise<void> {
+async function conformSeries(rings: readonly number[], coarser: number): Promise<void> {
   const [bits, fracBits, count, tableFracBits] = [10, 6, 32, 9];
   const fitted = { periodBits: bits - fracBits, constant: 0.75, harmonics: [1, 3], cos: [0.5, -0.25], sin: [0.125, 1] };
   const instruction: InstructionOf<"series"> = {
@@ -174,9 +178,18 @@ async function conformSeries(rings: readonly number[]): Promise<void> {
     series: { ...fitted, maxError: 0, from: 0, to: 1, name: "test" },
     tableFracBits,
     wordFracBits: 20,
+    coarserBits: [0, coarser],
   };
-  const table = integerCosines(bits, tableFracBits).make();
-  const entry = (turns: number): bigint => BigInt(table[((turns % table.length) + table.length) % table.length]);
+  // Where a table is coarser, its product comes times so much and its words are so much shorter.
+  const grades = [0, coarser].map((bitsLess) => ({
+    table: integerCosines(bits, tableFracBits - bitsLess).make(),
+    unit: 1n << BigInt(bitsLess),
+    name: bitsLess === 0 ? "turns" : `turns ${bitsLess}`,
+  }));
+  const entry = (grade: number, turns: number): bigint => {
+    const { table, unit } = grades[grade];
+    return unit * BigInt(table[((turns % table.length) + table.length) % table.length]);
+  };
   for (const ringBits of rings)
     for (const parties of [2, 3]) {
       const random = edgeWords(`series ${ringBits} ${parties}`);
@@ -191,13 +204,16 @@ async function conformSeries(rings: readonly number[]): Promise<void> {
         random,
         wires: { 0: wire },
       });
-      const turns = dealt.get("turns")!;
+      const turns = grades.map(({ name }) => dealt.get(name)!);
+      // Two words a harmonic: of both in one array, or of one in each.
+      const word = (party: number, i: number, grade: number, which: number): bigint =>
+        coarser === 0 ? turns[0][party][4 * i + 2 * grade + which] : turns[grade][party][2 * i + which];
       outputs.forEach((out, party) =>
         compareWords(`series, n = ${parties}, ${ringBits} bits, party ${party}`, out, ringBits, (i) => {
           const X = Number(wire.masked[i]);
           const sum = fitted.harmonics.flatMap((harmonic, j): Term[] => [
-            constant(entry(harmonic * X) * turns[party][4 * i + 2 * j]),
-            constant(entry(harmonic * X - table.length / 4) * turns[party][4 * i + 2 * j + 1]),
+            constant(entry(j, harmonic * X) * word(party, i, j, 0)),
+            constant(entry(j, harmonic * X - 2 ** bits / 4) * word(party, i, j, 1)),
           ]);
           const addend = party === 0 ? BigInt(fitted.constant * 2 ** (tableFracBits + 20)) : 0n;
           return { term: add(...sum, constant(addend)), values: {} };
@@ -234,7 +250,7 @@ export function linearLemmas(rings: readonly number[], faults: FormulaFaults = {
       queries: [...everyWidthQueries("linear", FORMULA, faults), twosQuery()],
       async conform() {
         await conformLinear();
-        await conformSeries(rings);
+        for (const coarser of [0, 4]) await conformSeries(rings, coarser);
         conformOpen(rings);
       },
     },

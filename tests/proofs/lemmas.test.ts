@@ -47,9 +47,10 @@ const WIDTHS: WidthsInUse = {
     { ringBits: 19, shiftBits: 4, spareBits: 0 },
   ],
   extend: [
-    { bits: 26, ringBits: 64 },
-    { bits: 14, ringBits: 34 },
-    { bits: 20, ringBits: 18 },
+    { bits: 26, belowBits: 24, ringBits: 64 },
+    { bits: 14, belowBits: 12, ringBits: 34 },
+    { bits: 16, belowBits: 11, ringBits: 35 },
+    { bits: 20, belowBits: 18, ringBits: 18 },
   ],
   exp: [
     { bits: 16, windows: 8, lastWindow: 8192, ringBits: 31 },
@@ -232,7 +233,7 @@ describe("widthsOf", () => {
       ...NO_WIDTHS,
       shift: [{ ringBits: 30, shiftBits: 10, spareBits: 0 }],
       open: [{ bits: 12, spareBits: 18 }],
-      extend: [{ bits: 12, ringBits: 25 }],
+      extend: [{ bits: 12, belowBits: 10, ringBits: 25 }],
       squares: [
         { bits: 12, belowBits: 10, ringBits: 25 },
         { bits: 12, belowBits: 7, ringBits: 25 },

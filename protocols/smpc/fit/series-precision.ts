@@ -29,3 +29,36 @@ export function seriesPrecision(
   }
   return best!;
 }
+
+/** Grades are so many bits apart: each has a table of its own. */
+const GRADE_BITS = 2;
+
+/**
+ * The same with a table of its own for harmonics that are small: a rounded entry comes times the harmonic's amplitude a_h, so error^2 =
+ * (T 4^-word + sum of a_h^2 4^-table_h) / 12, and a harmonic of a quarter of the largest amplitude does with a table two bits coarser, whose
+ * dealt words are two bits shorter (gates/series.ts).
+ */
+export function gradedPrecision(
+  { cos, sin }: Series,
+  error: number,
+): { readonly tableFracBits: number; readonly wordFracBits: number; readonly coarserBits: readonly number[] } {
+  const budget = 12 * error ** 2;
+  const amplitudes = cos.map((a, at) => Math.hypot(a, sin[at]));
+  const largest = Math.max(...amplitudes);
+  let best: { tableFracBits: number; wordFracBits: number; coarserBits: number[]; bits: number } | null = null;
+  for (let tableFracBits = LEAST_TABLE_BITS; tableFracBits <= MOST_TABLE_BITS; tableFracBits++) {
+    const coarserBits = amplitudes.map((a) => {
+      const grades = a > 0 ? Math.floor(Math.log2(largest / a) / GRADE_BITS) : Infinity;
+      return GRADE_BITS * Math.min(grades, Math.floor((tableFracBits - 1) / GRADE_BITS));
+    });
+    const ofTable = amplitudes.reduce((sum, a, at) => sum + a ** 2 * 4 ** (coarserBits[at] - tableFracBits), 0);
+    const left = budget - ofTable;
+    // As above: the finest table may miss the error by itself.
+    if (left <= 0 && tableFracBits < MOST_TABLE_BITS) continue;
+    const forWords = left > 0 ? left : ofTable;
+    const wordFracBits = Math.max(LEAST_WORD_BITS, Math.ceil(Math.log2(amplitudes.length / forWords) / 2));
+    const bits = coarserBits.reduce((sum, coarser) => sum + tableFracBits + wordFracBits - coarser, 0);
+    if (best === null || bits < best.bits) best = { tableFracBits, wordFracBits, coarserBits, bits };
+  }
+  return best!;
+}

@@ -1,7 +1,7 @@
 /**
  * Row sum: the sum of every row of attention entries.
  *
- * Functionality: out [heads * queries] = sum of the row's visible entries of x mod 2^K.
+ * Functionality: out [heads * queries], or [queries * heads] where byQuery, = sum of the row's visible entries of x mod 2^K.
  * Parties: every party on its own share. Leaks: nothing (local). Assumes: ringBits of x >= ringBits of out.
  * Cost: `rowSum.cost`; no communication, nothing dealt. Error bound: 0 units.
  * Reference: additive sharing is linear. Proof: proofs/lemmas/linear.ts. Test: tests/protocols/smpc/wire-gates.test.ts
@@ -13,12 +13,13 @@ import { entryCount, rowOffsets, type AttentionLayout } from "../plan/attention-
 import type { Gate } from "../plan/gate.ts";
 import type { ValueId } from "../plan/value.ts";
 
-/** out [heads * queries] = sum of each row of entries. Row order: head-major. */
+/** out = sum of each row of entries. Row order: head-major [heads * queries], or byQuery as the columns of an attention output [queries, heads]. */
 export interface RowSumInstruction {
   readonly gate: "row-sum";
   readonly x: ValueId;
   readonly out: ValueId;
   readonly layout: AttentionLayout;
+  readonly byQuery?: true;
 }
 
 /** Sums of ragged rows. */
@@ -30,9 +31,9 @@ export const rowSum: Gate<RowSumInstruction> = {
   quantities: ({ layout }) => ({ entries: entryCount(layout) }),
   tables() {},
   dealt: () => [],
-  party: ({ x, out, layout }, walk) => walk.setShare(out, sums(walk.share(x), layout)),
+  party: (instruction, walk) => walk.setShare(instruction.out, sums(walk.share(instruction.x), instruction)),
   dealer() {},
-  clear: ({ x, out, layout }, walk) => walk.setClear(out, sums(walk.clear(x), layout)),
+  clear: (instruction, walk) => walk.setClear(instruction.out, sums(walk.clear(instruction.x), instruction)),
   widths({ x, out }, info) {
     const ringBits = widthOf(info(out));
     return { ringBits, spareBits: widthOf(info(x)) - ringBits };
@@ -40,9 +41,11 @@ export const rowSum: Gate<RowSumInstruction> = {
   errorUnits: () => 0,
 };
 
-function sums(x: Words, layout: AttentionLayout): Words {
+function sums(x: Words, { layout, byQuery }: RowSumInstruction): Words {
   const offsets = rowOffsets(layout);
   const out: Words = new BigUint64Array(offsets.length - 1);
   ring.sumRagged(out, x, offsets);
-  return out;
+  if (byQuery !== true) return out;
+  const { heads, queries } = layout;
+  return out.map((_, at) => out[(at % heads) * queries + Math.floor(at / heads)]);
 }

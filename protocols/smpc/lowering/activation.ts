@@ -3,9 +3,10 @@ import type { Activation } from "../../../layers/model-spec.ts";
 import { activationFit } from "../fit/activation-series.ts";
 import { tanhFit } from "../fit/tanh-series.ts";
 import type { Series } from "../fit/series.ts";
+import { gradedPrecision } from "../fit/series-precision.ts";
 import type { ValueId } from "../plan/value.ts";
 import { MOST_INDEX_BITS } from "../plan/plan-limits.ts";
-import type { Lowered, Lowering } from "./lowering.ts";
+import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
 
 /** The series of an activation covers at least [-4, 4]: below that the fit gains nothing. */
 const SMALLEST_RANGE = 4;
@@ -22,7 +23,24 @@ export function lowerActivation(at: Lowering, x: Lowered, kind: Activation): Low
   const wire = at.open(at.settle(x), activationFracBits, series.periodBits + activationFracBits);
   at.builder.site({ site, value: wire, bound: series.to, range: range.range });
   const half = at.rescaled(at.extend(wire), -1);
-  return at.value(at.combine([half, evaluate(at, wire, series)]));
+  const value = at.combine([half, evaluate(at, wire, series)]);
+  return at.value(at.precision.activatedFracBits === null ? value : lifted(at, value, series.to, site));
+}
+
+/** What an activation may be below 0, its series' error included. */
+const LEAST_ACTIVATED = 0.5;
+/** And above its reach. */
+const ACTIVATED_ROOM = 1 / 8;
+
+/** An activation of inputs to `reach`, opened as a number that is hardly negative and shared again: its series needs no more ring than that. */
+function lifted(at: Lowering, x: ValueId, reach: number, site: string): ValueId {
+  const fracBits = at.precision.activatedFracBits!;
+  const bound = reach + ACTIVATED_ROOM;
+  // A quarter of an eighth of the ring lies below 0 (narrow-wire.ts).
+  const bits = Math.max(5, bitsAbove(Math.max((bound * 32) / 15, 32 * LEAST_ACTIVATED)) + fracBits);
+  const wire = at.open(x, fracBits, bits);
+  at.builder.site({ site: `${site}.activated`, value: wire, bound, range: "structural" });
+  return at.extend(wire, { nonNegative: true });
 }
 
 /** cap * tanh(x / cap) of an opened wire. */
@@ -54,10 +72,14 @@ export function softCapped(
 
 function evaluate(at: Lowering, wire: ValueId, series: Series): ValueId {
   const { builder, precision } = at;
-  const { activationTableFracBits: tableFracBits, activationWordFracBits: wordFracBits } = precision;
+  const { activationTableFracBits, activationWordFracBits, activationRounding } = precision;
+  const cut =
+    activationRounding === null
+      ? { tableFracBits: activationTableFracBits, wordFracBits: activationWordFracBits }
+      : gradedPrecision(series, activationRounding);
   const { rows, columns } = builder.info(wire);
-  const out = builder.share(rows, columns, tableFracBits + wordFracBits);
-  builder.emit({ gate: "series", x: wire, out, series, tableFracBits, wordFracBits });
+  const out = builder.share(rows, columns, cut.tableFracBits + cut.wordFracBits);
+  builder.emit({ gate: "series", x: wire, out, series, ...cut });
   return out;
 }
 

@@ -11,6 +11,7 @@ import { rowFit, scaledSeries } from "../fit/row-series.ts";
 import { softCapped } from "./activation.ts";
 import type { ExpChoice } from "./exp-choice.ts";
 import { logitSpan } from "./ladder.ts";
+import { lateWire, lowerLate, type LateSum } from "./late-normalisation.ts";
 import { bitsAbove, narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
 import { rangeText, type SiteRange } from "./ranges.ts";
@@ -58,7 +59,12 @@ export function lowerAttention(
   // A certified range needs no check.
   const wrapBits = attended.range.range === "certified" ? 0 : WRAP_BITS;
   const mixBits = attendedBits + wrapBits + precision.weightFracBits + valueFracBits - attendedFracBits;
-  const values = keep(at, at.open(at.settle(v), valueFracBits, mixBits), `layers.${place.layer}.v`, past);
+  const lateMixBits = (sum: LateSum): number =>
+    lateWire(sum, attended.range.maxAbs, attendedFracBits).bits +
+    wrapBits +
+    precision.weightFracBits +
+    valueFracBits -
+    attendedFracBits;
 
   at.moveTo(logits.site, rangeText("logits", logits.range));
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
@@ -67,8 +73,12 @@ export function lowerAttention(
   // A raw logit is q . k; with a soft cap the opened wire holds capped logits, whose scale is 1.
   const wireScale = capped ? 1 : scale;
   const fracBits = precision.logitFracBits + Math.round(Math.log2(wireScale));
-  const choice = chooseSoftmax(precision, { span, keyCount, mixBits, scale: wireScale, fracBits });
-  const { temperatures, demands, exps, squarings, rowSum } = choice;
+  const choice = chooseSoftmax(precision, { span, keyCount, mixBits, lateMixBits, scale: wireScale, fracBits });
+  const { temperatures, demands, exps, squarings, rowSum, late } = choice;
+  const weightBits = late === null ? mixBits : lateMixBits(late.sum);
+  at.moveTo(attended.site, rangeText("attended", attended.range));
+  const values = keep(at, at.open(at.settle(v), valueFracBits, weightBits), `layers.${place.layer}.v`, past);
+  at.moveTo(logits.site, rangeText("logits", logits.range));
   const wireBits = choice.periodBits + fracBits;
 
   const scores = lowerScores(at, layout, {
@@ -97,7 +107,8 @@ export function lowerAttention(
   const rows = heads * at.rows;
   const levels: ValueId[] = [];
   let relative = entries;
-  temperatures.forEach((t, rung) => {
+  const rungs = late === null ? temperatures : temperatures.slice(0, -1);
+  rungs.forEach((t, rung) => {
     const factor = t * unit;
     const sums = exponentials(at, layout, relative, exps[rung], factor);
     const sum = builder.share(rows, 1, builder.info(sums).fracBits);
@@ -106,8 +117,10 @@ export function lowerAttention(
     const inputFracBits = bits - Math.floor(Math.log2(from));
     const fit = rowFit("log", Math.log, { from, to, maxError, relative: false });
     const logarithm = scaledSeries(at.series(fit, inputFracBits), factor);
-    const isLast = rung === temperatures.length - 1;
-    const series = isLast ? { ...logarithm, constant: logarithm.constant - factor * Math.log(rowSum) } : logarithm;
+    // Taken off by the last of them, in units of temperature 1 where the weights are normalised late.
+    const rest = late === null ? -factor * Math.log(rowSum) : unit * Math.log(late.top);
+    const isLast = rung === rungs.length - 1;
+    const series = isLast ? { ...logarithm, constant: logarithm.constant + rest } : logarithm;
     const { share, outputFracBits } = lowerRowFunction(at, sum, series, {
       inputFracBits,
       outputFracBits: fracBits + 2,
@@ -118,7 +131,17 @@ export function lowerAttention(
     relative = difference(at, layout, entries, level);
   });
 
-  let weights = exponentials(at, layout, relative, exps[temperatures.length], unit);
+  let weights = exponentials(at, layout, relative, exps[exps.length - 1], unit);
+  if (late !== null) {
+    at.moveTo(attended.site, rangeText("attended", attended.range));
+    return lowerLate(at, {
+      ...{ layout, weights, values, attended, attendedFracBits, wrapBits },
+      sum: late.sum,
+      prefix: publicRows(place, "v", 1),
+      mixBits: weightBits,
+      logitsSite: logits.site,
+    });
+  }
   if (squarings.length > 0) {
     checkRowSums(at, layout, weights, { ...START_CHECK, expected: rowSum, site: logits.site });
     weights = lowerSquarings(at, layout, weights, squarings, logits.site);

@@ -266,10 +266,10 @@ export class Lowering {
     return this.extend(this.openNarrow(x, fracBits, Math.sqrt(width) * (1 + 1 / 16), site, "certified"));
   }
 
-  extend(wire: ValueId): ValueId {
+  extend(wire: ValueId, sign: { readonly nonNegative?: true } = {}): ValueId {
     const { rows, columns, fracBits } = this.builder.info(wire);
     const out = this.builder.share(rows, columns, fracBits);
-    this.builder.emit({ gate: "extend", x: wire, out });
+    this.builder.emit({ gate: "extend", x: wire, out, ...sign });
     return out;
   }
 }

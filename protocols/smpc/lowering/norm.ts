@@ -5,7 +5,7 @@ import { MAX_RING_BITS } from "../../../shares/words.ts";
 import type { ValueId } from "../plan/value.ts";
 import { rowFit } from "../fit/row-series.ts";
 import type { Series } from "../fit/series.ts";
-import { seriesPrecision } from "../fit/series-precision.ts";
+import { gradedPrecision, seriesPrecision } from "../fit/series-precision.ts";
 import { bitsAbove, type Lowered, type Lowering } from "./lowering.ts";
 import type { SiteRange } from "./ranges.ts";
 
@@ -179,8 +179,9 @@ export function lowerRowFunction(
   const bits = series.periodBits + inputFracBits;
   const wire = at.open(x, inputFracBits, bits);
   const { rows, columns } = builder.info(wire);
-  const { tableFracBits, wordFracBits } = seriesPrecision(series, error);
+  const cut = at.precision.gradedRows ? gradedPrecision(series, error) : seriesPrecision(series, error);
+  const { tableFracBits, wordFracBits } = cut;
   const out = builder.share(rows, columns, tableFracBits + wordFracBits);
-  builder.emit({ gate: "series", x: wire, out, series, tableFracBits, wordFracBits });
+  builder.emit({ gate: "series", x: wire, out, series, ...cut });
   return { share: out, outputFracBits: Math.min(outputFracBits, tableFracBits + wordFracBits) };
 }

@@ -19,6 +19,12 @@ export interface Precision {
   readonly activationWordFracBits: number;
   /** Largest error of an activation's series. */
   readonly activationError: number;
+  /** Root mean square error that the rounding of an activation's words and tables may add, tables graded by harmonic; null: as above. */
+  readonly activationRounding: number | null;
+  /** Fractional bits at which an activation is opened once more, its series in a ring as narrow as that; null: it isn't. */
+  readonly activatedFracBits: number | null;
+  /** Are the tables of row functions graded by harmonic? */
+  readonly gradedRows: boolean;
   /** Fractional bits of each operand of an elementwise product. */
   readonly operandFracBits: number;
   /** Significant bits of a public matrix's entries (of their root mean square), of rotary tables, of column gains. */
@@ -34,6 +40,8 @@ export interface Precision {
   readonly softmax: "ladder" | "square";
   /** Number of squarings of a softmax by squares; null: what costs least. */
   readonly squarings: number | null;
+  /** Where the ladder's last rung takes its row's sum off: the weights, or the attention output, which is two rounds less. */
+  readonly normalised: "weights" | "attended";
   /**
    * Opens the normed row in front of the attention once more, at this many fractional bits: one round and the row's bytes for the ring
    * bits that the norm's own fraction takes, and that a rotary table needs. Null: only where nothing else fits.
@@ -95,6 +103,9 @@ export const DEFAULT_PRECISION: Precision = {
   activationTableFracBits: 12,
   activationWordFracBits: 11,
   activationError: 4e-4,
+  activationRounding: null,
+  activatedFracBits: null,
+  gradedRows: false,
   operandFracBits: 11,
   matrixBits: 10,
   rotaryFracBits: 12,
@@ -104,6 +115,7 @@ export const DEFAULT_PRECISION: Precision = {
   rungBits: 5,
   softmax: "ladder",
   squarings: null,
+  normalised: "weights",
   normedFracBits: null,
   outputFracBits: 16,
   delegated: delegated(-1),
@@ -126,6 +138,9 @@ export const FINE_PRECISION: Precision = {
   activationTableFracBits: 15,
   activationWordFracBits: 15,
   activationError: 5e-5,
+  activationRounding: null,
+  activatedFracBits: null,
+  gradedRows: false,
   operandFracBits: 14,
   matrixBits: 13,
   rotaryFracBits: 14,
@@ -135,6 +150,7 @@ export const FINE_PRECISION: Precision = {
   rungBits: 6,
   softmax: "ladder",
   squarings: null,
+  normalised: "weights",
   normedFracBits: 15,
   outputFracBits: 18,
   delegated: delegated(0),
@@ -160,6 +176,7 @@ export type PrecisionName = keyof typeof PRECISIONS;
  */
 export function tighter(precision: Precision): Precision | null {
   if (precision.normedFracBits === null) return { ...precision, normedFracBits: precision.normBits + 1 };
+  if (precision.normalised === "attended") return { ...precision, normalised: "weights" };
   if (precision.matrixBits <= 7) return null;
   return {
     ...precision,

@@ -1,7 +1,8 @@
 /** Which way a softmax is taken: by a ladder of temperatures down to 1, or down to 2^t and then by t squarings (smpc.md, gates 7 and 8). */
 import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import { chooseExps, type ExpChoice, type ExpDemand } from "./exp-choice.ts";
-import { ladderDemands, ladderTemperatures, type LogitSpan } from "./ladder.ts";
+import { ladderDemands, ladderTemperatures, lateDemands, wideTemperatures, type LogitSpan } from "./ladder.ts";
+import type { LateSum } from "./late-normalisation.ts";
 import type { Precision } from "./precision.ts";
 import { squaringBits, squarings, SQUARED_ROW_SUM, type Squaring } from "./square-softmax.ts";
 
@@ -15,14 +16,17 @@ export interface SoftmaxChoice {
   readonly periodBits: number;
   /** What the rows of the last exp sum up to. */
   readonly rowSum: number;
+  /** Where the last rung's exponentials are the weights: what their rows sum up to, and what the level before takes off for that. */
+  readonly late: { readonly sum: LateSum; readonly top: number } | null;
 }
 
 /** What every softmax of a plan has in common. */
 export interface SoftmaxSetting {
   readonly span: LogitSpan;
   readonly keyCount: number;
-  /** Of the weights' wire. */
+  /** Of the weights' wire; of weights that are normalised late, with such sums. */
   readonly mixBits: number;
+  readonly lateMixBits: (sum: LateSum) => number;
   /** Nats a unit of the logits' wire, and its fractional bits. */
   readonly scale: number;
   readonly fracBits: number;
@@ -37,9 +41,10 @@ const DEALT_PER_ONLINE = 20;
  * that are twice as high halve the exps' windows and add a squaring. Throws RingBudgetError where nothing fits.
  */
 export function chooseSoftmax(precision: Precision, setting: SoftmaxSetting): SoftmaxChoice {
-  if (precision.softmax === "ladder")
+  const ways = precision.normalised === "attended" ? [late, byLadder] : [byLadder];
+  for (const way of precision.softmax === "ladder" ? ways : [])
     try {
-      return byLadder(precision, setting);
+      return way(precision, setting);
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
     }
@@ -62,7 +67,14 @@ export function chooseSoftmax(precision: Precision, setting: SoftmaxSetting): So
 function byLadder(precision: Precision, { span, keyCount, mixBits, scale, fracBits }: SoftmaxSetting): SoftmaxChoice {
   const temperatures = ladderTemperatures(span.high, keyCount);
   const demands = ladderDemands(precision, span, temperatures, keyCount, mixBits);
-  return { temperatures, squarings: [], demands, rowSum: 1, ...chooseExps(demands, { scale, fracBits }) };
+  return { temperatures, squarings: [], demands, rowSum: 1, late: null, ...chooseExps(demands, { scale, fracBits }) };
+}
+
+function late(precision: Precision, { span, keyCount, lateMixBits, scale, fracBits }: SoftmaxSetting): SoftmaxChoice {
+  const temperatures = wideTemperatures(span.high, keyCount);
+  const { demands, sum, top } = lateDemands(precision, span, temperatures, keyCount, lateMixBits);
+  const exps = chooseExps(demands, { scale, fracBits });
+  return { temperatures, squarings: [], demands, rowSum: 1, late: { sum, top }, ...exps };
 }
 
 /** Bits that the sum of the first weights has more than that of a rung. */
@@ -92,6 +104,7 @@ function bySquares(precision: Precision, setting: SoftmaxSetting, count: number)
     squarings: stages,
     demands,
     rowSum: SQUARED_ROW_SUM,
+    late: null,
     ...chooseExps(demands, { scale, fracBits }),
   };
 }

@@ -34,7 +34,7 @@ export const PROVED_WIDTHS = {
   exp: { bits: INDEX, windows: [2, 2 ** 24], lastWindow: [1, 2 ** 23], ringBits: RING },
   open: { bits: RING, spareBits: SPARE },
   append: { bits: RING, spareBits: SPARE },
-  extend: { bits: LIFTED, ringBits: RING },
+  extend: { bits: LIFTED, belowBits: BELOW, ringBits: RING },
   scores: { ringBits: RING, spareBits: SPARE },
   mix: { ringBits: RING, spareBits: SPARE },
   squares: { bits: LIFTED, belowBits: BELOW, ringBits: RING },

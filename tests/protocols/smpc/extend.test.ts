@@ -27,6 +27,27 @@ describe("extend", () => {
     );
   });
 
+  it("gives numbers that are hardly negative from wires of twice their size, for n = 2, 3, 4", async () => {
+    const cases = fc
+      .record({ bits: fc.integer({ min: 5, max: 40 }), ringBits: fc.integer({ min: 1, max: 64 }) })
+      .chain((widths) => {
+        const least = 1n << BigInt(widths.bits - 5);
+        const x = fc.array(fc.bigInt({ min: -least, max: 15n * least }), { minLength: 24, maxLength: 24 });
+        return x.map((values) => ({ ...widths, x: values }));
+      });
+    await fc.assert(
+      fc.asyncProperty(cases, anySetting, async ({ bits, ringBits, x }, setting) => {
+        const values = [wireInfo(4, 6, bits), shareInfo(4, 6, ringBits)];
+        const { out } = await runGate(extend, { ...instruction, nonNegative: true }, values, { 0: x }, setting);
+        assert.deepEqual(
+          out,
+          x.map((value) => signedMod(value, ringBits)),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("lifts every value of its domain under every mask of 5 bits", () => {
     const bits = 5;
     const cases: { x: bigint; r: bigint }[] = [];

@@ -286,14 +286,14 @@ const PROGRAMS: { readonly [G in GateName]: (at: Drawing) => ValueId } = {
     return at.made(
       3,
       8,
-      (out) => ({ gate: "series", x, out, series, tableFracBits: 8, wordFracBits: 8 }),
+      (out) => ({ gate: "series", x, out, series, tableFracBits: 8, wordFracBits: 8, coarserBits: [0, 2] }),
       16 - FRAC_BITS,
     );
   },
   exp: (at) => at.exp(at.open(at.narrow("x", ENTRIES, 1))),
   "row-sum": (at) => {
     const x = at.narrow("x", ENTRIES, 1);
-    return at.made(ENTRY_ROWS, 1, (out) => ({ gate: "row-sum", x, out, layout: LAYOUT }));
+    return at.made(ENTRY_ROWS, 1, (out) => ({ gate: "row-sum", x, out, layout: LAYOUT, byQuery: true }));
   },
   "row-difference": (at) => PROGRAMS.diagonal(at),
   diagonal: (at) => {

@@ -17,6 +17,7 @@ interface Cut {
   readonly ringBits: number;
   readonly harmonics: readonly number[];
   readonly amplitudes: readonly (readonly [cos: number, sin: number])[];
+  readonly coarserBits?: readonly number[];
 }
 
 const anyAmplitude = fc.tuple(
@@ -43,12 +44,12 @@ const anyCut: fc.Arbitrary<Cut> = fc
   }));
 
 function cutSeries(cut: Cut): { instruction: InstructionOf<"series">; values: (length: number) => ValueInfo[] } {
-  const { bits, periodBits, tableFracBits, wordFracBits, ringBits, harmonics, amplitudes } = cut;
+  const { bits, periodBits, tableFracBits, wordFracBits, ringBits, harmonics, amplitudes, coarserBits } = cut;
   const [cos, sin] = [amplitudes.map(([c]) => c), amplitudes.map(([, s]) => s)];
   const f: Series = { name: "any", periodBits, constant: -3.25, harmonics, cos, sin, maxError: 0, from: 0, to: 0 };
   const shape = { rows: 1 };
   return {
-    instruction: { gate: "series", x: 0, out: 1, series: f, tableFracBits, wordFracBits },
+    instruction: { gate: "series", x: 0, out: 1, series: f, tableFracBits, wordFracBits, coarserBits },
     values: (columns) => [
       { ...shape, kind: "wire", columns, bits, fracBits: bits - periodBits },
       { ...shape, kind: "share", columns, ringBits, fracBits: tableFracBits + wordFracBits },
@@ -67,6 +68,42 @@ describe("series", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it("deals fewer bits where a harmonic's table is coarser, within its error units all the same", async () => {
+    const cases = anyCut.chain((cut) =>
+      fc.record({
+        cut: fc.constant(cut),
+        coarserBits: fc.array(fc.integer({ min: 0, max: cut.tableFracBits }), {
+          minLength: cut.harmonics.length,
+          maxLength: cut.harmonics.length,
+        }),
+        x: ringValues(16, cut.bits),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(cases, anySetting, async ({ cut, coarserBits, x }, setting) => {
+        const { instruction, values } = cutSeries({ ...cut, coarserBits });
+        const { dealtBits } = await runGate(series, instruction, values(16), { 0: x }, setting);
+        const words = coarserBits.reduce((sum, coarser) => sum + Math.max(1, cut.ringBits - coarser), 0);
+        assert.equal(dealtBits, 2 * 16 * words);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("refuses tables that are coarser than they have bits, and other numbers of them", async () => {
+    const cut: Cut = {
+      ...{ bits: 8, periodBits: 4, tableFracBits: 6, wordFracBits: 6, ringBits: 20 },
+      ...{ harmonics: [1], amplitudes: [[1, 0]] },
+    };
+    for (const coarserBits of [[7], [-1], [0.5], [1, 1]]) {
+      const { instruction, values } = cutSeries({ ...cut, coarserBits });
+      await assert.rejects(
+        runGate(series, instruction, values(1), { 0: [0n] }, { parties: 2, seed: "" }),
+        /series: expected (tables coarser by 0 to 6|coarser bits of 1)/,
+      );
+    }
   });
 
   it("takes wires whose table has more than 2^20 entries", async () => {

@@ -57,6 +57,12 @@ describe("row-sum", () => {
             expected.map((sum) => signedMod(sum, 40)),
           );
           assert.equal(dealtBits, 0);
+          // By query: the same numbers, those of a query's heads beside one another.
+          const byQuery = await runGate(rowSum, { ...instruction, byQuery: true }, values, { 0: x }, setting);
+          const { heads, queries } = layout;
+          out.forEach((sum, row) =>
+            assert.equal(byQuery.out[(row % queries) * heads + Math.floor(row / queries)], sum),
+          );
         },
       ),
       { numRuns: 40 },

@@ -137,6 +137,7 @@ export function lowerAttention(
     return lowerLate(at, {
       ...{ layout, weights, values, attended, attendedFracBits, wrapBits },
       sum: late.sum,
+      prefix: publicRows(place, "v", 1),
       mixBits: weightBits,
       logitsSite: logits.site,
     });

@@ -4,7 +4,7 @@
  * normalised first, for weights, values and outputs whose wires have room for what s may be.
  */
 import { rowFit } from "../fit/row-series.ts";
-import type { AttentionLayout } from "../plan/attention-layout.ts";
+import type { AttentionLayout, PublicRows } from "../plan/attention-layout.ts";
 import type { ValueId } from "../plan/value.ts";
 import { bitsAbove, narrowBits, type Lowered, type Lowering } from "./lowering.ts";
 import { lowerRowFunction } from "./norm.ts";
@@ -33,6 +33,8 @@ interface LateSetting {
   readonly weights: ValueId;
   readonly values: ValueId;
   readonly sum: LateSum;
+  /** Values of a public prefix. */
+  readonly prefix: { readonly prefix?: PublicRows };
   readonly attended: { readonly site: string; readonly range: SiteRange };
   readonly attendedFracBits: number;
   readonly mixBits: number;
@@ -71,7 +73,7 @@ export function lowerLate(at: Lowering, setting: LateSetting): Lowered {
   const finer = lateBits(sum);
   const p = at.open(weights, precision.weightFracBits + finer, mixBits);
   const mixed = builder.share(at.rows, heads * headDim, precision.weightFracBits + finer + at.fracBitsOf(values));
-  builder.emit({ gate: "mix", p, v: values, out: mixed, layout });
+  builder.emit({ gate: "mix", p, v: values, out: mixed, layout, ...setting.prefix });
   const { site, range } = attended;
   const wireInfo = lateWire(sum, range.maxAbs, attendedFracBits);
   const words = at.atFracBits(mixed, wireInfo.fracBits);

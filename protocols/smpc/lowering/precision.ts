@@ -176,6 +176,7 @@ export type PrecisionName = keyof typeof PRECISIONS;
  */
 export function tighter(precision: Precision): Precision | null {
   if (precision.normedFracBits === null) return { ...precision, normedFracBits: precision.normBits + 1 };
+  if (precision.normalised === "attended") return { ...precision, normalised: "weights" };
   if (precision.matrixBits <= 7) return null;
   return {
     ...precision,

@@ -125,11 +125,8 @@ for (const name of MODEL_NAMES)
       fc.asyncProperty(fc.array(cuts, { minLength: 1, maxLength: 2 }), async (lengths) => {
         const batches = lengths.map((each, at) => {
           const ids = each.flatMap((length, i) => golden.ids.slice(at + i, at + i + length));
-          return {
-            ids,
-            lengths: each.map((length, i) => golden.ids.slice(at + i, at + i + length).length),
-            rows: null,
-          };
+          const rows = each.map((length, i) => golden.ids.slice(at + i, at + i + length).length);
+          return { ids, lengths: rows, publicRows: rows.map((count) => (count > 4 ? count % 4 : 0)), rows: null };
         });
         const reference = (await observeLayers(readableModel(model), batches, whole(model))).ranges();
         for (const site of reference.keys()) if (site.startsWith("embed")) reference.delete(site);

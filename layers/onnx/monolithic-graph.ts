@@ -58,7 +58,8 @@ export function monolithicGraph({ spec, program }: ModelProgram, weights: Weight
   return graph.build("monolithic");
 }
 
-interface Heads {
+/** Rows by heads. */
+export interface Heads {
   /** [rows, kvHeads, group, headDim] */
   readonly q: string;
   /** [rows, kvHeads, 1, headDim] */
@@ -66,7 +67,12 @@ interface Heads {
   readonly v: string;
 }
 
-function splitHeads(graph: GraphBuilder, { heads, kvHeads, headDim }: AttentionSpec, ...rows: GraphMatrix[]): Heads {
+/** q, k and v rows by heads, so that no node moves them. */
+export function splitHeads(
+  graph: GraphBuilder,
+  { heads, kvHeads, headDim }: AttentionSpec,
+  ...rows: GraphMatrix[]
+): Heads {
   const group = (size: number): string => graph.integers([-1, kvHeads, size, headDim]);
   const [q, k, v] = rows.map(({ name }, i) => graph.node("Reshape", [name, group(i === 0 ? heads / kvHeads : 1)]));
   return { q, k, v };
@@ -99,7 +105,7 @@ function attendWithPast(
 }
 
 /** [kvHeads, group, rows, headDim] -> [1, rows, heads·headDim] */
-function joinHeads(graph: GraphBuilder, { heads, headDim }: AttentionSpec, mixed: string): GraphMatrix {
+export function joinHeads(graph: GraphBuilder, { heads, headDim }: AttentionSpec, mixed: string): GraphMatrix {
   const columns = heads * headDim;
   const byRows = graph.node("Transpose", [mixed], { perm: [2, 0, 1, 3] }); // [rows, kvHeads, group, headDim]
   return { name: graph.node("Reshape", [byRows, graph.integers([1, -1, columns])]), columns, isTurned: false };

@@ -1,6 +1,7 @@
 import type { Model } from "../../../layers/model.ts";
 import type { ModelRanges, SiteRange } from "../lowering/ranges.ts";
 import type { Batch } from "./batch.ts";
+import { observeInRuntime } from "./observe-in-runtime.ts";
 import { observeLayers } from "./observe-layers.ts";
 import { readableModel, type LayerSpan } from "./readable-model.ts";
 
@@ -19,13 +20,13 @@ export interface CalibrationText {
 export type FirstRow = "secret" | "public";
 
 /** Rows that run together: bounds what is in memory, the logits of a large vocabulary above all. */
-const BATCH_ROWS = 512;
+const BATCH_ROWS = 256;
 /** Tokens that a causal model is also shown alone, as row 0 depends on token 0 only and is the one with the outliers. */
 const FIRST_TOKENS = 2048;
 
 /**
- * Ranges of all sites of the layers in `span`, observed on `text` in float64, rows as `firstRow` says; margins are not applied (see `withMargin`). The layers
- * before `span.from` run too. Throws RangeError for token ids outside the vocabulary, or no text.
+ * Ranges of all sites of the layers in `span`, observed on `text`, rows as `firstRow` says; margins are not applied (see `withMargin`).
+ * The layers before `span.from` run too. Throws RangeError for token ids outside the vocabulary, or no text.
  */
 export async function calibrate(
   model: Model,
@@ -46,7 +47,11 @@ export async function calibrate(
   const sequences = observed.map(({ ids }) => ids);
   const first = spec.causal && firstRow === "secret" ? firstTokens(spec.vocabulary) : [];
   const batches = [...batchesOf(observed), ...batchesOf(first.map((id) => ({ ids: [id], publicRows: 0 })))];
-  const statistics = await observeLayers(readableModel(model), batches, { ...span, from: 0 }, onStep);
+  // Weights that lie in no file (made-up models) can't be mapped.
+  const statistics =
+    model.source.files.length > 0
+      ? await observeInRuntime(model, batches, span, onStep)
+      : await observeLayers(readableModel(model), batches, { ...span, from: 0 }, onStep);
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
   const alone = first.length > 0 ? `; ${first.length} first tokens alone` : "";
   const behind = firstRow === "public" ? "; rows behind public ones" : "";

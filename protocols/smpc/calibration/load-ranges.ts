@@ -62,8 +62,7 @@ export async function makeRanges(
   firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
   const observed = await calibrate(model, await calibrationText(model, file, firstRow), span, onStep, firstRow);
-  onStep("certifying");
-  return preferCertified(observed, await certify(readableModel(model), span));
+  return preferCertified(observed, await certify(readableModel(model), span, null, onStep));
 }
 
 /**

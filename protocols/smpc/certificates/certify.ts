@@ -1,3 +1,4 @@
+import { TimeLeft } from "../../time-left.ts";
 import type { ModelRanges, SiteKind, SiteRange } from "../lowering/ranges.ts";
 import { SiteNames } from "../lowering/ranges.ts";
 import { withMargin } from "../calibration/margins.ts";
@@ -10,13 +11,16 @@ import type { Bound } from "./bound.ts";
  * that has none is left out: logits, and what depends on the smallest row of a norm. They hold as long as the sites before them are
  * in range (weights of a softmax row sum to 1, a normed row has its length), and allow for fixed-point errors of 1/64.
  * `input`: bounds of the rows that enter at `span.from`; without it the walk begins at the embeddings.
+ * `onStep` is told of each layer.
  */
 export async function certify(
   model: ReadableModel,
   span: LayerSpan,
   input: Bound | null = null,
+  onStep: (text: string) => void = () => {},
 ): Promise<Map<string, Certificate>> {
   const { spec, program } = model;
+  const clock = new TimeLeft(span.to - (input === null ? 0 : span.from) + (span.head ? 1 : 0));
   const certificates = new Map<string, Certificate>();
   const algebraOf = async (part: Parameters<typeof loadPart>[1], prefix: string) => {
     const names = new SiteNames(prefix);
@@ -27,14 +31,17 @@ export async function certify(
   };
   let x = input ?? program.embed((await algebraOf((a) => program.embed(a, spec), "embed")).a, spec);
   for (let layer = input === null ? 0 : span.from; layer < span.to; layer++) {
+    onStep(`certifying layer ${layer} of ${spec.layers}${clock.text}`);
     const { a, names, note } = await algebraOf(layerPart(model, layer), `layers.${layer}`);
     const { v } = program.pre(a, spec, layer, x);
     const attended = attendedBound(v, program.attention(spec, layer));
     note(names.next("attended"), certificateOf(attended));
     x = program.post(a, spec, layer, x, attended);
     note(names.next("out"), certificateOf(x));
+    clock.done();
   }
   if (span.head) {
+    onStep(`certifying the head${clock.text}`);
     const { a, names, note } = await algebraOf(headPart(model), "head");
     const finished = program.finish(a, spec, x);
     note(names.next("out"), certificateOf(finished));

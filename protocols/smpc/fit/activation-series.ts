@@ -1,7 +1,7 @@
 import type { Activation } from "../../../layers/model-spec.ts";
 import { BoundedMemo } from "../../bounded-memo.ts";
 import { erf } from "../../../layers/reference/erf.ts";
-import { fitMinimax, type MinimaxFit } from "./least-squares.ts";
+import { cosineMinimax, type MinimaxFit } from "./cosine-minimax.ts";
 import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
 
@@ -24,9 +24,12 @@ const TERMS_A_BIT = 0.6;
 const LEAST_ROOM = 2;
 const MOST_TERMS = 160;
 const FEWEST_TERMS = 3;
-const STRIDE = 4;
+/** The error has about one extremum a term, and there are fewer terms than units. */
+const POINTS_A_UNIT = 16;
+const FEWEST_POINTS = 128;
+const POINTS_A_TERM = 8;
 
-/** A fit takes 20 s there, of some 150 terms at the finest error; above, it fails. */
+/** Some 150 terms at the finest error; above, a fit fails. */
 const MOST_REACH = 256;
 
 const fitted = new BoundedMemo<Series>(256);
@@ -114,44 +117,34 @@ interface Setting {
 
 /** The fewest terms at one period; null if more than the limit. */
 function fit(kind: SeriesActivation, reach: number, { periodBits, multiple, maxError, limit }: Setting): Series | null {
+  if (limit < FEWEST_TERMS) return null;
+  const wave = 2 ** periodBits / multiple;
+  const points = Math.max(POINTS_A_UNIT * wave, (FEWEST_POINTS * wave) / reach, POINTS_A_TERM * limit); // of a wave
+  const size = 2 ** Math.ceil(Math.log2(points));
   const f = FUNCTIONS[kind];
-  const step = (2 * Math.PI * multiple) / 2 ** periodBits;
-  // The error has about one extremum a term, and there are fewer terms than units: 16 points for each.
-  const points = 16 * Math.ceil(reach) + 120;
-  const xs = Float64Array.from({ length: points }, (_, i) => (i / (points - 1)) * reach);
-  const values = xs.map((x) => f(x) - x / 2);
-  const tolerances = xs.map(seriesTolerance);
-  const columns = limit + 1;
-  const basis = new Float64Array(points * columns);
-  xs.forEach((x, i) => {
-    basis[i * columns] = 1;
-    for (let h = 0; h < limit; h++) basis[i * columns + h + 1] = Math.cos((2 * h + 1) * step * x);
-  });
-  const attempt = (terms: number): MinimaxFit =>
-    fitMinimax({ basis, columns, used: terms + 1, values, tolerances }, maxError);
-  // More terms are never worse: stride, then look at what was passed over.
-  let terms = FEWEST_TERMS;
-  while (terms < limit && attempt(terms).worst > maxError) terms = Math.min(limit, terms + STRIDE);
-  for (terms = Math.max(FEWEST_TERMS, terms - STRIDE + 1); terms <= limit; terms++) {
-    const { coefficients, worst } = attempt(terms);
-    if (worst > maxError) continue;
-    let largest = 0;
-    for (let i = 0; i < points; i++) {
-      let error = -values[i];
-      for (let a = 0; a <= terms; a++) error += coefficients[a] * basis[i * columns + a];
-      largest = Math.max(largest, Math.abs(error));
-    }
-    return {
-      name: `${kind}(x) - x/2`,
-      periodBits,
-      constant: coefficients[0],
-      harmonics: Array.from({ length: terms }, (_, h) => (2 * h + 1) * multiple),
-      cos: Array.from(coefficients.subarray(1)),
-      sin: Array.from({ length: terms }, () => 0),
-      from: -reach,
-      to: reach,
-      maxError: largest,
-    };
+  // The last point lies at the range's end or beyond.
+  const xs = Float64Array.from({ length: Math.ceil((reach / wave) * size) + 1 }, (_, i) => (i / size) * wave);
+  const problem = { size, values: xs.map((x) => f(x) - x / 2), tolerances: xs.map(seriesTolerance) };
+  const attempt = (terms: number): MinimaxFit => cosineMinimax(problem, terms, maxError);
+  // More terms are never worse.
+  let best = attempt(limit);
+  if (best.worst > maxError) return null;
+  let [tooFew, enough] = [FEWEST_TERMS - 1, limit];
+  while (enough - tooFew > 1) {
+    const terms = Math.floor((tooFew + enough) / 2);
+    const found = attempt(terms);
+    if (found.worst > maxError) tooFew = terms;
+    else [enough, best] = [terms, found];
   }
-  return null;
+  return {
+    name: `${kind}(x) - x/2`,
+    periodBits,
+    constant: best.coefficients[0],
+    harmonics: Array.from({ length: enough }, (_, h) => (2 * h + 1) * multiple),
+    cos: [...best.coefficients.subarray(1)],
+    sin: Array.from({ length: enough }, () => 0),
+    from: -reach,
+    to: reach,
+    maxError: best.errors.reduce((largest, error) => Math.max(largest, Math.abs(error)), 0),
+  };
 }

@@ -3,55 +3,78 @@ import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
 import { trigonometricFits, type TrigonometricFit } from "./trigonometric-fit.ts";
 
+/** factor * g(s + shift): g the logarithm, 1 / sqrt or 1 / x. */
+export interface RowFunction {
+  /** What it computes, for people. */
+  readonly name: string;
+  readonly kind: RowKind;
+  readonly factor: number;
+  readonly shift: number;
+}
+
+export type RowKind = "log" | "inverseRoot" | "inverse";
+
 export interface RowFit {
   /** Interval in which the argument lies, 0 < from < to. */
   readonly from: number;
   readonly to: number;
-  /** Largest error: relative to the function's value, or absolute. */
+  /** Largest error: absolute of a logarithm (of factor 1), relative to the function's value else. */
   readonly maxError: number;
-  readonly relative: boolean;
 }
 
+const FUNCTIONS: Readonly<Record<RowKind, (x: number) => number>> = {
+  log: Math.log,
+  inverseRoot: (x) => 1 / Math.sqrt(x),
+  inverse: (x) => 1 / x,
+};
+
 /** Numbers of harmonics that are tried, fewest first; each harmonic is two dealt words a row. */
-const TERMS = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384] as const;
+const TERMS = [12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384] as const;
 /**
  * Where the most of those miss the error by this factor, though the period isn't too long for them: a row's words are few beside its
- * layer's, but a fit of 1024 terms takes seconds.
+ * layer's.
  */
 const FAR_OFF = 8;
-const MORE_TERMS = [768, 1024] as const;
+const MORE_TERMS = [512, 640, 768, 1024] as const;
 /** Ridges, strongest first: small coefficients need fewer bits in the public table. */
 const RIDGES = [1e-8, 1e-11, 1e-14] as const;
-/** Of all coefficients together, times the largest value of f: beyond it rounding costs more than the fit gains. */
+/** Of all coefficients together, times the largest value of g on a period of 1: beyond it rounding costs more than the fit gains. */
 const LARGEST_SIZE = 64;
-/** Errors above this are worth a try with few terms. */
+/** Errors above this are worth a try with few terms for their interval. */
 const COARSE = 0.01;
 /** The period leaves this much room above the interval, where the fit is free. */
 const ROOM = 1.2;
+/**
+ * Intervals are widened to classes: `from` to one of eight an octave, `to` to a part of the period. So many layers share a fit, and all
+ * machines the classes.
+ */
+const FROM_CLASSES = 8;
+const TO_CLASSES = 64;
 
-/** Some ten a layer and precision, of up to 24 kB. */
-const fitted = new BoundedMemo<Series>(1024);
+/** Of a period of 1; some fifty a model and precision, of up to 24 kB. */
+const fitted = new BoundedMemo<TrigonometricFit>(1024);
 
 /**
- * A function of one number a row (rsqrt, log, 1/x) on [from, to] as a trigonometric series of a power-of-two period (smpc.md, gate 5):
- * the fewest terms whose error is within `maxError`, else the best of the most terms. `name` identifies f: equal names and fits
- * give the same series.
+ * A function of one number a row on [from, to] as a trigonometric series of a power-of-two period (smpc.md, gate 5): the fewest terms
+ * whose error is within `maxError`, else the best of the most terms. 1 / sqrt and 1 / x only change by a factor where a period is scaled, a
+ * logarithm by a summand, and a shift turns each harmonic: one fit on a period of 1 serves them all.
  */
-export const rowSeries = (name: string, f: (x: number) => number, fit: RowFit): Series => rowFit(name, f, fit).make();
+export const rowSeries = (f: RowFunction, fit: RowFit): Series => rowFit(f, fit).make();
 
 /** The same before it is fitted. Throws RangeError for an interval that isn't one. */
-export function rowFit(name: string, f: (x: number) => number, fit: RowFit): SeriesFit {
-  const { from, to, maxError, relative } = fit;
+export function rowFit(f: RowFunction, { from, to, maxError }: RowFit): SeriesFit {
+  const { name, kind, shift } = f;
   if (!(0 < from && from < to && to < Infinity))
     throw new RangeError(`${name}: expected an interval 0 < from < to, got [${from}, ${to}]`);
-  const key = JSON.stringify([name, from, to, maxError, relative, f(from), f(to)]);
-  const periodBits = Math.ceil(Math.log2(to * ROOM));
-  const make = (): Series => {
-    const best = fewestTerms(f, fit, 2 ** periodBits);
-    const harmonics = best.cos.map((_, at) => at + 1);
-    const { constant, cos, sin, maxError: error } = best;
-    return { name, periodBits, constant, harmonics, cos, sin, from, to, maxError: error };
+  const periodBits = Math.ceil(Math.log2((to + shift) * ROOM));
+  const period = 2 ** periodBits;
+  const octave = 2 ** Math.floor(Math.log2((from + shift) / period));
+  const interval = {
+    from: (Math.floor(((from + shift) / period / octave) * FROM_CLASSES) * octave) / FROM_CLASSES,
+    to: Math.ceil(((to + shift) / period) * TO_CLASSES) / TO_CLASSES,
   };
+  const key = JSON.stringify([kind, interval.from, interval.to, maxError]);
+  const scale = f.factor * scaleOf(kind, periodBits);
   return {
     name,
     from,
@@ -59,29 +82,62 @@ export function rowFit(name: string, f: (x: number) => number, fit: RowFit): Ser
     periodBits,
     mostPeriodBits: periodBits,
     mostTerms: Math.max(...MORE_TERMS),
-    mostSize: LARGEST_SIZE * largestValue(f, fit),
+    mostSize: Math.abs(scale) * LARGEST_SIZE * largestValue(kind, interval),
     refusal: null,
     isKept: () => fitted.has(key),
-    make: () => fitted.get(key, make),
+    make() {
+      const base = fitted.get(key, () => fewestTerms(kind, interval, maxError));
+      return { name, periodBits, from, to, ...scaledAndShifted(base, f, periodBits), maxError: base.maxError };
+    },
   };
 }
 
-const largestValue = (f: (x: number) => number, { from, to }: RowFit): number =>
-  Math.max(Math.abs(f(from)), Math.abs(f(to)));
+/** g(2^bits x) / g(x); of the logarithm, which gets a summand, 1. Roots are exact on every machine. */
+function scaleOf(kind: RowKind, bits: number): number {
+  if (kind === "log") return 1;
+  return kind === "inverse" ? 2 ** -bits : Math.sqrt(2 ** -bits);
+}
 
-function fewestTerms(f: (x: number) => number, fit: RowFit, period: number): TrigonometricFit {
-  const { from, to, maxError, relative } = fit;
-  const largest = largestValue(f, fit);
-  const weight = relative ? (x: number): number => 1 / Math.abs(f(x)) : (): number => 1;
+/** factor * g(s + shift) from the fit of g on a period of 1, s on one of 2^periodBits. */
+function scaledAndShifted(
+  base: TrigonometricFit,
+  { kind, factor, shift }: RowFunction,
+  periodBits: number,
+): Pick<Series, "constant" | "harmonics" | "cos" | "sin"> {
+  const scale = factor * scaleOf(kind, periodBits);
+  const summand = kind === "log" ? factor * periodBits * Math.LN2 : 0;
+  const angle = (2 * Math.PI * shift) / 2 ** periodBits;
+  const turned = base.cos.map((a, at) => {
+    const [b, turn] = [base.sin[at], (at + 1) * angle];
+    const [c, s] = turn === 0 ? [1, 0] : [Math.cos(turn), Math.sin(turn)];
+    return { cos: scale * (a * c + b * s), sin: scale * (b * c - a * s) };
+  });
+  return {
+    constant: scale * base.constant + summand,
+    harmonics: turned.map((_, at) => at + 1),
+    cos: turned.map(({ cos }) => cos),
+    sin: turned.map(({ sin }) => sin),
+  };
+}
+
+const largestValue = (kind: RowKind, { from, to }: Interval): number =>
+  Math.max(Math.abs(FUNCTIONS[kind](from)), Math.abs(FUNCTIONS[kind](to)));
+
+type Interval = Pick<RowFit, "from" | "to">;
+
+function fewestTerms(kind: RowKind, { from, to }: Interval, maxError: number): TrigonometricFit {
+  const f = FUNCTIONS[kind];
+  const largest = largestValue(kind, { from, to });
+  const weight = kind === "log" ? (): number => 1 : (x: number): number => 1 / f(x);
   let best: TrigonometricFit | null = null;
   const most = TERMS[TERMS.length - 1];
-  const wavelengths = period / from / 8;
+  const wavelengths = 1 / from / 8;
   for (const terms of [...TERMS, ...MORE_TERMS]) {
-    // The steep end at `from` needs wavelengths of about its own size; far fewer terms can't reach a fine error.
-    if (maxError < COARSE && terms < wavelengths && terms < most) continue;
+    // The steep end at `from` needs wavelengths of about its own size; far fewer terms can't reach a fine error, nor yet fewer a coarse one.
+    if (terms < (maxError < COARSE ? wavelengths : wavelengths / 8) && terms < most) continue;
     const more = terms > most;
     if (more && best !== null && (wavelengths > 2 * most || best.maxError <= FAR_OFF * maxError)) return best;
-    const fitOf = trigonometricFits({ f, from, to, period, terms, odd: false, weight });
+    const fitOf = trigonometricFits({ f, from, to, terms, weight });
     for (const ridge of more ? RIDGES.slice(1, 2) : RIDGES) {
       let candidate: TrigonometricFit;
       try {
@@ -95,19 +151,6 @@ function fewestTerms(f: (x: number) => number, fit: RowFit, period: number): Tri
       if (best.maxError <= maxError) return best;
     }
   }
-  if (best === null) throw new RangeError(`series: expected a fit on [${from}, ${to}], got none`);
+  if (best === null) throw new RangeError(`series: expected a fit on [${from}, ${to}] of the period, got none`);
   return best;
-}
-
-/** factor * f of the series of f. */
-export function scaledSeries(series: Series, factor: number): Series {
-  const times = (value: number): number => value * factor;
-  return {
-    ...series,
-    name: `${factor} ${series.name}`,
-    constant: times(series.constant),
-    cos: series.cos.map(times),
-    sin: series.sin.map(times),
-    maxError: Math.abs(factor) * series.maxError,
-  };
 }

@@ -1,7 +1,8 @@
 import type { Series } from "./series.ts";
 
 /**
- * A series that may still have to be fitted, which takes seconds where its interval is wide: what words and wires can be sized by before.
+ * A series that may still have to be fitted, which takes up to half a second where its interval is wide: what words and wires can be
+ * sized by before.
  * Making it throws RangeError where no series will do.
  */
 export interface SeriesFit {

@@ -9,6 +9,8 @@ const MAX_ERROR = 2e-5;
 const RIDGE = 1e-12;
 /** The period is at least this many bounds: beyond them the fit is free to turn round. */
 const ROOM = 3;
+/** Of a period: bounds are widened to such parts of it. */
+const CLASSES = 64;
 
 const fitted = new BoundedMemo<Series>(256);
 
@@ -20,16 +22,19 @@ export function tanhFit(cap: number, scale: number, bound: number): SeriesFit {
   const key = JSON.stringify([cap, scale, bound]);
   const name = `${cap} tanh(${scale} x / ${cap})`;
   const periodBits = Math.ceil(Math.log2(ROOM * bound));
+  const period = 2 ** periodBits;
+  const covered = Math.ceil((bound / period) * CLASSES) / CLASSES; // of a period of 1
   const make = (): Series => {
-    const f = (x: number): number => cap * Math.tanh((scale * x) / cap);
+    const f = (x: number): number => cap * Math.tanh((scale * x * period) / cap);
     let best: TrigonometricFit | null = null;
     for (const terms of TERMS) {
-      const setting = { f, from: -bound, to: bound, period: 2 ** periodBits, terms, odd: true };
-      best = trigonometricFits({ ...setting, weight: () => 1 })(RIDGE);
+      best = trigonometricFits({ f, from: -covered, to: covered, terms, weight: () => 1 })(RIDGE);
       if (best.maxError <= MAX_ERROR * cap) break;
     }
-    const { cos, sin, maxError } = best!;
+    // Of an odd function the constant and the cosines are 0, but for rounding.
+    const { sin, maxError } = best!;
     const harmonics = sin.map((_, at) => at + 1);
+    const cos = sin.map(() => 0);
     return { name, periodBits, constant: 0, harmonics, cos, sin, from: -bound, to: bound, maxError };
   };
   return {

@@ -7,7 +7,7 @@ import type { AttentionSpec } from "../../../layers/program.ts";
 import { prefixVectors, type PrefixVectors } from "../factors/prefix-vectors.ts";
 import { entryCount, type AttentionLayout, type PublicRows } from "../plan/attention-layout.ts";
 import type { ValueId } from "../plan/value.ts";
-import { rowFit, scaledSeries } from "../fit/row-series.ts";
+import { rowFit } from "../fit/row-series.ts";
 import { softCapped } from "./activation.ts";
 import type { ExpChoice } from "./exp-choice.ts";
 import { logitSpan } from "./ladder.ts";
@@ -115,8 +115,8 @@ export function lowerAttention(
     builder.emit({ gate: "row-sum", x: sums, out: sum, layout });
     const { from, to, bits, maxError } = demands[rung].sum!;
     const inputFracBits = bits - Math.floor(Math.log2(from));
-    const fit = rowFit("log", Math.log, { from, to, maxError, relative: false });
-    const logarithm = scaledSeries(at.series(fit, inputFracBits), factor);
+    const f = { name: `${factor} log`, kind: "log", factor, shift: 0 } as const;
+    const logarithm = at.series(rowFit(f, { from, to, maxError }), inputFracBits);
     // Taken off by the last of them, in units of temperature 1 where the weights are normalised late.
     const rest = late === null ? -factor * Math.log(rowSum) : unit * Math.log(late.top);
     const isLast = rung === rungs.length - 1;

@@ -59,7 +59,7 @@ export function lowerLate(at: Lowering, setting: LateSetting): Lowered {
   builder.emit({ gate: "row-sum", x: weights, out: total, layout, byQuery: true });
   const inputFracBits = bits - Math.floor(Math.log2(from));
   const maxError = 2 ** -(bits + 1);
-  const fit = rowFit("1/s", (s) => 1 / s, { from, to, maxError, relative: true });
+  const fit = rowFit({ name: "1/s", kind: "inverse", factor: 1, shift: 0 }, { from, to, maxError });
   const factor = lowerRowFunction(at, total, at.series(fit, inputFracBits), {
     inputFracBits,
     outputFracBits: bits + 1 + Math.max(0, bitsAbove(to)),

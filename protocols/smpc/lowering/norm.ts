@@ -78,14 +78,17 @@ function normalised(at: Lowering, x: ValueId, setting: NormSetting): Lowered {
   );
   const hi = end > lo ? end : LEAST_RATIO * lo;
   const epsilon = setting.epsilon * multiplier ** 2;
-  const name = `1/sqrt(s/${width} + ${epsilon})`;
   const inputFracBits = precision.rowBits - Math.floor(Math.log2(lo));
-  const fit = rowFit(name, (s) => 1 / Math.sqrt(s / width + epsilon), {
-    from: lo,
-    to: hi,
-    maxError: 2 ** -(precision.rowBits + 1),
-    relative: true,
-  });
+  // 1 / sqrt(s / width + epsilon) = sqrt(width) / sqrt(s + width epsilon)
+  const fit = rowFit(
+    {
+      name: `1/sqrt(s/${width} + ${epsilon})`,
+      kind: "inverseRoot",
+      factor: Math.sqrt(width),
+      shift: width * epsilon,
+    },
+    { from: lo, to: hi, maxError: 2 ** -(precision.rowBits + 1) },
+  );
   const series = at.series(fit, inputFracBits);
   // The largest row has the smallest factor, and it needs its bits too.
   const outputFracBits = precision.rowBits + Math.max(0, bitsAbove(Math.sqrt(hi / width))) + 1;

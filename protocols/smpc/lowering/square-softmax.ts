@@ -131,7 +131,8 @@ function lowerReciprocal(at: Lowering, total: ValueId, stage: Squaring): { share
   const { from, to } = sum;
   const inputFracBits = sum.bits - Math.floor(Math.log2(from));
   if (to / from <= EXACT_RANGE || maxError === COARSE_ERROR) {
-    const fit = rowFit(`${target}/s`, (s) => target / s, { from, to, maxError, relative: true });
+    const f = { name: `${target}/s`, kind: "inverse", factor: target, shift: 0 } as const;
+    const fit = rowFit(f, { from, to, maxError });
     const series = at.series(fit, inputFracBits);
     checkError(series.maxError, sum);
     const { share, outputFracBits } = lowerRowFunction(at, total, series, {
@@ -141,8 +142,8 @@ function lowerReciprocal(at: Lowering, total: ValueId, stage: Squaring): { share
     });
     return { share, fracBits: outputFracBits };
   }
-  const name = `sqrt(${target}/s)`;
-  const fit = rowFit(name, (s) => Math.sqrt(target / s), { from, to, maxError: maxError / 2, relative: true });
+  const f = { name: `sqrt(${target}/s)`, kind: "inverseRoot", factor: Math.sqrt(target), shift: 0 } as const;
+  const fit = rowFit(f, { from, to, maxError: maxError / 2 });
   const root = at.series(fit, inputFracBits);
   checkError(2 * root.maxError, sum);
   const { share, outputFracBits } = lowerRowFunction(at, total, root, {

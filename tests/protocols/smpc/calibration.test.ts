@@ -2,16 +2,19 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import { openModel, type Model } from "../../../layers/model.ts";
 import { isVisible } from "../../../layers/reference/attention.ts";
 import { parameterReader, referenceEngine } from "../../../layers/reference/engine.ts";
 import { plainForward } from "../../../layers/reference/plain-forward.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
+import type { Batch } from "../../../protocols/smpc/calibration/batch.ts";
 import { calibrate } from "../../../protocols/smpc/calibration/calibrate.ts";
 import { calibrationText } from "../../../protocols/smpc/calibration/calibration-text.ts";
 import { loadRanges, rangesFileOf, readRanges } from "../../../protocols/smpc/calibration/load-ranges.ts";
 import { rangeOfSite, withMargin } from "../../../protocols/smpc/calibration/margins.ts";
+import { observeInRuntime } from "../../../protocols/smpc/calibration/observe-in-runtime.ts";
 import { observeLayers } from "../../../protocols/smpc/calibration/observe-layers.ts";
 import { readableModel, type LayerSpan } from "../../../protocols/smpc/calibration/readable-model.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
@@ -89,6 +92,79 @@ for (const name of MODEL_NAMES) {
     await model.close();
   });
 }
+
+/** Float32 beside float64, relative to the largest end of the site: some hundred roundings of 2^-24. Margins are 0.15 and more. */
+const FLOAT32_BOUND = 2e-5;
+
+/** Asserts that two readings say the same of every site. */
+function assertSameSites(
+  got: ReadonlyMap<string, SiteRange>,
+  expected: ReadonlyMap<string, SiteRange>,
+  bound: number,
+): void {
+  assert.deepEqual([...got.keys()].sort(), [...expected.keys()].sort());
+  for (const [site, range] of expected) {
+    const { columns, range: _range, ...ends } = range;
+    const other = got.get(site)!;
+    const size = Math.max(...Object.values(ends).map((end) => Math.abs(Number(end))));
+    for (const [key, value] of Object.entries(ends)) {
+      const difference = Math.abs(Number(other[key as keyof SiteRange]) - Number(value));
+      assert.ok(difference <= bound * size, `${site} ${key}: expected ${value}, got ${other[key as keyof SiteRange]}`);
+    }
+    // Half bits: one that lies at an end may fall on either side of it.
+    const [a, b] = [columns ?? "", other.columns ?? ""].map(columnBounds);
+    assert.ok(a.length === b.length && a.every((value, c) => Math.abs(Math.log2(value / b[c])) <= 0.51), site);
+  }
+}
+
+for (const name of MODEL_NAMES)
+  test(`${name}: what ONNX Runtime observes is what float64 does, for any sequences`, async () => {
+    const { model, golden } = await openGolden(name);
+    const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(cuts, { minLength: 1, maxLength: 2 }), async (lengths) => {
+        const batches = lengths.map((each, at) => {
+          const ids = each.flatMap((length, i) => golden.ids.slice(at + i, at + i + length));
+          const rows = each.map((length, i) => golden.ids.slice(at + i, at + i + length).length);
+          return { ids, lengths: rows, publicRows: rows.map((count) => (count > 4 ? count % 4 : 0)), rows: null };
+        });
+        const reference = (await observeLayers(readableModel(model), batches, whole(model))).ranges();
+        for (const site of reference.keys()) if (site.startsWith("embed")) reference.delete(site);
+        assertSameSites((await observeInRuntime(model, batches, whole(model))).ranges(), reference, FLOAT32_BOUND);
+      }),
+      { numRuns: 4 },
+    );
+    await model.close();
+  });
+
+for (const name of ["llama-gqa", "mistral-window", "gemma2", "gpt2"])
+  test(`${name}: public rows of a sequence are attended and not observed`, async () => {
+    const { model, golden } = await openGolden(name);
+    const observed = async (batch: Omit<Batch, "rows">): Promise<Map<string, SiteRange>> =>
+      (await observeInRuntime(model, [{ ...batch, rows: null }], whole(model))).ranges();
+    const [ids, other] = [golden.ids.slice(0, 11), golden.ids.slice(3, 9)];
+    const lengths = [ids.length, other.length];
+    const all = await observed({ ids: [...ids, ...other], lengths });
+    for (const split of [1, 4, 10]) {
+      const behind = await observed({ ids: [...ids, ...other], lengths, publicRows: [split, other.length] });
+      // Causal: the first rows alone are what they are in the whole sequence.
+      const before = await observed({ ids: [...ids.slice(0, split), ...other], lengths: [split, other.length] });
+      for (const [site, range] of all)
+        for (const [key, value] of Object.entries(range)) {
+          if (typeof value !== "number") continue;
+          const pick = ["low", "diagonalLow", "minSquare"].includes(key) ? Math.min : Math.max;
+          const ends = [before, behind].map((each) => each.get(site)![key as "maxAbs"]);
+          const got = pick(...ends);
+          assert.ok(Math.abs(got - value) <= FLOAT32_BOUND * Math.max(1, Math.abs(value)), `${site} ${key}: ${got}`);
+        }
+      const alone = await observed({ ids: ids.slice(0, split + 1), lengths: [split + 1], publicRows: [split] });
+      assert.ok(
+        [...alone].some(([site, { maxAbs }]) => maxAbs < 0.9 * before.get(site)!.maxAbs),
+        "one row has smaller values than all rows before it at some site",
+      );
+    }
+    await model.close();
+  });
 
 /** The ends of the logits of one sequence, written out entry by entry. */
 function logitEnds(

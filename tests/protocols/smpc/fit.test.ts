@@ -9,10 +9,13 @@ import {
 } from "../../../protocols/smpc/fit/activation-series.ts";
 import type { Series } from "../../../protocols/smpc/fit/series.ts";
 import { expPrecision, roundingError } from "../../../protocols/smpc/fit/exp-precision.ts";
-import { fitMinimax, solvePositive } from "../../../protocols/smpc/fit/least-squares.ts";
-import { rowSeries } from "../../../protocols/smpc/fit/row-series.ts";
+import { cosineMinimax } from "../../../protocols/smpc/fit/cosine-minimax.ts";
+import { fourierTransform } from "../../../protocols/smpc/fit/fourier-transform.ts";
+import { solvePositive } from "../../../protocols/smpc/fit/least-squares.ts";
+import { rowFit, rowSeries, type RowFunction, type RowKind } from "../../../protocols/smpc/fit/row-series.ts";
 import { seriesPrecision } from "../../../protocols/smpc/fit/series-precision.ts";
 import { tanhSeries } from "../../../protocols/smpc/fit/tanh-series.ts";
+import { solveToeplitz } from "../../../protocols/smpc/fit/toeplitz.ts";
 import { exp } from "../../../protocols/smpc/gates/exp.ts";
 import { series } from "../../../protocols/smpc/gates/series.ts";
 import { runGate, signedMod } from "./gate-bench.ts";
@@ -82,12 +85,20 @@ describe("activationSeries", () => {
 });
 
 describe("rowSeries", () => {
-  const functions = [
-    { name: "log", f: Math.log, relative: false },
-    { name: "rsqrt", f: (x: number) => 1 / Math.sqrt(x), relative: true },
-    { name: "1/x", f: (x: number) => 1 / x, relative: true },
-    { name: "rsqrt + epsilon", f: (x: number) => 1 / Math.sqrt(x / 768 + 1e-5), relative: true },
+  const plain = (kind: RowKind): RowFunction => ({ name: kind, kind, factor: 1, shift: 0 });
+  const functions: readonly (readonly [RowFunction, (x: number) => number])[] = [
+    [plain("log"), Math.log],
+    [plain("inverseRoot"), (x) => 1 / Math.sqrt(x)],
+    [plain("inverse"), (x) => 1 / x],
+    [
+      { name: "norm", kind: "inverseRoot", factor: Math.sqrt(768), shift: 768e-5 },
+      (x) => 1 / Math.sqrt(x / 768 + 1e-5),
+    ],
+    [{ name: "rung", kind: "log", factor: 4, shift: 0 }, (x) => 4 * Math.log(x)],
   ];
+  /** What an error at x counts: relative, but for logarithms. */
+  const weightOf = ({ kind, factor }: RowFunction, f: (x: number) => number): ((x: number) => number) =>
+    kind === "log" ? () => 1 / factor : (x) => 1 / f(x);
 
   it("says its largest error on the interval, which lies within one period", () => {
     const cases = fc.record({
@@ -97,36 +108,47 @@ describe("rowSeries", () => {
       maxError: fc.constantFrom(0.05, 1e-3),
     });
     fc.assert(
-      fc.property(cases, ({ which: { name, f, relative }, from, ratio, maxError }) => {
-        const series = rowSeries(name, f, { from, to: from * ratio, maxError, relative });
-        const weight = relative ? (x: number): number => 1 / f(x) : (): number => 1;
-        assert.ok(largestError(series, f, weight) <= 1.02 * series.maxError);
+      fc.property(cases, ({ which: [row, f], from, ratio, maxError }) => {
+        const series = rowSeries(row, { from, to: from * ratio, maxError });
+        assert.ok(largestError(series, f, weightOf(row, f)) <= 1.02 * series.maxError);
         assert.ok(series.to < 2 ** series.periodBits);
       }),
-      { numRuns: 25 },
+      { numRuns: 60 },
     );
   });
 
   it("reaches the errors of the design's table, with at most its terms where a period is full", () => {
-    const reached = (name: string, ratio: number, maxError: number): { terms: number; error: number } => {
-      const { f, relative } = functions.find((each) => each.name === name)!;
-      const series = rowSeries(name, f, { from: 1, to: ratio, maxError, relative });
+    const reached = (kind: RowKind, ratio: number, maxError: number): { terms: number; error: number } => {
+      const series = rowSeries(plain(kind), { from: 1, to: ratio, maxError });
       return { terms: series.harmonics.length, error: series.maxError };
     };
-    for (const name of ["log", "rsqrt"]) {
-      const narrow = reached(name, 64, 1e-4);
-      assert.ok(narrow.terms <= 64 && narrow.error <= 1e-4, `${name} 64: ${JSON.stringify(narrow)}`);
-      const wide = reached(name, 256, 1.5e-4);
-      assert.ok(wide.terms <= 256 && wide.error <= 1.5e-4, `${name} 256: ${JSON.stringify(wide)}`);
+    for (const kind of ["log", "inverseRoot"] as const) {
+      const narrow = reached(kind, 64, 1e-4);
+      assert.ok(narrow.terms <= 64 && narrow.error <= 1e-4, `${kind} 64: ${JSON.stringify(narrow)}`);
+      const wide = reached(kind, 256, 1.5e-4);
+      assert.ok(wide.terms <= 256 && wide.error <= 1.5e-4, `${kind} 256: ${JSON.stringify(wide)}`);
     }
     const coarse = reached("log", 1024, 0.1);
     assert.ok(coarse.terms <= 64 && coarse.error <= 0.1, JSON.stringify(coarse));
   });
 
   it("takes more terms where a wide interval would miss the error by far", () => {
-    const wide = { from: 1, to: 800, maxError: 2 ** -15, relative: true };
-    const { harmonics, maxError } = rowSeries("rsqrt", (x) => 1 / Math.sqrt(x), wide);
+    const wide = { from: 1, to: 2000, maxError: 2 ** -12 };
+    const { harmonics, maxError } = rowSeries(plain("inverseRoot"), wide);
     assert.ok(harmonics.length > 384 && maxError <= 8 * wide.maxError, `${harmonics.length} terms: ${maxError}`);
+  });
+
+  it("makes one fit for all intervals of a class, whatever their octave, factor and shift", () => {
+    const interval = { from: 0.53, to: 41.3, maxError: 3e-4 };
+    for (const [row] of functions) {
+      rowSeries(row, interval);
+      for (const octave of [-7, 3, 12]) {
+        const scaled = { ...interval, from: interval.from * 2 ** octave, to: interval.to * 2 ** octave * 1.0001 };
+        const shifted = { ...row, factor: 2 * row.factor, shift: row.shift * 2 ** octave };
+        assert.ok(rowFit(shifted, scaled).isKept(), `${row.name}, ${octave}`);
+      }
+      assert.ok(!rowFit(row, { ...interval, to: 2 * interval.to }).isKept());
+    }
   });
 
   it("refuses an interval that isn't positive", () => {
@@ -137,10 +159,7 @@ describe("rowSeries", () => {
       [-1, 1],
       [1, Infinity],
     ] as const)
-      assert.throws(
-        () => rowSeries("log", Math.log, { from, to, maxError: 1e-3, relative: false }),
-        /expected an interval 0 < from < to/,
-      );
+      assert.throws(() => rowSeries(plain("log"), { from, to, maxError: 1e-3 }), /expected an interval 0 < from < to/);
   });
 });
 
@@ -262,12 +281,58 @@ describe("least squares", () => {
   });
 
   it("finds the straight line with the least largest error", () => {
-    // x^2 on [0, 1]: x - 1/8, error 1/8 at both ends and the middle.
-    const values = Float64Array.from({ length: 101 }, (_, i) => (i / 100) ** 2);
-    const basis = Float64Array.from({ length: 202 }, (_, at) => (at % 2 === 0 ? 1 : (at - 1) / 200));
-    const tolerances = new Float64Array(101).fill(1);
-    const { coefficients, worst } = fitMinimax({ basis, columns: 2, used: 2, values, tolerances }, 0.126);
+    // c^2 on [0, 1] of c = cos(2 pi x), x in [0, 1/4]: c - 1/8, error 1/8 at both ends and at 1/2.
+    const size = 1024;
+    const values = Float64Array.from({ length: size / 4 + 1 }, (_, i) => Math.cos((2 * Math.PI * i) / size) ** 2);
+    const problem = { size, values, tolerances: new Float64Array(values.length).fill(1) };
+    const { coefficients, worst, errors } = cosineMinimax(problem, 1, 0.126);
     assert.ok(Math.abs(coefficients[0] + 0.125) < 2e-3 && Math.abs(coefficients[1] - 1) < 2e-3);
-    assert.ok(worst <= 0.126);
+    assert.ok(worst <= 0.126 && Math.abs(worst - Math.max(...errors.map(Math.abs))) < 1e-12);
+    const early = cosineMinimax(problem, 1, 0.12);
+    assert.ok(early.worst > 0.12 && early.worst < 0.2, "an error that is out of reach is given up");
+  });
+
+  it("solves Toeplitz systems as Cholesky's factorisation does", () => {
+    const size = 40;
+    const xs = Array.from({ length: 300 }, (_, i) => 0.03 + (0.5 * i) / 300);
+    const sumOf = (turn: (x: number) => number): number => xs.reduce((sum, x) => sum + x * turn(2 * Math.PI * x), 0);
+    const row = {
+      re: Float64Array.from({ length: size }, (_, m) => sumOf((x) => Math.cos(m * x)) + (m === 0 ? 1e-6 : 0)),
+      im: Float64Array.from({ length: size }, (_, m) => sumOf((x) => Math.sin(m * x))),
+    };
+    const b = {
+      re: Float64Array.from({ length: size }, (_, m) => sumOf((x) => Math.cos(m * x) * x)),
+      im: Float64Array.from({ length: size }, (_, m) => sumOf((x) => Math.sin(m * x))),
+    };
+    const { re, im } = solveToeplitz(row, b);
+    const entry = (m: number): [number, number] => (m < 0 ? [row.re[-m], -row.im[-m]] : [row.re[m], row.im[m]]);
+    for (let j = 0; j < size; j++) {
+      let [left, right] = [-b.re[j], -b.im[j]];
+      for (let k = 0; k < size; k++) {
+        const [c, s] = entry(k - j);
+        left += c * re[k] - s * im[k];
+        right += c * im[k] + s * re[k];
+      }
+      const scale = row.re[0] * Math.hypot(...re, ...im);
+      assert.ok(Math.hypot(left, right) < 1e-14 * scale, `row ${j}: ${Math.hypot(left, right) / scale}`);
+    }
+    row.re[1] = 2 * row.re[0];
+    assert.throws(() => solveToeplitz(row, b), /positive definite/);
+  });
+
+  it("transforms as the definition says", () => {
+    const size = 32;
+    const [re, im] = [0, 1].map((k) => Float64Array.from({ length: size }, (_, i) => Math.sin(7 * i * i + k)));
+    const expected = Array.from({ length: size }, (_, k) =>
+      [...re.keys()].reduce(
+        ([a, b], j) => {
+          const [c, s] = [Math.cos, Math.sin].map((turn) => turn((2 * Math.PI * j * k) / size));
+          return [a + re[j] * c + im[j] * s, b + im[j] * c - re[j] * s];
+        },
+        [0, 0],
+      ),
+    );
+    fourierTransform(re, im);
+    expected.forEach(([a, b], k) => assert.ok(Math.hypot(re[k] - a, im[k] - b) < 1e-12));
   });
 });

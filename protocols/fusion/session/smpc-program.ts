@@ -3,6 +3,7 @@
  * client each make it from the public description and the public weights; hashes tell whether they made the same.
  */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { columnSquares, type ColumnSquares } from "../../../layers/column-squares.ts";
 import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
 import { prefixHash } from "../../../layers/prefix/public-prefix.ts";
@@ -16,6 +17,7 @@ import { lowerLayers } from "../../smpc/lowering/lower-layers.ts";
 import { PRECISIONS } from "../../smpc/lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
 import { answersAhead } from "../../smpc/plan/plan-cost.ts";
+import { RingBudgetError } from "../../smpc/plan/ring-budget-error.ts";
 import { planFormat } from "../../smpc/plan/plan-format.ts";
 import { ModelClientFactors } from "../../smpc/factors/client-factors.ts";
 import { BY_CLIENT, BY_PARTIES, isDelegated } from "../../smpc/lowering/evaluators.ts";
@@ -74,9 +76,9 @@ export class SmpcProgram {
   readonly #schedule: Schedule;
   readonly #setting: ProgramSetting;
   readonly #plans: readonly Map<number, Plan>[];
-  readonly #promptHash: string;
+  #promptHash = "";
   /** Of when the program was opened: later steps may make integers of their own, at one party and not yet at another. */
-  readonly #integersHash: string | null;
+  #integersHash: string | null = null;
 
   private constructor(
     model: WeightedModel,
@@ -97,14 +99,35 @@ export class SmpcProgram {
       (integers, inputs, outputs) => new PublicMatrix(integers, inputs, outputs, product),
     );
     this.clientFactors = new ModelClientFactors(weights.parameter, squares ?? undefined);
+  }
+
+  /** Makes the prompt's plans and, where this party `multiplies`, their integers; in between the process answers its peers. */
+  async #prepare(multiplies: boolean): Promise<this> {
     const hash = createHash("sha256");
-    for (const index of this.segments.keys()) {
+    for (const [index, segment] of this.segments.entries()) {
+      await this.#fitLayers(segment);
       const plan = this.plan(index, 0);
-      if (squares === null) this.factors.prepare(plan);
+      if (multiplies) for (const _ of this.factors.preparing(plan)) await setImmediate();
       hash.update(JSON.stringify(plan));
     }
     this.#promptHash = hash.digest("hex");
-    this.#integersHash = squares === null ? this.factors.hash() : null;
+    this.#integersHash = multiplies ? this.factors.hash() : null;
+    return this;
+  }
+
+  /** Lowers each layer alone, so that the series of a deep segment are fitted, and kept, a layer at a time. */
+  async #fitLayers({ from, to }: Segment): Promise<void> {
+    const { layers, evaluators } = this.#setting;
+    if (to - from < 2) return;
+    for (let layer = from; layer < to; layer++) {
+      if (isDelegated(evaluators[layers.indexOf(layer)])) continue;
+      try {
+        this.#lower({ kind: "smpc", from: layer, to: layer + 1 }, 0);
+      } catch (error) {
+        if (!(error instanceof RingBudgetError)) throw error; // the whole segment will say it
+      }
+      await setImmediate();
+    }
   }
 
   /**
@@ -140,7 +163,8 @@ export class SmpcProgram {
           withoutMatrices: delegated,
         });
       program = Promise.all([opened(), openProduct(), delegated.size > 0 ? columnSquares(model) : null]).then(
-        ([weights, product, squares]) => new SmpcProgram(model, weights, product, schedule, setting, squares),
+        ([weights, product, squares]) =>
+          new SmpcProgram(model, weights, product, schedule, setting, squares).#prepare(squares === null),
       );
       known.set(key, program);
       const made = known;

@@ -87,7 +87,12 @@ export class ModelFactors implements PublicFactors {
   }
 
   /** Makes everything that a plan's parties look up or multiply by, so that `hash` covers it before the first round. */
-  prepare({ instructions, values }: Plan): void {
+  prepare(plan: Plan): void {
+    for (const _ of this.preparing(plan));
+  }
+
+  /** The same, instruction by instruction: a caller may do other things in between. */
+  *preparing({ instructions, values }: Plan): Generator<void> {
     const declared: PublicTables = {
       matrix: (matrix, fracBits) => void this.#matrix(matrix, fracBits),
       bias: (matrix, fracBits) => void this.bias(matrix, fracBits),
@@ -96,7 +101,10 @@ export class ModelFactors implements PublicFactors {
         if (!this.#digests.has(key)) this.#note(key, make());
       },
     };
-    for (const instruction of instructions) gateOf(instruction).tables(instruction, (id) => values[id], declared);
+    for (const instruction of instructions) {
+      gateOf(instruction).tables(instruction, (id) => values[id], declared);
+      yield;
+    }
   }
 
   /** Notes a table that isn't the plan's under a name of its own. */

@@ -26,6 +26,9 @@ export interface PrefixOptions {
   readonly report?: (doing: string) => void;
 }
 
+/** Layers that are being read: dozens of parties of one process ask for each at once. */
+const readings = new Map<string, Promise<KeysAndValues>>();
+
 /** Prefixes of models that are made up, by word and hash. */
 const inMemory = new WeakMap<PrefixedModel, Map<string, Promise<PublicPrefix>>>();
 const MOST_IN_MEMORY = 4;
@@ -61,17 +64,26 @@ export async function prefixKeysAndValues(
       if (!(await isGood())) await file.write(computed(model, ids, word ?? "float32", report));
     });
   if (!(await file.isThere())) await make(() => file.isThere());
+  const read = async (layer: number): Promise<KeysAndValues> => {
+    const kept = await file.read(layer);
+    if (kept !== null) return kept;
+    await make(async () => (await file.read(layer)) !== null);
+    const again = await file.read(layer);
+    if (again === null)
+      throw new Error(`cache ${file.path}: expected the keys and values just written, got others; check the disk`);
+    return again;
+  };
   return {
     ids,
     async layer(layer) {
       checkLayer(layer, spec.layers);
-      const kept = await file.read(layer);
-      if (kept !== null) return kept;
-      await make(async () => (await file.read(layer)) !== null);
-      const again = await file.read(layer);
-      if (again === null)
-        throw new Error(`cache ${file.path}: expected the keys and values just written, got others; check the disk`);
-      return again;
+      const key = `${file.path} ${layer}`;
+      let reading = readings.get(key);
+      if (reading === undefined) {
+        reading = read(layer).finally(() => readings.delete(key));
+        readings.set(key, reading);
+      }
+      return reading;
     },
   };
 }

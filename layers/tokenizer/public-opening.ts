@@ -21,6 +21,10 @@ const BEGINNINGS = [
   ".",
   ",",
   "'s",
+  '"',
+  ")",
+  "?",
+  ":",
   "-",
   "<",
   "é",
@@ -28,12 +32,15 @@ const BEGINNINGS = [
   "🙂",
   "\u0301",
 ];
+/** A word that the user's text may go on with: no token of it is public, as any letters may follow. */
+const OPEN_WORD = /\s*[\p{L}\p{N}\p{M}'’]+$/u;
 
 /** The tokens of a prompt that everybody may know: those of the text before the user's, as far as any text after it leaves them. */
 export function publicOpening(tokenizer: Tokenizer, { before, whole, addSpecial }: Writing): number[] {
   if (before === "") return [];
   const alone = tokenizer.encode(before, { addSpecial });
-  const lengths = BEGINNINGS.map((text) => commonLength(alone, tokenizer.encode(whole(text), { addSpecial })));
+  const others = [before.replace(OPEN_WORD, ""), ...BEGINNINGS.map(whole)];
+  const lengths = others.map((text) => commonLength(alone, tokenizer.encode(text, { addSpecial })));
   return alone.slice(0, Math.min(...lengths));
 }
 

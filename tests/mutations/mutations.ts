@@ -59,9 +59,25 @@ const ONE_NAME = [
   "(_instruction: number, name: string): string => name",
 ] as const;
 
+const BORDER = "keep a token secret that the prompt's first characters could merge with";
+
 const LEAVES = "addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));";
 
 export const MUTATIONS: readonly Mutation[] = [
+  one(
+    "all tokens of a prompt but the last are public",
+    "protocols/fusion/client/encode-prompt.ts",
+    "const length = Math.min(most, commonLength(opening, ids));",
+    "const length = ids.length - 1;",
+    { file: "tests/protocols/fusion/encode-prompt.test.ts", name: BORDER },
+  ),
+  one(
+    "the number of public tokens follows from the secret text",
+    "layers/tokenizer/public-opening.ts",
+    "return alone.slice(0, Math.min(...lengths));",
+    "return lengths.length > 0 ? alone : [];",
+    { file: "tests/protocols/fusion/encode-prompt.test.ts", name: BORDER },
+  ),
   one("a party's masks of a step are drawn from one stream", "protocols/smpc/plan/dealt-layout.ts", ...ONE_NAME, {
     file: STREAMS,
     name: ONE_DRAW,

@@ -49,6 +49,10 @@ export async function encodePrompt(
     warn(
       `public prefix: this prompt's first characters merge with ${most - length} of the ${most} public tokens, which everybody sees by its length; begin the prompt otherwise, or use --public-prefix none`,
     );
+  else if (known !== "" && length === 0)
+    warn(
+      "public prefix: no token of it is public, as the prompt goes on with its last word; end it with a space, a full stop or a line break",
+    );
   if (length > MOST_PREFIX_TOKENS)
     throw new Error(`publicPrefix: expected at most ${MOST_PREFIX_TOKENS} tokens, got ${length}; shorten the text`);
   return { publicPrefix: ids.slice(0, length), secret: ids.slice(length) };

@@ -86,6 +86,9 @@ describe("the ids of a prompt", async () => {
     assert.deepEqual([...publicPrefix, ...secret], tokenizer.encode("Be the"));
     assert.ok(publicPrefix.length < alone.length);
     assert.deepEqual(publicPrefix, alone.slice(0, publicPrefix.length));
+    // Nor does its length tell how the text begins.
+    for (const text of ["he", "x", " a", "\n", "7"])
+      assert.deepEqual((await encodePrompt(tokenizer, { text, chat: false }, "Be t")).publicPrefix, publicPrefix);
   });
 
   it("of SmolLM2 have the 23 tokens before the user's text as public ones", { skip: SMOLLM2_MISSING }, async () => {

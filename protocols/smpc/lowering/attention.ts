@@ -135,7 +135,12 @@ export function lowerAttention(
   if (late !== null) {
     at.moveTo(attended.site, rangeText("attended", attended.range));
     return lowerLate(at, {
-      ...{ layout, weights, values, attended, attendedFracBits, wrapBits },
+      layout,
+      weights,
+      values,
+      attended,
+      attendedFracBits,
+      wrapBits,
       sum: late.sum,
       prefix: publicRows(place, "v", 1),
       mixBits: weightBits,

@@ -172,7 +172,7 @@ class PartyRun {
       const share = this.#share(instruction.x);
       const length = share.length / client.groups;
       payloads.forEach((parts, group) => {
-        const own = share.subarray(group * length, (group + 1) * length) as Words as ShareWords;
+        const own = share.subarray(group * length, (group + 1) * length) as ShareWords;
         parts.push(givenPart(instruction, own, party));
       });
       this.#uses.release(index, this.#values);

@@ -94,8 +94,13 @@ describe("series", () => {
 
   it("refuses tables that are coarser than they have bits, and other numbers of them", async () => {
     const cut: Cut = {
-      ...{ bits: 8, periodBits: 4, tableFracBits: 6, wordFracBits: 6, ringBits: 20 },
-      ...{ harmonics: [1], amplitudes: [[1, 0]] },
+      bits: 8,
+      periodBits: 4,
+      tableFracBits: 6,
+      wordFracBits: 6,
+      ringBits: 20,
+      harmonics: [1],
+      amplitudes: [[1, 0]],
     };
     for (const coarserBits of [[7], [-1], [0.5], [1, 1]]) {
       const { instruction, values } = cutSeries({ ...cut, coarserBits });

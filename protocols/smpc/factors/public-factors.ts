@@ -4,8 +4,8 @@ import type { Words } from "../../../shares/words.ts";
 import { CombinedMatrix } from "./combined-matrix.ts";
 import type { PublicFactors, PublicIntegers, PublicTable, PublicTables } from "../plan/gate.ts";
 import type { Plan } from "../plan/instruction.ts";
+import { IntegerRows } from "./integer-rows.ts";
 import type { MatrixSource } from "./matrix-source.ts";
-import { MAX_MATRIX_INTEGER } from "./matrix-precision.ts";
 import type { ParameterSource } from "./parameter-source.ts";
 import { gateOf } from "../plan/gate-of.ts";
 
@@ -123,10 +123,10 @@ export class ModelFactors implements PublicFactors {
     const key = `matrix ${fracBits} ${identity(source)}`;
     let product = this.#matrices.get(key);
     if (product === undefined) {
-      const matrix = new CombinedMatrix(source, this.#parameter);
-      const integers = rounded(matrix, fracBits, source.weight);
+      const rows = new IntegerRows(source, fracBits, this.#parameter);
+      const integers = wholeMatrix(rows);
       this.#note(key, integers);
-      product = this.#makeProduct(integers, matrix.inputs, matrix.outputs);
+      product = this.#makeProduct(integers, rows.inputs, rows.outputs);
       this.#matrices.set(key, product);
     }
     return product;
@@ -145,33 +145,12 @@ export class ModelFactors implements PublicFactors {
   }
 }
 
-/** 1.5 * 2^52: adding and subtracting it rounds a float64 below 2^51 to the nearest integer, ties to even. */
-const ROUNDER = 1.5 * 2 ** 52;
-
-/** The matrix at `fracBits`, [inputs, outputs], every entry rounded to the nearest integer, ties to even. */
-function rounded(matrix: CombinedMatrix, fracBits: number, name: string): Int32Array {
-  const { inputs, outputs } = matrix;
+/** The integers of a whole matrix, [inputs, outputs]. */
+function wholeMatrix(rows: IntegerRows): Int32Array {
+  const { inputs, outputs } = rows;
   const integers = new Int32Array(inputs * outputs);
-  const row = new Float64Array(outputs);
-  for (let i = 0; i < inputs; i++) {
-    matrix.row(i, row);
-    const large = roundRow(integers.subarray(i * outputs, (i + 1) * outputs), row, 2 ** fracBits);
-    if (large >= 0)
-      throw new RangeError(
-        `${name} [${i}, ${large}]: expected a magnitude of at most 2^20 at ${fracBits} fractional bits, got ${row[large] * 2 ** fracBits}`,
-      );
-  }
+  for (let i = 0; i < inputs; i++) rows.read(i, integers.subarray(i * outputs, (i + 1) * outputs));
   return integers;
-}
-
-/** out = row * unit, rounded; the first column that is too large, or -1. A function of its own so that it is soon compiled. */
-function roundRow(out: Int32Array, row: Float64Array, unit: number): number {
-  for (let j = 0; j < row.length; j++) {
-    const scaled = row[j] * unit;
-    if (!(Math.abs(scaled) <= MAX_MATRIX_INTEGER)) return j;
-    out[j] = scaled + ROUNDER - ROUNDER;
-  }
-  return -1;
 }
 
 /** Bits of a word that are multiplied at a time, and inputs whose products are summed: 22 + 20 + 11 bits are exact in float64. */

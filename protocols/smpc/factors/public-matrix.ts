@@ -5,6 +5,7 @@
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { joinLimbs, limbsFor, MOST_LIMB_BITS, splitLimbs, type Limbs } from "../../../shares/limbs.ts";
 import type { Words } from "../../../shares/words.ts";
+import { FloatRooms } from "../product/float-rooms.ts";
 
 /** Blocks of inputs whose products are summed apart: more of them allow wider limbs, at the cost of joining more sums. */
 const BLOCK_COUNTS = [1, 2, 4, 8, 16];
@@ -44,13 +45,13 @@ export class PublicMatrix {
     const { limbs, blocks } = this.#plan(ringBits);
     for (const { from, to } of cut(inputs, blocks)) {
       const width = to - from;
-      const pieces = takeRoom(limbs.limbs * rows * width);
-      const room = takeRoom(limbs.limbs * rows * outputs);
+      const pieces = rooms.take(limbs.limbs * rows * width);
+      const room = rooms.take(limbs.limbs * rows * outputs);
       splitLimbs(pieces, x, inputs, { from, width }, ringBits, limbs);
       const data = this.#entries.subarray(from * outputs, to * outputs);
       const sums = await this.#product.times(pieces, width, { data, shape: [width, outputs], transposed: false }, room);
       joinLimbs(out, sums, limbs);
-      giveRoom(pieces, room);
+      rooms.give(pieces, room);
     }
   }
 
@@ -83,20 +84,8 @@ export class PublicMatrix {
   }
 }
 
-/** Room for limbs and sums of products before, for those after: fresh memory keeps the garbage collector busy. */
-const rooms: Float64Array[] = [];
-/** Two products at a time (two parties in a process) of two sizes. */
-const MOST_ROOMS = 8;
-
-function takeRoom(length: number): Float64Array {
-  const at = rooms.findIndex((room) => room.length === length);
-  return at < 0 ? new Float64Array(length) : rooms.splice(at, 1)[0];
-}
-
-function giveRoom(...given: Float64Array[]): void {
-  rooms.push(...given);
-  rooms.splice(0, rooms.length - MOST_ROOMS);
-}
+/** Room for limbs and sums of products before, for those after: two products at a time (two parties in a process) of two sizes. */
+const rooms = new FloatRooms(8);
 
 /** sums += |row|. A function of its own so that it is soon compiled. */
 function addMagnitudes(sums: Float64Array, row: Float64Array): void {

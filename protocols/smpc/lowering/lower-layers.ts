@@ -68,7 +68,7 @@ export function lowerLayers(run: LayerRun): Plan {
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
       const next = error.isFinal ? null : tightened(precisions, layersOf(error.values, starts));
-      if (next === null) throw withRemedy(error, run.precision ?? DEFAULT_PRECISION);
+      if (next === null) throw withRemedy(error, run);
       precisions = next;
     }
   }
@@ -100,7 +100,7 @@ function refuseHopeless(run: LayerRun, precisions: readonly Precision[]): void {
   try {
     checkPlanSize(lowerAccepted(run, precisions.map(coarsest), [], "least"), planName(run));
   } catch (error) {
-    throw error instanceof RingBudgetError ? withRemedy(error, DEFAULT_PRECISION) : error;
+    throw error instanceof RingBudgetError ? withRemedy(error, { ...run, precision: DEFAULT_PRECISION }) : error;
   }
 }
 
@@ -120,13 +120,18 @@ function lowerAccepted(run: LayerRun, precisions: readonly Precision[], starts: 
   }
 }
 
-/** A final error that says what to do, where it doesn't yet. `precision`: that of the run, of which `default` is the coarsest. */
-function withRemedy({ message, values }: RingBudgetError, precision: Precision): RingBudgetError {
+/** A final error that says what to do, where it doesn't yet. Of precisions `default` is the coarsest. */
+function withRemedy(
+  { message, values }: RingBudgetError,
+  { precision = DEFAULT_PRECISION, prefix = 0, spec }: Pick<LayerRun, "precision" | "prefix" | "spec">,
+): RingBudgetError {
   if (message.includes("--smpc-layers")) return new RingBudgetError(message, { values, isFinal: true });
   const layer = /^layers\.(\d+)\./.exec(message)?.[1];
   const which = layer === undefined ? "these layers" : `layer ${layer}`;
   const coarser = precision === DEFAULT_PRECISION ? "" : ", or run at a coarser precision (--smpc-precision)";
-  return new RingBudgetError(`${message}; leave ${which} in Cascade (--smpc-layers)${coarser}`, {
+  // Row 0 is what widens ranges most.
+  const behind = prefix > 0 || !spec.causal ? "" : ", put public text before the prompt (--chat, --public-prefix)";
+  return new RingBudgetError(`${message}; leave ${which} in Cascade (--smpc-layers)${behind}${coarser}`, {
     values,
     isFinal: true,
   });

@@ -85,7 +85,7 @@ describe("ranges that no table holds", () => {
     [
       "rows that differ as much as SmolLM2's at layer 12",
       { norm: { maxAbs: 37230, minSquare: 8.13, maxSquare: 3.125e6 } },
-      /^layers\.0\.norm\.0, mean squares from 8\.13 to 3125000, .*: expected a wire of at most 24 bits for a table, got \d+; leave layer 0 in Cascade \(--smpc-layers\)$/,
+      /^layers\.0\.norm\.0, mean squares from 8\.13 to 3125000, .*: expected a wire of at most 24 bits for a table, got \d+; leave layer 0 in Cascade \(--smpc-layers\), put public text before the prompt \(--chat, --public-prefix\)$/,
     ],
     [
       "rows of which one is nearly 0",
@@ -124,7 +124,7 @@ describe("ranges that no table holds", () => {
     const wide = { norm: { maxAbs: 1505, minSquare: 2.173, maxSquare: 2.173 * 1300 } };
     assertRefused(
       () => lower(wide, FINE_PRECISION),
-      /^layers\.0\.norm\.0, .* 24 bits for a table, got 25; leave layer 0 in Cascade \(--smpc-layers\), or run at a coarser precision \(--smpc-precision\)$/,
+      /^layers\.0\.norm\.0, .* 24 bits for a table, got 25; leave layer 0 in Cascade \(--smpc-layers\), put public text before the prompt \(--chat, --public-prefix\), or run at a coarser precision \(--smpc-precision\)$/,
     );
   });
 

@@ -72,6 +72,7 @@ export async function takenAndGiven(
           receive: async (level, party, bytes) => (parts[party] = await links.receive(level, party, bytes)),
         },
         streams: everyone.slice(1).map(streamsOf),
+        checks: null,
       },
       { ...noClientValues(), inputs: { x: numbers } },
     ),

@@ -19,7 +19,7 @@ const CASES: readonly [string, readonly string[]][] = [
   ["weir r", ["report", "run"]],
   ["weir run --merg", ["--merge"]],
   ["weir run --merge ", ["masked", "plain"]],
-  ["weir run --smpc-precision f", ["fine"]],
+  ["weir run --smpc-precision d", ["default"]],
   ["weir run --alpha ", []],
   ["weir bench s", ["smpc"]],
   ["weir bench smpc --shape ", ["bert-base", "smollm2"]],

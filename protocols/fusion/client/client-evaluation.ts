@@ -13,8 +13,9 @@ import { smpcName } from "../../cascade/party-name.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
 import { batchName } from "../../smpc/run/batch-pieces.ts";
 import { orderedSteps } from "../../smpc/run/ahead-steps.ts";
-import { givenByLevel, runClient, type ClientLinks } from "../../smpc/run/client-run.ts";
+import { givenByLevel, runClient, WrongAnswerError, type ClientLinks } from "../../smpc/run/client-run.ts";
 import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
+import type { ProductChecks } from "../../smpc/check/product-checks.ts";
 import type { Plan } from "../../smpc/plan/instruction.ts";
 import { answersAhead } from "../../smpc/plan/plan-cost.ts";
 import { givenRole } from "../node/client-link.ts";
@@ -38,8 +39,12 @@ export class ClientEvaluation {
   /** Of steps that are ordered and not computed yet: a book a party. */
   readonly #books = new Map<number, readonly StreamBook[]>();
   #ordered = 0;
+  readonly #checks: ProductChecks | null;
 
-  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint) {
+  /** `checks`: of what the parties answer; null: they are believed. */
+  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, checks: ProductChecks | null) {
+    this.#checks = checks;
+    for (const index of program.segments.keys()) checks?.start(program.plan(index, 0));
     this.#session = session;
     this.#program = program;
     this.#endpoint = endpoint;
@@ -103,9 +108,13 @@ export class ClientEvaluation {
         parties: this.#session.schedule.parties,
         links: this.#links(plan, this.#program.segments[segment].from, step),
         streams: books.map((book) => book.batch(name)),
+        checks: this.#checks,
       },
       { model: this.#program.clientFactors, inputs: x === null ? {} : { x }, kept: this.#kept },
-    );
+    ).catch((error: unknown) => {
+      if (!(error instanceof WrongAnswerError)) throw error;
+      throw new Error(error.message.replace(/^party \d+/, smpcName(error.party)), { cause: error });
+    });
     if (segment === this.#program.segments.length - 1) this.#books.delete(step);
     return outputs;
   }

@@ -15,6 +15,7 @@ import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
 import { ClientEvaluation } from "./client-evaluation.ts";
+import type { ProductChecks } from "../../smpc/check/product-checks.ts";
 import { SessionDealer, type Clock } from "../session/session-dealer.ts";
 import { shareRows } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
@@ -29,6 +30,8 @@ export interface ClientOptions {
   readonly embedding?: Embedding | null;
   /** What seconds of dealing are of; by default they are seconds of wall time. */
   readonly dealerClock?: Clock;
+  /** Take delegated products as the parties give them: a party that computes wrong or cheats is not noticed. */
+  readonly insecureUncheckedAnswers?: boolean;
 }
 
 export class ClientSmpc {
@@ -49,6 +52,7 @@ export class ClientSmpc {
     program: SmpcProgram,
     endpoint: Endpoint,
     { embedding = null, dealerClock }: ClientOptions,
+    checks: ProductChecks | null,
   ) {
     this.#session = session;
     this.program = program;
@@ -56,7 +60,7 @@ export class ClientSmpc {
     this.#embedding = embedding;
     this.#dealer =
       session.schedule.dealer === "client" ? new SessionDealer(session, program, endpoint, dealerClock) : null;
-    this.#evaluation = program.hasClientGates ? new ClientEvaluation(session, program, endpoint) : null;
+    this.#evaluation = program.hasClientGates ? new ClientEvaluation(session, program, endpoint, checks) : null;
     if (this.takesIds && embedding === null)
       throw new Error("layer 0 under SMPC: expected an engine that embeds ids at the client, got none");
   }

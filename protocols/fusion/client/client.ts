@@ -15,7 +15,8 @@ import { compName, partyKind } from "../../cascade/party-name.ts";
 import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
-import { INTEGERS, programSetting, SmpcProgram } from "../session/smpc-program.ts";
+import { ProductChecks } from "../../smpc/check/product-checks.ts";
+import { INTEGERS, openProduct, programSetting, SmpcProgram } from "../session/smpc-program.ts";
 import { ClientSmpc, type ClientOptions } from "./client-smpc.ts";
 import { nodeNames } from "../deployment/deployment.ts";
 import type { HostedModel } from "../node/party-host.ts";
@@ -32,6 +33,7 @@ export class Client {
   readonly #nodes: readonly string[];
   readonly #options: ClientOptions;
   readonly #sessions = new Map<number, ClientSession>();
+  #checks: ProductChecks | null = null;
 
   /** `nodes`: names of all other parties. */
   constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[], options: ClientOptions = {}) {
@@ -57,7 +59,8 @@ export class Client {
       smpc === null
         ? null
         : await SmpcProgram.open(this.#model, session.schedule, programSetting({ ...description, smpc }), false);
-    const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options);
+    const checks = program?.hasClientGates === true ? await this.#answerChecks() : null;
+    const part = program === null ? null : new ClientSmpc(session, program, this.#endpoint, this.#options, checks);
     this.#endpoint.openSession(number, { word: description.wire });
     const opened = new ClientSession(
       this.#endpoint,
@@ -76,6 +79,13 @@ export class Client {
       throw error;
     }
     return opened;
+  }
+
+  /** For all sessions until a party is caught. */
+  async #answerChecks(): Promise<ProductChecks | null> {
+    if (this.#options.insecureUncheckedAnswers === true) return null;
+    const product = await openProduct();
+    return (this.#checks ??= new ProductChecks(this.#model, product));
   }
 
   #control(peer: string, message: ControlMessage): void {

@@ -105,6 +105,10 @@ export const runConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe("allow a topology in which one machine can open the shares of the SMPC parties: it then reads all"),
+  insecureUncheckedAnswers: z
+    .boolean()
+    .default(false)
+    .describe("believe what SMPC parties answer of delegated layers: one that computes wrong or cheats is not noticed"),
   views: pathText("folder").optional().describe("folder in which every party keeps the tensors that it sees"),
   idleDeadlineMs: z
     .int()

@@ -70,6 +70,7 @@ export async function openDeployment(
     const head = config.head === "compnode" || engine === null ? null : engine;
     const client = new Client(deployment.client, model, deployment.nodes, {
       embedding: smpcLayers[0] === 0 ? engine : null,
+      insecureUncheckedAnswers: config.insecureUncheckedAnswers,
     });
     return { model, modelPath, deployment, client, shape, onShares, head, close };
   } catch (error) {

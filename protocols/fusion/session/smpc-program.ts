@@ -273,4 +273,4 @@ export class SmpcProgram {
 let product: Promise<Float64Product> | null = null;
 
 /** One for all programs, kept as long as the process: two graphs of one product each, without weights. */
-const openProduct = (): Promise<Float64Product> => (product ??= Float64Product.open(PRODUCT_THREADS));
+export const openProduct = (): Promise<Float64Product> => (product ??= Float64Product.open(PRODUCT_THREADS));

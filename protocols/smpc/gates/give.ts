@@ -52,21 +52,23 @@ export function givenPart(instruction: GiveInstruction, share: ShareWords, party
 export const givenBytes = (instruction: GiveInstruction, count: number, party: number): number =>
   Math.ceil((count * (instruction.bits - droppedAt(instruction, party))) / 8);
 
-/** The numbers that the parts of all parties stand for, [count], not yet scaled. */
-export function joinedParts(
-  instruction: GiveInstruction,
-  parts: readonly Uint8Array[],
-  count: number,
-  fracBits: number,
-): Float64Array {
+/** The top bits in a party's part, [count]. Throws RangeError for a part that is too short. */
+export function topsOf(instruction: GiveInstruction, part: Uint8Array, count: number, party: number): Words {
+  const tops: Words = new BigUint64Array(count);
+  ring.unpack(tops, part, instruction.bits - droppedAt(instruction, party), 0);
+  return tops;
+}
+
+/** The numbers that the top bits of all parties stand for, [count], not yet scaled. */
+export function joinedTops(instruction: GiveInstruction, tops: readonly Words[], fracBits: number): Float64Array {
   const { bits } = instruction;
+  const count = tops[0].length;
   const sum: Words = new BigUint64Array(count);
   const part: Words = new BigUint64Array(count);
-  parts.forEach((bytes, party) => {
+  tops.forEach((top, party) => {
     const dropped = droppedAt(instruction, party);
-    ring.unpack(part, bytes, bits - dropped, 0);
     // What was dropped is uniform below 2^dropped: half of it is its mean.
-    ring.scale(part, part, 1n << BigInt(dropped), dropped === 0 ? 0n : 1n << BigInt(dropped - 1));
+    ring.scale(part, top, 1n << BigInt(dropped), dropped === 0 ? 0n : 1n << BigInt(dropped - 1));
     ring.add(sum, sum, part);
   });
   const values = new Float64Array(count);

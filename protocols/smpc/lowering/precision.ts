@@ -77,17 +77,17 @@ export type DelegatedKind = "projected" | "attended" | "normed" | "activated";
  * change the error by as many powers of two.
  */
 function delegated(more: number): Precision["delegated"] {
-  const bits = (row: number, first: number, others: number): DelegatedPrecision => ({
+  const bits = (row: number, matrix: number, first: number, others: number): DelegatedPrecision => ({
     rowBits: row + more,
-    matrixBits: row + more,
+    matrixBits: matrix + more,
     firstBits: first + more,
     othersBits: others + more,
   });
   return {
-    projected: bits(16, 17, 17),
-    attended: bits(15, 16, 16),
-    normed: bits(16, 16, 17),
-    activated: bits(17, 18, 18),
+    projected: bits(16, 17, 17, 17),
+    attended: bits(15, 15, 16, 17),
+    normed: bits(16, 17, 16, 17),
+    activated: bits(17, 17, 18, 19),
   };
 }
 

@@ -14,7 +14,8 @@ import type { Words } from "../../../shares/words.ts";
 import { byLevel } from "../plan/by-level.ts";
 import { streamName, TAKEN } from "../plan/dealt-layout.ts";
 import { gateOf } from "../plan/gate-of.ts";
-import { givenBytes, joinedParts, unscaled } from "../gates/give.ts";
+import { productGroups, type ProductChecks } from "../check/product-checks.ts";
+import { droppedAt, givenBytes, joinedTops, topsOf, unscaled } from "../gates/give.ts";
 import { takenWords } from "../gates/take.ts";
 import type { ClientWalk } from "../plan/gate.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
@@ -35,6 +36,21 @@ export interface ClientSetting {
   readonly links: ClientLinks;
   /** Streams of parties 1 .. n-1, in their order: of the seeds that the client gave them. */
   readonly streams: readonly BatchStreams[];
+  /** Of delegated products; null: parties are believed. */
+  readonly checks: Pick<ProductChecks, "of"> | null;
+}
+
+/** A party answered what no honest party does: products by other matrices, of other rows, or of an older step. */
+export class WrongAnswerError extends Error {
+  override readonly name = "WrongAnswerError";
+  readonly party: number;
+
+  constructor(party: number, row: number, weights: readonly string[]) {
+    super(
+      `party ${party}: expected the products of row ${row} with ${weights.join(", ")}, got others; it computes wrong or cheats, and the session ends`,
+    );
+    this.party = party;
+  }
 }
 
 /** Runs the client's part of a plan: its outputs by name, [rows * columns]. Throws what the links throw. */
@@ -63,6 +79,8 @@ class ClientRun {
   readonly #setting: ClientSetting;
   readonly #client: ClientValues;
   readonly #values = new Map<ValueId, Float64Array>();
+  /** What every party has of the rows that delegated products are asked for, until these are checked. */
+  readonly #sent = new Map<ValueId, readonly Words[]>();
   readonly #uses: LastUses;
   readonly #outputs: Record<string, Float64Array> = {};
   readonly #walk: ClientWalk;
@@ -116,11 +134,13 @@ class ClientRun {
       const instruction = this.#plan.instructions[index] as InstructionOf<"take">;
       const { ringBits } = shareOf(this.#plan.values[instruction.out]);
       const words = takenWords(instruction, this.#walk);
-      const share: Words = new BigUint64Array(words.length);
-      for (const streams of this.#setting.streams) {
+      const shares = this.#setting.streams.map((streams) => {
+        const share: Words = new BigUint64Array(words.length);
         streams.stream(streamName(index, TAKEN)).fillWords(share, ringBits);
         ring.subtract(words, words, share);
-      }
+        return share;
+      });
+      if (this.#setting.checks !== null && instruction.normalised) this.#sent.set(instruction.out, [words, ...shares]);
       return ring.pack(words, ringBits);
     });
     await this.#setting.links.send(level, Buffer.concat(packed));
@@ -142,13 +162,51 @@ class ClientRun {
       ),
     );
     const at = parties.map(() => 0);
-    for (const [which, [index, give]] of gives.entries()) {
-      const parts = payloads.map((bytes, party) => bytes.subarray(at[party], (at[party] += sizes[party][which])));
+    const tops = new Map(
+      gives.map(([, give], which) => [
+        give,
+        payloads.map((bytes, party) => {
+          const part = bytes.subarray(at[party], (at[party] += sizes[party][which]));
+          return topsOf(give, part, this.#count(give), party);
+        }),
+      ]),
+    );
+    await this.#check(tops);
+    for (const [index, give] of gives) {
       const { fracBits } = shareOf(this.#plan.values[give.x]);
-      const numbers = joinedParts(give, parts, this.#count(give), fracBits);
+      const numbers = joinedTops(give, tops.get(give)!, fracBits);
       unscaled(give, numbers, this.#walk);
       this.#values.set(give.out, numbers);
       this.#uses.release(index, this.#values);
+    }
+  }
+
+  /** Throws WrongAnswerError for a party whose answers no honest one gives. */
+  async #check(tops: ReadonlyMap<InstructionOf<"give">, readonly Words[]>): Promise<void> {
+    const { checks, parties } = this.#setting;
+    if (checks === null) return;
+    for (const { taken, products, gives } of productGroups(this.#plan)) {
+      if (!tops.has(gives[0])) continue;
+      const check = await checks.of(products);
+      const { rows } = this.#plan.values[taken];
+      const sent = this.#sent.get(taken)!;
+      this.#sent.delete(taken);
+      for (let party = 0; party < parties; party++) {
+        const answers = {
+          x: sent[party],
+          tops: gives.map((give) => tops.get(give)![party]),
+          rows,
+          ringBits: gives[0].bits,
+          droppedBits: droppedAt(gives[0], party),
+        };
+        const row = await check.faultyRow(answers);
+        if (row !== null)
+          throw new WrongAnswerError(
+            party,
+            row,
+            products.map(({ matrix }) => matrix.weight),
+          );
+      }
     }
   }
 

@@ -121,7 +121,7 @@ export class Simulation {
     const links = new ClientPipe(parties);
     const atClient = runClient(
       plan,
-      { parties, links, streams: this.#clientBooks.map(({ client: book }) => book.batch(batch)) },
+      { parties, links, streams: this.#clientBooks.map(({ client: book }) => book.batch(batch)), checks: null },
       client,
     );
     const atParties = Promise.all(

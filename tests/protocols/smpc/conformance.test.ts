@@ -120,6 +120,7 @@ async function runOver(
         receive: (level, party, bytes) => received(atClient, `smpc.${party}`, at(givenRole(plan, party), level), bytes),
       },
       streams: takeSeeds.map((seed) => new StreamBook(seed).batch(batch)),
+      checks: null,
     },
     clientValues(clientInputs),
   );

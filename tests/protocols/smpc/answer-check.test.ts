@@ -139,6 +139,7 @@ describe("a check of answers", () => {
     // The lowest bit is what an honest rounding could be: a check that finds it would refuse honest rows.
     assert.equal(by("bit 0").found, 0);
     assert.ok(by("bit 15").unitsOff > 2 * by("bit 15").window + 0.5);
+    assert.ok(by("bit 15").window < 2 * Math.sqrt(512), "what the docs say");
     for (const fault of ["two rows swapped", "an answer to another mask", "two words off by what cancels"])
       assert.equal(by(fault).found, by(fault).planted, fault);
   });

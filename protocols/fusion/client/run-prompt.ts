@@ -40,7 +40,7 @@ export async function openRun(given: RunConfig, prompt: Prompt, report: (doing: 
     encoded = await preparePrompt(config, model, modelPath, prompt, report);
   });
   return {
-    generate: (options) => generateOnce(opened, encoded, config, options),
+    generate: (options) => generateOnce(opened, encoded, config, { ...options, report }),
     close: () => opened.close(),
   };
 }
@@ -67,11 +67,13 @@ async function generateOnce(
   opened: OpenedDeployment,
   { tokenizer, ids, description }: EncodedPrompt,
   config: RunConfig,
-  options: GenerateOptions,
+  options: GenerateOptions & { readonly report: (doing: string) => void },
 ): Promise<RunRecord> {
   const { model, deployment, head } = opened;
   const stops = new Set([...tokenizer.stopTokens, ...model.spec.stopTokens]);
+  options.report("opening a session with the parties");
   const session = await opened.client.open(description);
+  options.report(`computing the first token from ${description.promptLength} secret ones`);
   const openedAt = performance.now();
   const promptIds = [...ids.publicPrefix, ...ids.secret];
   const tokens = generate(session, head, ids.secret, samplingOf(config), stops);

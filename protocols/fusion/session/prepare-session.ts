@@ -51,13 +51,10 @@ export async function prepareSession(
   const { parties, dealer, smpcPrecision: precision } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
   const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };
-  report("planning the layers on shares");
-  const smpc = await placementOf(
-    description,
-    model,
-    choice,
+  const known =
     ranges ??
-      (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret")),
-  );
+    (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret"));
+  report("planning the layers on shares");
+  const smpc = await placementOf(description, model, choice, known, report);
   return { ...description, smpc };
 }

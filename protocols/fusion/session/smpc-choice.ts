@@ -42,6 +42,7 @@ export async function placementOf(
   model: WeightedModel,
   choice: SmpcChoice,
   { sites, ...ranges }: ModelRanges,
+  onStep: (text: string) => void = () => {},
 ): Promise<SmpcPlacement> {
   const { layers, head } = choice;
   const needed = Object.entries(sites).filter(([site]) => {
@@ -50,6 +51,12 @@ export async function placementOf(
   });
   const placement = { ...choice, ranges: { ...ranges, sites: Object.fromEntries(needed) } };
   const schedule = scheduleOf({ ...description, smpc: choice }, model.spec, model.program);
-  const program = await SmpcProgram.open(model, schedule, programSetting({ ...description, smpc: placement }), false);
+  const program = await SmpcProgram.open(
+    model,
+    schedule,
+    programSetting({ ...description, smpc: placement }),
+    false,
+    onStep,
+  );
   return { ...placement, formats: program.formats() };
 }

@@ -13,14 +13,16 @@ import type { Segment } from "../../cascade/segments.ts";
 import { rangeOfSite } from "../../smpc/calibration/margins.ts";
 import type { Plan } from "../../smpc/plan/instruction.ts";
 import { LayerWeights, type WeightedModel } from "../../smpc/factors/layer-weights.ts";
-import { lowerLayers } from "../../smpc/lowering/lower-layers.ts";
+import { fitAhead } from "../../smpc/lowering/fit-ahead.ts";
+import { lowerLayers, refuseRanges, type LayerRun } from "../../smpc/lowering/lower-layers.ts";
 import { PRECISIONS } from "../../smpc/lowering/precision.ts";
 import type { SegmentFormat, SmpcPlacement } from "../../smpc/plan/placement.ts";
 import { answersAhead } from "../../smpc/plan/plan-cost.ts";
-import { RingBudgetError } from "../../smpc/plan/ring-budget-error.ts";
 import { planFormat } from "../../smpc/plan/plan-format.ts";
 import { ModelClientFactors } from "../../smpc/factors/client-factors.ts";
 import { BY_CLIENT, BY_PARTIES, isDelegated } from "../../smpc/lowering/evaluators.ts";
+import type { ParameterStatistics } from "../../smpc/factors/parameter-statistics.ts";
+import { UnitStatistics } from "../../smpc/factors/unit-statistics.ts";
 import { ModelFactors } from "../../smpc/factors/public-factors.ts";
 import { PublicMatrix } from "../../smpc/factors/public-matrix.ts";
 
@@ -102,10 +104,10 @@ export class SmpcProgram {
   }
 
   /** Makes the prompt's plans and, where this party `multiplies`, their integers; in between the process answers its peers. */
-  async #prepare(multiplies: boolean): Promise<this> {
+  async #prepare(multiplies: boolean, onStep: (text: string) => void): Promise<this> {
     const hash = createHash("sha256");
     for (const [index, segment] of this.segments.entries()) {
-      await this.#fitLayers(segment);
+      await fitAhead(this.#run(segment, 0), onStep);
       const plan = this.plan(index, 0);
       if (multiplies) for (const _ of this.factors.preparing(plan)) await setImmediate();
       hash.update(JSON.stringify(plan));
@@ -115,31 +117,18 @@ export class SmpcProgram {
     return this;
   }
 
-  /** Lowers each layer alone, so that the series of a deep segment are fitted, and kept, a layer at a time. */
-  async #fitLayers({ from, to }: Segment): Promise<void> {
-    const { layers, evaluators } = this.#setting;
-    if (to - from < 2) return;
-    for (let layer = from; layer < to; layer++) {
-      if (isDelegated(evaluators[layers.indexOf(layer)])) continue;
-      try {
-        this.#lower({ kind: "smpc", from: layer, to: layer + 1 }, 0);
-      } catch (error) {
-        if (!(error instanceof RingBudgetError)) throw error; // the whole segment will say it
-      }
-      await setImmediate();
-    }
-  }
-
   /**
    * The program of a session; loads the weights of its layers, and keys and values of the public prefix (ids as long as the schedule says).
    * `multiplies`: it is a party's, which multiplies by matrices; those of delegated layers are not loaded for anybody else.
-   * Throws RingBudgetError, or Error naming a site without a range.
+   * `onStep` is told of every layer that is planned. Throws RingBudgetError, before any weight is read where ranges alone tell, or Error
+   * naming a site without a range.
    */
-  static open(
+  static async open(
     model: WeightedModel,
     schedule: Schedule,
     setting: ProgramSetting,
     multiplies = true,
+    onStep: (text: string) => void = () => {},
   ): Promise<SmpcProgram> {
     const { layers, head, ranges, evaluators, publicPrefix } = setting;
     const delegated = new Set(multiplies ? [] : layers.filter((_, at) => isDelegated(evaluators[at])));
@@ -157,6 +146,9 @@ export class SmpcProgram {
     ]);
     let program = known.get(key);
     if (program === undefined) {
+      const statistics = new UnitStatistics((name) => model.parameters.get(name)?.spec.shape ?? [1, 1]);
+      for (const segment of schedule.segments)
+        if (segment.kind === "smpc") refuseRanges(layerRun(model, statistics, schedule, setting, segment, [0, 1]));
       const opened = async (): Promise<LayerWeights> =>
         LayerWeights.open(model, layers, head, {
           prefix: publicPrefix.length === 0 ? null : await prefixKeysAndValues(model, publicPrefix),
@@ -164,7 +156,7 @@ export class SmpcProgram {
         });
       program = Promise.all([opened(), openProduct(), delegated.size > 0 ? columnSquares(model) : null]).then(
         ([weights, product, squares]) =>
-          new SmpcProgram(model, weights, product, schedule, setting, squares).#prepare(squares === null),
+          new SmpcProgram(model, weights, product, schedule, setting, squares).#prepare(squares === null, onStep),
       );
       known.set(key, program);
       const made = known;
@@ -244,30 +236,46 @@ export class SmpcProgram {
   }
 
   /** Of a step, or of steps [step, endStep) together. */
-  #lower({ from, to }: Segment, step: number, endStep = step + 1): Plan {
-    const { spec, program } = this.#model;
-    const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
-    const { prefixLength: prefix } = this.#schedule;
-    const [first] = this.#schedule.stepRange(step);
-    const [, end] = this.#schedule.stepRange(endStep - 1);
-    return lowerLayers({
-      spec,
-      program,
-      statistics: this.#weights.statistics,
-      ranges: rangeOfSite(ranges),
-      from,
-      to,
-      head: head && to === spec.layers,
-      prefix,
-      rows: end - first,
-      past: first - prefix,
-      sequenceLimit: this.#schedule.length,
-      precision: PRECISIONS[precision],
-      evaluators: (layer) => evaluators[layers.indexOf(layer)],
-      headEvaluators: headEvaluator === "client" ? BY_CLIENT : BY_PARTIES,
-      clientEnds,
-    });
+  #lower(segment: Segment, step: number, endStep = step + 1): Plan {
+    return lowerLayers(this.#run(segment, step, endStep));
   }
+
+  #run(segment: Segment, step: number, endStep = step + 1): LayerRun {
+    const { statistics } = this.#weights;
+    return layerRun(this.#model, statistics, this.#schedule, this.#setting, segment, [step, endStep]);
+  }
+}
+
+/** What is lowered of a segment for steps [step, endStep). */
+function layerRun(
+  { spec, program }: WeightedModel,
+  statistics: ParameterStatistics,
+  schedule: Schedule,
+  setting: ProgramSetting,
+  { from, to }: Segment,
+  [step, endStep]: readonly [number, number],
+): LayerRun {
+  const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = setting;
+  const { prefixLength: prefix } = schedule;
+  const [first] = schedule.stepRange(step);
+  const [, end] = schedule.stepRange(endStep - 1);
+  return {
+    spec,
+    program,
+    statistics,
+    ranges: rangeOfSite(ranges),
+    from,
+    to,
+    head: head && to === spec.layers,
+    prefix,
+    rows: end - first,
+    past: first - prefix,
+    sequenceLimit: schedule.length,
+    precision: PRECISIONS[precision],
+    evaluators: (layer) => evaluators[layers.indexOf(layer)],
+    headEvaluators: headEvaluator === "client" ? BY_CLIENT : BY_PARTIES,
+    clientEnds,
+  };
 }
 
 let product: Promise<Float64Product> | null = null;

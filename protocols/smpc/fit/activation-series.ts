@@ -1,9 +1,9 @@
 import type { Activation } from "../../../layers/model-spec.ts";
-import { BoundedMemo } from "../../bounded-memo.ts";
 import { erf } from "../../../layers/reference/erf.ts";
 import { cosineMinimax, type MinimaxFit } from "./cosine-minimax.ts";
+import { FitStore, type FitRequest } from "./fit-store.ts";
 import type { SeriesFit } from "./series-fit.ts";
-import type { Series } from "./series.ts";
+import { seriesSchema, type Series } from "./series.ts";
 
 /** The kinds of activation that have a series. */
 export type SeriesActivation = Exclude<Activation, "relu">;
@@ -32,7 +32,10 @@ const POINTS_A_TERM = 8;
 /** Some 150 terms at the finest error; above, a fit fails. */
 const MOST_REACH = 256;
 
-const fitted = new BoundedMemo<Series>(256);
+const fitted = new FitStore<Series>("activation", seriesSchema, 256);
+/** A series that was read is looked at at so many points, where it may be off by this times its error. */
+const LOOKED_AT = 32;
+const LOOKED_AT_ROOM = 1.05;
 
 /** How large an error of the series may be at x, in units of its error in the middle. */
 export const seriesTolerance = (x: number): number => Math.min(MOST_TOLERANCE, Math.max(1, 1 + Math.abs(x) - MIDDLE));
@@ -65,7 +68,12 @@ export function activationFit(
   const covered = reach < 16 ? Math.ceil(2 * reach) / 2 : Math.ceil(reach);
   const periodBits = Math.ceil(Math.log2(4 * covered));
   const extraBits = Math.max(0, Math.min(MOST_EXTRA_BITS, mostPeriodBits - periodBits));
-  const key = `${kind} ${covered} ${maxError} ${extraBits}`;
+  const request: FitRequest<Series> = {
+    key: JSON.stringify([kind, covered, maxError, extraBits]),
+    make: () => cheapest(kind, covered, maxError, extraBits),
+    agrees: (series) =>
+      series.periodBits >= periodBits && series.periodBits <= periodBits + extraBits && agrees(kind, covered, series),
+  };
   return {
     name: `${kind}(x) - x/2`,
     from: -covered,
@@ -76,9 +84,23 @@ export function activationFit(
     // Its words and table have bits of their own (Precision), whatever it comes to.
     mostSize: covered,
     refusal: covered <= MOST_REACH ? null : `expected values to at most ${MOST_REACH}, got ${reach}`,
-    isKept: () => fitted.has(key),
-    make: () => fitted.get(key, () => cheapest(kind, covered, maxError, extraBits)),
+    isKept: () => fitted.has(request),
+    make: () => fitted.get(request),
   };
+}
+
+/** Is a series as near to the function as it says? */
+function agrees(kind: SeriesActivation, reach: number, series: Series): boolean {
+  const { periodBits, constant, harmonics, cos, sin, maxError, from, to } = series;
+  if (cos.length !== harmonics.length || cos.length > MOST_TERMS || from !== -reach || to !== reach) return false;
+  if (sin.length !== cos.length || sin.some((value) => value !== 0)) return false;
+  const step = (2 * Math.PI) / 2 ** periodBits;
+  for (let i = 0; i < LOOKED_AT; i++) {
+    const x = (reach * i) / (LOOKED_AT - 1);
+    const value = cos.reduce((sum, a, at) => sum + a * Math.cos(harmonics[at] * step * x), constant);
+    if (!(Math.abs(value - FUNCTIONS[kind](x) + x / 2) <= LOOKED_AT_ROOM * maxError)) return false;
+  }
+  return true;
 }
 
 function cheapest(kind: SeriesActivation, reach: number, maxError: number, mostExtraBits: number): Series {

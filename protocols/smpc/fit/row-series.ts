@@ -1,7 +1,7 @@
-import { BoundedMemo } from "../../bounded-memo.ts";
+import { FitStore, type FitRequest } from "./fit-store.ts";
 import type { SeriesFit } from "./series-fit.ts";
 import type { Series } from "./series.ts";
-import { trigonometricFits, type TrigonometricFit } from "./trigonometric-fit.ts";
+import { trigonometricFit, trigonometricFits, type TrigonometricFit } from "./trigonometric-fit.ts";
 
 /** factor * g(s + shift): g the logarithm, 1 / sqrt or 1 / x. */
 export interface RowFunction {
@@ -52,7 +52,10 @@ const FROM_CLASSES = 8;
 const TO_CLASSES = 64;
 
 /** Of a period of 1; some fifty a model and precision, of up to 24 kB. */
-const fitted = new BoundedMemo<TrigonometricFit>(1024);
+const fitted = new FitStore<TrigonometricFit>("row", trigonometricFit, 1024);
+/** A fit that was read is looked at at so many points, where it may be off by this times its error. */
+const LOOKED_AT = 16;
+const LOOKED_AT_ROOM = 1.05;
 
 /**
  * A function of one number a row on [from, to] as a trigonometric series of a power-of-two period (smpc.md, gate 5): the fewest terms
@@ -73,7 +76,11 @@ export function rowFit(f: RowFunction, { from, to, maxError }: RowFit): SeriesFi
     from: (Math.floor(((from + shift) / period / octave) * FROM_CLASSES) * octave) / FROM_CLASSES,
     to: Math.ceil(((to + shift) / period) * TO_CLASSES) / TO_CLASSES,
   };
-  const key = JSON.stringify([kind, interval.from, interval.to, maxError]);
+  const request: FitRequest<TrigonometricFit> = {
+    key: JSON.stringify([kind, interval.from, interval.to, maxError]),
+    make: () => fewestTerms(kind, interval, maxError),
+    agrees: (fit) => agrees(kind, interval, fit),
+  };
   const scale = f.factor * scaleOf(kind, periodBits);
   return {
     name,
@@ -84,9 +91,9 @@ export function rowFit(f: RowFunction, { from, to, maxError }: RowFit): SeriesFi
     mostTerms: Math.max(...MORE_TERMS),
     mostSize: Math.abs(scale) * LARGEST_SIZE * largestValue(kind, interval),
     refusal: null,
-    isKept: () => fitted.has(key),
+    isKept: () => fitted.has(request),
     make() {
-      const base = fitted.get(key, () => fewestTerms(kind, interval, maxError));
+      const base = fitted.get(request);
       return { name, periodBits, from, to, ...scaledAndShifted(base, f, periodBits), maxError: base.maxError };
     },
   };
@@ -120,6 +127,24 @@ function scaledAndShifted(
   };
 }
 
+/** Is a fit as near to the function as it says? */
+function agrees(kind: RowKind, { from, to }: Interval, { constant, cos, sin, maxError }: TrigonometricFit): boolean {
+  if (cos.length !== sin.length || cos.length > Math.max(...MORE_TERMS)) return false;
+  for (let i = 0; i < LOOKED_AT; i++) {
+    const x = from * (to / from) ** (i / (LOOKED_AT - 1));
+    let error = constant - FUNCTIONS[kind](x);
+    cos.forEach((a, at) => {
+      const angle = 2 * Math.PI * (at + 1) * x;
+      error += a * Math.cos(angle) + sin[at] * Math.sin(angle);
+    });
+    if (!(Math.abs(error) * weightOf(kind)(x) <= LOOKED_AT_ROOM * maxError)) return false;
+  }
+  return true;
+}
+
+/** What an error at x is multiplied by: absolute errors of a logarithm, relative ones else. */
+const weightOf = (kind: RowKind): ((x: number) => number) => (kind === "log" ? () => 1 : (x) => 1 / FUNCTIONS[kind](x));
+
 const largestValue = (kind: RowKind, { from, to }: Interval): number =>
   Math.max(Math.abs(FUNCTIONS[kind](from)), Math.abs(FUNCTIONS[kind](to)));
 
@@ -128,7 +153,7 @@ type Interval = Pick<RowFit, "from" | "to">;
 function fewestTerms(kind: RowKind, { from, to }: Interval, maxError: number): TrigonometricFit {
   const f = FUNCTIONS[kind];
   const largest = largestValue(kind, { from, to });
-  const weight = kind === "log" ? (): number => 1 : (x: number): number => 1 / f(x);
+  const weight = weightOf(kind);
   let best: TrigonometricFit | null = null;
   const most = TERMS[TERMS.length - 1];
   const wavelengths = 1 / from / 8;

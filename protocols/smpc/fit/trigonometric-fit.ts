@@ -1,17 +1,20 @@
+import { z } from "zod";
 import { fourierTransform } from "./fourier-transform.ts";
 import { solveToeplitz, type ComplexVector } from "./toeplitz.ts";
 
 /** f on [from, to] as a trigonometric sum of period 1, by regularised least squares. */
-export interface TrigonometricFit {
-  readonly constant: number;
+export const trigonometricFit = z.strictObject({
+  constant: z.number(),
   /** cos[h - 1], sin[h - 1] of harmonic h = 1, 2, ... */
-  readonly cos: readonly number[];
-  readonly sin: readonly number[];
+  cos: z.array(z.number()).readonly(),
+  sin: z.array(z.number()).readonly(),
   /** Largest weighted error on the interval. */
-  readonly maxError: number;
+  maxError: z.number(),
   /** Root of the sum of squares of all coefficients. */
-  readonly size: number;
-}
+  size: z.number(),
+});
+
+export type TrigonometricFit = Readonly<z.infer<typeof trigonometricFit>>;
 
 export interface FitProblem {
   readonly f: (x: number) => number;

@@ -13,6 +13,7 @@ import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } 
 import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
 import { PlacedLowering, type Placed } from "./placed.ts";
 import { placedAlgebra } from "./placed-algebra.ts";
+import { layersIn, withRemedy, type Remedies } from "./remedy.ts";
 import { rangeText, SiteNames, type SiteRange } from "./ranges.ts";
 
 /** What is to run under SMPC, in one step of a session. */
@@ -57,8 +58,7 @@ const INPUT_FRAC_BITS = 16;
  * taken, and before a series is fitted where that can be known.
  */
 export function lowerLayers(run: LayerRun): Plan {
-  // A layer each; the head has the last one's.
-  let precisions = Array.from({ length: Math.max(1, run.to - run.from) }, () => run.precision ?? DEFAULT_PRECISION);
+  let precisions = precisionsOf(run);
   for (;;) {
     const starts: ValueId[] = [];
     try {
@@ -68,7 +68,7 @@ export function lowerLayers(run: LayerRun): Plan {
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
       const next = error.isFinal ? null : tightened(precisions, layersOf(error.values, starts));
-      if (next === null) throw withRemedy(error, run);
+      if (next === null) throw withRemedy(error, remediesOf(run));
       precisions = next;
     }
   }
@@ -100,9 +100,37 @@ function refuseHopeless(run: LayerRun, precisions: readonly Precision[]): void {
   try {
     checkPlanSize(lowerAccepted(run, precisions.map(coarsest), [], "least"), planName(run));
   } catch (error) {
-    throw error instanceof RingBudgetError ? withRemedy(error, { ...run, precision: DEFAULT_PRECISION }) : error;
+    throw error instanceof RingBudgetError
+      ? withRemedy(error, { ...remediesOf(run), precision: DEFAULT_PRECISION })
+      : error;
   }
 }
+
+/**
+ * Throws RingBudgetError (final) where no table can be made for a range at the coarsest precision: what the ranges alone tell, so that the
+ * sizes of the run's statistics may be any.
+ */
+export function refuseRanges(run: LayerRun): void {
+  const refusals: string[] = [];
+  try {
+    lowerAt(run, precisionsOf(run).map(coarsest), [], "least", refusals);
+  } catch (error) {
+    if (!(error instanceof RingBudgetError)) throw error; // rings depend on the weights too
+  }
+  if (refusals.length > 0) throw withRemedy(refusalOf(refusals), { ...remediesOf(run), precision: DEFAULT_PRECISION });
+}
+
+const refusalOf = (refusals: readonly string[]): RingBudgetError =>
+  new RingBudgetError(refusals[0], { isFinal: true, layers: layersIn(refusals) });
+
+const remediesOf = ({ precision = DEFAULT_PRECISION, prefix = 0, spec }: LayerRun): Remedies => ({
+  precision,
+  mayHavePrefix: spec.causal && prefix === 0,
+});
+
+/** A layer each; the head has the last one's. */
+const precisionsOf = ({ from, to, precision = DEFAULT_PRECISION }: LayerRun): Precision[] =>
+  Array.from({ length: Math.max(1, to - from) }, () => precision);
 
 /**
  * A plan that fits into its rings and may run. Throws RingBudgetError: final for a table that would be too large, where all else fits;
@@ -112,29 +140,13 @@ function lowerAccepted(run: LayerRun, precisions: readonly Precision[], starts: 
   const refusals: string[] = [];
   try {
     const plan = lowerAt(run, precisions, starts, series, refusals);
-    if (refusals.length > 0) throw new RingBudgetError(refusals[0], { isFinal: true });
+    if (refusals.length > 0) throw refusalOf(refusals);
     return plan;
   } catch (error) {
     if (!(error instanceof RingBudgetError) || error.isFinal) throw error;
-    throw new RingBudgetError(refusals[0] ?? error.message, { values: error.values });
+    const { message, values } = error;
+    throw new RingBudgetError(refusals[0] ?? message, { values, layers: layersIn(refusals) });
   }
-}
-
-/** A final error that says what to do, where it doesn't yet. Of precisions `default` is the coarsest. */
-function withRemedy(
-  { message, values }: RingBudgetError,
-  { precision = DEFAULT_PRECISION, prefix = 0, spec }: Pick<LayerRun, "precision" | "prefix" | "spec">,
-): RingBudgetError {
-  if (message.includes("--smpc-layers")) return new RingBudgetError(message, { values, isFinal: true });
-  const layer = /^layers\.(\d+)\./.exec(message)?.[1];
-  const which = layer === undefined ? "these layers" : `layer ${layer}`;
-  const coarser = precision === DEFAULT_PRECISION ? "" : ", or run at a coarser precision (--smpc-precision)";
-  // Row 0 is what widens ranges most.
-  const behind = prefix > 0 || !spec.causal ? "" : ", put public text before the prompt (--chat, --public-prefix)";
-  return new RingBudgetError(`${message}; leave ${which} in Cascade (--smpc-layers)${behind}${coarser}`, {
-    values,
-    isFinal: true,
-  });
 }
 
 function coarsest(precision: Precision): Precision {

@@ -10,13 +10,20 @@ export class RingBudgetError extends Error {
   readonly values: readonly ValueId[];
   /** Nothing that the lowering could lower changes it. */
   readonly isFinal: boolean;
+  /** The layers that have such a fault, where more than the one of the message are known; ascending. */
+  readonly layers: readonly number[];
 
   constructor(
     message: string,
-    { values = [], isFinal = false }: { values?: readonly ValueId[]; isFinal?: boolean } = {},
+    {
+      values = [],
+      isFinal = false,
+      layers = [],
+    }: { values?: readonly ValueId[]; isFinal?: boolean; layers?: readonly number[] } = {},
   ) {
     super(message);
     this.values = values;
     this.isFinal = isFinal;
+    this.layers = layers;
   }
 }

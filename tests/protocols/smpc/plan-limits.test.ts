@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { lowerLayers, type LayerRun } from "../../../protocols/smpc/lowering/lower-layers.ts";
+import { llama } from "../../../layers/architectures/llama.ts";
+import { lowerLayers, refuseRanges, type LayerRun } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import { DEFAULT_PRECISION, FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
 import { modelRanges, type SiteKind, type SiteRange } from "../../../protocols/smpc/lowering/ranges.ts";
+import { UnitStatistics } from "../../../protocols/smpc/factors/unit-statistics.ts";
 import { gateOf } from "../../../protocols/smpc/plan/gate-of.ts";
 import type { Instruction, Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import {
@@ -67,6 +69,15 @@ function assertRefused(run: () => Plan, fault: RegExp): void {
   assert.ok(grownBytes < MAX_REFUSAL_BYTES, `expected less than ${MAX_REFUSAL_BYTES} bytes more, got ${grownBytes}`);
 }
 
+const planOf = (values: readonly ValueInfo[], instructions: readonly Instruction[]): Plan => ({
+  values,
+  instructions,
+  levels: instructions.map(() => 0),
+  rounds: 0,
+  sites: [],
+  checks: [],
+});
+
 /** Every wire that a table is looked up by, and all that a plan asks for, is within the bounds. */
 function assertBounded(plan: Plan): void {
   const size = planSize(plan);
@@ -85,7 +96,7 @@ describe("ranges that no table holds", () => {
     [
       "rows that differ as much as SmolLM2's at layer 12",
       { norm: { maxAbs: 37230, minSquare: 8.13, maxSquare: 3.125e6 } },
-      /^layers\.0\.norm\.0, mean squares from 8\.13 to 3125000, .*: expected a wire of at most 24 bits for a table, got \d+; leave layer 0 in Cascade \(--smpc-layers\), put public text before the prompt \(--chat, --public-prefix\)$/,
+      /^layers\.0\.norm\.0, mean squares from 8\.13 to 3125000, .*: expected a wire of at most 24 bits for a table, got \d+; begin the prompt with public tokens \(--chat, --public-prefix\), let the client evaluate layer 0 \(--placement 0=delegated\), or leave layer 0 in Cascade \(--smpc-layers\)$/,
     ],
     [
       "rows of which one is nearly 0",
@@ -124,13 +135,48 @@ describe("ranges that no table holds", () => {
     const wide = { norm: { maxAbs: 1505, minSquare: 2.173, maxSquare: 2.173 * 1300 } };
     assertRefused(
       () => lower(wide, FINE_PRECISION),
-      /^layers\.0\.norm\.0, .* 24 bits for a table, got 25; leave layer 0 in Cascade \(--smpc-layers\), put public text before the prompt \(--chat, --public-prefix\), or run at a coarser precision \(--smpc-precision\)$/,
+      /^layers\.0\.norm\.0, .* 24 bits for a table, got 25; begin .*, let the client evaluate layer 0 \(.*\), run at a coarser precision \(--smpc-precision\), or leave layer 0 in Cascade \(--smpc-layers\)$/,
     );
   });
 
   it("are refused wherever they are, before the series of sites in front of them are fitted", () => {
     const ranges = { norm: { maxAbs: 15, minSquare: 0.0101, maxSquare: 0.0101 * 300 }, out: { maxAbs: 1e20 } };
     assertRefused(() => lower(ranges, DEFAULT_PRECISION), /^layers\.0\.out\.0, /);
+  });
+
+  it("are refused by all layers that have them, from the ranges alone, with what would help", () => {
+    const wide = new Set(["layers.1.norm.1", "layers.3.norm.0", "layers.4.activation.0"]);
+    const spec = { ...LAYER.run.spec, layers: 6, windows: Array.from({ length: 6 }, () => null) };
+    const shapes = new Map(llama.parameters(spec).map(({ name, shape }) => [name, shape]));
+    const statistics = new UnitStatistics((name) => shapes.get(name)!);
+    const run: LayerRun = {
+      ...LAYER.run,
+      spec,
+      statistics,
+      ranges: (site) => {
+        const kind = site.split(".").at(-2) as SiteKind;
+        const range = { ...(TAME[kind] ?? { maxAbs: 15 }) };
+        return { range: "calibrated", ...range, ...(wide.has(site) ? { maxAbs: 1e6, maxSquare: 1e12 } : {}) };
+      },
+      from: 0,
+      to: 6,
+      rows: 3,
+      past: 0,
+    };
+    const refused = (more: Partial<LayerRun>, fault: RegExp): void =>
+      assertRefused(() => {
+        refuseRanges({ ...run, ...more });
+        return planOf([], []);
+      }, fault);
+    refused(
+      {},
+      /^layers\.1\.norm\.1, .*; begin the prompt with .*layers 1,3-4 \(--placement 1,3-4=delegated\), or leave layers 1,3-4 in/,
+    );
+    // Nothing in front of an encoder's rows can be public, and what is public already is no remedy.
+    refused({ spec: { ...spec, causal: false } }, /; let the client evaluate layers 1,3-4/);
+    refused({ from: 4 }, /^layers\.4\.activation\.0, .*evaluate layer 4 \(/);
+    wide.clear();
+    refuseRanges(run);
   });
 
   it("of 0 have plans all the same", () => {
@@ -182,7 +228,7 @@ describe("ranges that no table holds", () => {
           refusals++;
           assert.match(
             error.message,
-            /^layers\.0\.\w+\.\d+(\.normed)?, .*: expected .*\d.*, got .*; leave layer 0 in Cascade/,
+            /^layers\.0\.\w+\.\d+(\.normed)?, .*: expected .*\d.*, got .*; .* leave layer 0 in Cascade/,
           );
         }
       }),
@@ -193,15 +239,6 @@ describe("ranges that no table holds", () => {
 });
 
 describe("the size of a plan", () => {
-  const planOf = (values: readonly ValueInfo[], instructions: readonly Instruction[]): Plan => ({
-    values,
-    instructions,
-    levels: instructions.map(() => 0),
-    rounds: 0,
-    sites: [],
-    checks: [],
-  });
-
   it("is that of what is made and dealt", () => {
     const plan = LAYER.plan(3, 0);
     const { tableBytes, dealtBytes, valueBytes } = planSize(plan);
@@ -240,7 +277,7 @@ describe("the size of a plan", () => {
     for (const rows of [2049, 60_000, 1e9])
       assertRefused(
         () => lower({}, DEFAULT_PRECISION, { rows: 1, past: rows - 1, sequenceLimit: rows }),
-        /^layers\.0\.logits\.0, .*: expected a session of at most 2048 rows, got one of up to \d+; leave layer 0/,
+        /^layers\.0\.logits\.0, .*: expected a session of at most 2048 rows, got one of up to \d+; .* leave layer 0/,
       );
   });
 

@@ -49,15 +49,15 @@ export const programSetting = ({
   readonly output: "last" | "all";
   readonly head: "client" | "compnode";
 }): ProgramSetting => {
-  const { layers, evaluators, headEvaluator, precision, ranges } = smpc;
+  const { layers, evaluators, headEvaluator, precision, trade, ranges } = smpc;
   const clientEnds = output === "all" || head === "client";
-  return { layers, evaluators, head: smpc.head, headEvaluator, precision, ranges, clientEnds, publicPrefix };
+  return { layers, evaluators, head: smpc.head, headEvaluator, precision, trade, ranges, clientEnds, publicPrefix };
 };
 
 /** What the plans depend on beside the model. */
 export type ProgramSetting = Pick<
   SmpcPlacement,
-  "layers" | "evaluators" | "head" | "headEvaluator" | "precision" | "ranges"
+  "layers" | "evaluators" | "head" | "headEvaluator" | "precision" | "trade" | "ranges"
 > & {
   /** Rows come from the client and go to it, where no CompNode is before or after. */
   readonly clientEnds: boolean;
@@ -246,7 +246,7 @@ export class SmpcProgram {
   /** Of a step, or of steps [step, endStep) together. */
   #lower({ from, to }: Segment, step: number, endStep = step + 1): Plan {
     const { spec, program } = this.#model;
-    const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
+    const { ranges, head, precision, trade, layers, evaluators, headEvaluator, clientEnds } = this.#setting;
     const { prefixLength: prefix } = this.#schedule;
     const [first] = this.#schedule.stepRange(step);
     const [, end] = this.#schedule.stepRange(endStep - 1);
@@ -263,6 +263,7 @@ export class SmpcProgram {
       past: first - prefix,
       sequenceLimit: this.#schedule.length,
       precision: PRECISIONS[precision],
+      trade,
       evaluators: (layer) => evaluators[layers.indexOf(layer)],
       headEvaluators: headEvaluator === "client" ? BY_CLIENT : BY_PARTIES,
       clientEnds,

@@ -13,6 +13,7 @@ import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } 
 import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
 import { PlacedLowering, type Placed } from "./placed.ts";
 import { placedAlgebra } from "./placed-algebra.ts";
+import { traded, type TradeName } from "./trade.ts";
 import { rangeText, SiteNames, type SiteRange } from "./ranges.ts";
 
 /** What is to run under SMPC, in one step of a session. */
@@ -34,6 +35,8 @@ export interface LayerRun {
   readonly past: number;
   readonly sequenceLimit: number;
   readonly precision?: Precision;
+  /** What the plan saves, and spends for it; absent: standard. */
+  readonly trade?: TradeName;
   /** Who evaluates what in a layer; absent: the parties, everything. */
   readonly evaluators?: (layer: number) => Evaluators;
   /** Of the head; absent: the parties. */
@@ -58,7 +61,8 @@ const INPUT_FRAC_BITS = 16;
  */
 export function lowerLayers(run: LayerRun): Plan {
   // A layer each; the head has the last one's.
-  let precisions = Array.from({ length: Math.max(1, run.to - run.from) }, () => run.precision ?? DEFAULT_PRECISION);
+  const precision = traded(run.precision ?? DEFAULT_PRECISION, run.trade ?? "standard");
+  let precisions = Array.from({ length: Math.max(1, run.to - run.from) }, () => precision);
   for (;;) {
     const starts: ValueId[] = [];
     try {

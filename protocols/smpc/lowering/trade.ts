@@ -22,9 +22,9 @@ export const TRADES = {
       gradedRows: true,
       activationError: 2 * precision.activationError,
       activationRounding: ROUNDING_PART * precision.activationError,
-      queryFracBits: precision.queryFracBits - 2,
-      keyFracBits: precision.keyFracBits - 2,
-      logitFracBits: precision.logitFracBits - 2,
+      queryFracBits: precision.queryFracBits - 1,
+      keyFracBits: precision.keyFracBits - 1,
+      logitFracBits: precision.logitFracBits - 1,
     }),
   },
   "few-rounds": {

@@ -58,8 +58,13 @@ describe("trades", () => {
 const HEADS = 2;
 const KEYS = 16;
 const spec: AttentionSpec = {
-  ...{ heads: HEADS, kvHeads: HEADS, headDim: KEYS },
-  ...{ causal: true, window: null, scale: 1, softCap: null },
+  heads: HEADS,
+  kvHeads: HEADS,
+  headDim: KEYS,
+  causal: true,
+  window: null,
+  scale: 1,
+  softCap: null,
 };
 
 /** Logits that reach about +-`reach`; values are the unit vectors, so that what comes out are the weights. */
@@ -75,7 +80,10 @@ function inputs(reach: number, rows: number, seed: string): { q: Float64Array; k
 }
 
 const run = (rows: number, past: number, reach: number): AttentionRun => ({
-  ...{ spec, rows, past, sequenceLimit: KEYS },
+  spec,
+  rows,
+  past,
+  sequenceLimit: KEYS,
   precision: traded(FINE_PRECISION, "few-rounds"),
   ranges: {
     logits: { range: "calibrated", maxAbs: 2 * reach, low: -2 * reach, high: 2 * reach, spread: 2 * reach },

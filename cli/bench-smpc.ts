@@ -22,6 +22,7 @@ const flags = z.object({
   n: whole.default(128).describe("rows"),
   parties: runConfig.shape.parties.describe("SMPC parties"),
   precision: runConfig.shape.smpcPrecision.removeDefault().default("default").describe("how finely wires are cut"),
+  trade: runConfig.shape.smpcTrade,
   widths: z
     .enum(["trained", "observed"])
     .default("trained")
@@ -65,7 +66,7 @@ function lines(record: SmpcBenchRecord): string[] {
   const { layers, dealerSeconds, partyCpuSeconds, residentBytes } = record;
   return [
     `${record.shape}, ${layers} layer${layers === 1 ? "" : "s"}, ${record.n} rows, ${record.parties} parties in ${record.place}, ` +
-      `${record.precision} precision, ${record.ranges} ranges`,
+      `${record.precision} precision, ${record.trade} trade, ${record.ranges} ranges`,
     `online ${mb(record.onlineBytes)} in ${record.rounds} rounds, dealt ${mb(record.dealtBytes)}, as declared; the same layers as Cascade: ${mb(record.cascadePayloadBytes)}`,
     `online phase ${record.seconds.toFixed(3)} s (CPU s by party: ${partyCpuSeconds.map((each) => each.toFixed(3)).join(", ")}); ` +
       `dealing ${dealerSeconds.toFixed(3)} CPU s, ${(layers / dealerSeconds).toFixed(2)} layers a second`,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
+import { TRADE_NAMES } from "../protocols/smpc/lowering/trade.ts";
 import { runConfig } from "../protocols/fusion/config/run-config.ts";
 import { addFlags, excludeFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
@@ -37,6 +38,10 @@ const flags = z.object({
   minParties: whole.optional().describe("fewest SMPC parties that must collude"),
   hideIds: z.boolean().default(false).describe("no node may get token ids"),
   smpcPrecision: runConfig.shape.smpcPrecision,
+  smpcTrade: z
+    .enum([...TRADE_NAMES, "any"])
+    .default("standard")
+    .describe("what layers under SMPC save; any: each trade is a variable of the plan"),
   merge: runConfig.shape.merge,
   point: whole.optional().describe("the point of the front that is chosen; without it that of least estimated seconds"),
   all: z.boolean().default(false).describe("print every point of a long front"),
@@ -54,7 +59,10 @@ export function addPlan(program: Command): void {
   addFlags(command, flags).action(async (given: Record<string, unknown>) => {
     excludeFlags(given, "simulate", ["machines"]);
     excludeFlags(given, "shape", ["model", "out"]);
-    const { n, rate, smpcRate, smpcPrecision, simulate, machines, all, out, json, ...rest } = readFlags(flags, given);
+    const { n, rate, smpcRate, smpcPrecision, smpcTrade, simulate, machines, all, out, json, ...rest } = readFlags(
+      flags,
+      given,
+    );
     const [{ plan }, { planTable }] = await Promise.all([
       import("../experiments/plan/plan.ts"),
       import("./plan-table.ts"),
@@ -66,6 +74,7 @@ export function addPlan(program: Command): void {
         ...(simulate ? {} : { machines }),
         promptLength: n,
         precision: smpcPrecision,
+        trade: smpcTrade,
         multiplyAddsPerSecond: rate,
         wordMultiplyAddsPerSecond: smpcRate,
       },

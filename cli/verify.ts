@@ -37,6 +37,7 @@ export function addVerify(program: Command): void {
     "merge",
     "smpcLayers",
     "smpcPrecision",
+    "smpcTrade",
     "parties",
     "dealer",
     "place",

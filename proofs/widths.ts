@@ -11,6 +11,7 @@ import { LayerWeights } from "../protocols/smpc/factors/layer-weights.ts";
 import { BY_CLIENT } from "../protocols/smpc/lowering/evaluators.ts";
 import { lowerLayers, type LayerRun } from "../protocols/smpc/lowering/lower-layers.ts";
 import { PRECISIONS, type Precision } from "../protocols/smpc/lowering/precision.ts";
+import { traded } from "../protocols/smpc/lowering/trade.ts";
 import type { ModelRanges, SiteRange } from "../protocols/smpc/lowering/ranges.ts";
 import { ParameterStatistics } from "../protocols/smpc/factors/parameter-statistics.ts";
 
@@ -45,6 +46,10 @@ const STEPS = [
 const PRECISIONS_IN_USE: Readonly<Record<string, Precision>> = {
   ...PRECISIONS,
   "default, softmax by squares": { ...PRECISIONS.default, softmax: "square" },
+  "default, balanced": traded(PRECISIONS.default, "balanced"),
+  "default, few dealt words": traded(PRECISIONS.default, "few-dealt-words"),
+  "fine, few rounds": traded(PRECISIONS.fine, "few-rounds"),
+  "fine, few dealt words": traded(PRECISIONS.fine, "few-dealt-words"),
 };
 const SEQUENCE_LIMIT = 256;
 const SHAPES: readonly SyntheticShape[] = ["bert-base", "smollm2"];

@@ -1,5 +1,6 @@
 import { segmentsOf } from "../../protocols/cascade/segments.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
+import type { TradeName } from "../../protocols/smpc/lowering/trade.ts";
 import { runConfig, type RunConfig } from "../../protocols/fusion/config/run-config.ts";
 
 /**
@@ -14,12 +15,13 @@ export interface CascadeShape {
   readonly merge: RunConfig["merge"];
 }
 
-/** Which layers run under SMPC, in the words of `smpcLayers` of a run config, and between how many parties. */
+/** Which layers run under SMPC, in the words of `smpcLayers` of a run config, between how many parties, and what their plans save. */
 export interface SmpcShape {
   readonly placement: string;
   /** Ascending. */
   readonly layers: readonly number[];
   readonly parties: number;
+  readonly trade: TradeName;
 }
 
 /** One way to run a model. Not both parts are null. */
@@ -71,7 +73,7 @@ export function configOf({ cascade, smpc }: Candidate, { model, newTokens, preci
     ...(model === undefined ? {} : { model }),
     ...(cascade ?? { alpha: 1, c: 1, m: 1 }),
     smpcLayers: smpc?.placement ?? "none",
-    ...(smpc === null ? {} : { parties: smpc.parties, smpcPrecision: precision }),
+    ...(smpc === null ? {} : { parties: smpc.parties, smpcPrecision: precision, smpcTrade: smpc.trade }),
     dealer: "client",
     head: "client",
     maxTokens: newTokens,

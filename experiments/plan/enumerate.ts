@@ -1,4 +1,5 @@
 import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
+import type { TradeName } from "../../protocols/smpc/lowering/trade.ts";
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import type { Candidate, CascadeShape, SmpcShape } from "./candidate.ts";
 
@@ -10,6 +11,8 @@ export interface Grid {
   readonly promptLength: number;
   /** Numbers of SMPC parties. */
   readonly parties: readonly number[];
+  /** What plans of SMPC layers save. */
+  readonly trades: readonly TradeName[];
   /** Of the layers in Cascade. */
   readonly merge: RunConfig["merge"];
 }
@@ -29,7 +32,9 @@ export function candidatesOf(grid: Grid): Candidate[] {
   for (const placement of placements) {
     const layers = chosenLayers(placement, grid.layers);
     const sides: (SmpcShape | null)[] =
-      layers.length === 0 ? [null] : grid.parties.map((parties) => ({ placement, layers, parties }));
+      layers.length === 0
+        ? [null]
+        : grid.parties.flatMap((parties) => grid.trades.map((trade) => ({ placement, layers, parties, trade })));
     for (const smpc of sides)
       for (const cascade of layers.length === grid.layers ? [null] : shapes) candidates.push({ cascade, smpc });
   }

@@ -67,15 +67,16 @@ export class Evaluator {
 
   /** The cost and exposure of a candidate; null where its layers fit into no ring (`leftOut` says why). */
   evaluate(candidate: Candidate): Evaluated | null {
-    const placement = candidate.smpc?.placement ?? "none";
-    if (this.leftOut.has(placement)) return null;
+    const { placement = "none", trade = "standard" } = candidate.smpc ?? {};
+    const name = trade === "standard" ? placement : `${placement} (${trade})`;
+    if (this.leftOut.has(name)) return null;
     try {
       const cost = this.#cost(candidate);
       const exposure = this.#exposure(candidate);
       return { candidate, machines: machinesOf(candidate), cost, seconds: this.#time.seconds(cost), exposure };
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
-      this.leftOut.set(placement, error.message);
+      this.leftOut.set(name, error.message);
       return null;
     }
   }
@@ -113,15 +114,16 @@ export class Evaluator {
 
   #smpcCost(candidate: Candidate): ReturnType<typeof smpcCost> {
     const { spec, program, fingerprint } = this.#model;
-    const { layers, parties } = candidate.smpc!;
+    const { layers, parties, trade } = candidate.smpc!;
     const description = this.describe(candidate);
     const choice = { layers: [...layers], parties, dealer: "client" as const, head: false };
     const schedule = scheduleOf({ ...description, smpc: choice }, spec, program);
-    const planned = this.#plans.of(schedule);
+    const planned = this.#plans.of(schedule, trade);
     const smpc: SmpcPlacement = {
       ...choice,
       ...allByParties(layers.length),
       precision: this.#workload.precision,
+      trade,
       ranges: { model: fingerprint, source: "", sites: {} }, // the plans are made: costs don't look at them
       formats: [...planned.formats],
     };

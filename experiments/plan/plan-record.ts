@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { runConfig } from "../../protocols/fusion/config/run-config.ts";
+import { TRADE_NAMES } from "../../protocols/smpc/lowering/trade.ts";
 import { runRecord } from "../../protocols/fusion/record/run-record.ts";
 import { STANDINGS } from "./evidence.ts";
 
@@ -22,7 +23,7 @@ export const plannedPoint = z.strictObject({
     .nullable()
     .describe("the sharding of the layers in Cascade; null: there are none"),
   smpc: z
-    .strictObject({ placement: z.string(), layers: z.array(count), parties: count })
+    .strictObject({ placement: z.string(), layers: z.array(count), parties: count, trade: z.enum(TRADE_NAMES) })
     .nullable()
     .describe("the layers under SMPC; null: there are none"),
   machines: count.describe("one for each role, the client apart"),

@@ -17,6 +17,7 @@ import { COSTS, EXPOSURES } from "./objectives.ts";
 import type { PlannedPoint, PlanRecord } from "./plan-record.ts";
 import { plannedExposures } from "./planned-ledger.ts";
 import { modelToPlan, shapeToPlan, type PlannedModel } from "./planned-model.ts";
+import { TRADE_NAMES, type TradeName } from "../../protocols/smpc/lowering/trade.ts";
 import { sumOfParts, type Link } from "./time-model.ts";
 
 export interface PlanRequest extends Link, Limits {
@@ -29,6 +30,8 @@ export interface PlanRequest extends Link, Limits {
   readonly newTokens: number;
   /** How finely wires under SMPC are cut. */
   readonly precision: PrecisionName;
+  /** What plans of layers under SMPC save; "any": each of them is tried. */
+  readonly trade: TradeName | "any";
   /** How partial results become a row in Cascade. */
   readonly merge: RunConfig["merge"];
   /** The point of the front that is chosen, from 1; absent: of those against which least is known the one of least estimated seconds. */
@@ -71,7 +74,8 @@ async function planOf(model: PlannedModel, request: PlanRequest, report: (doing:
       const evaluated = evaluator.evaluate(candidate);
       return evaluated === null ? [] : [evaluated];
     });
-  const all = candidatesOf({ layers: spec.layers, promptLength, parties: PARTIES, merge });
+  const trades = request.trade === "any" ? TRADE_NAMES : [request.trade];
+  const all = candidatesOf({ layers: spec.layers, promptLength, parties: PARTIES, trades, merge });
   const { machines = Infinity } = request;
   const evaluated = evaluate(all.filter((candidate) => machinesOf(candidate) <= machines));
   const kept = feasible(evaluated, constraints);

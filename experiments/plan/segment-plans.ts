@@ -4,6 +4,7 @@ import type { Segment } from "../../protocols/cascade/segments.ts";
 import type { SegmentCosts } from "../../protocols/fusion/record/expected-smpc-cost.ts";
 import { lowerLayers } from "../../protocols/smpc/lowering/lower-layers.ts";
 import { PRECISIONS, type PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
+import type { TradeName } from "../../protocols/smpc/lowering/trade.ts";
 import type { SegmentFormat } from "../../protocols/smpc/plan/placement.ts";
 import { planCost, type PlanCost } from "../../protocols/smpc/plan/plan-cost.ts";
 import { planFormat } from "../../protocols/smpc/plan/plan-format.ts";
@@ -35,23 +36,23 @@ export class SegmentPlans {
   }
 
   /** The segments of a schedule. Throws RingBudgetError where one fits into no ring. */
-  of(schedule: Schedule): PlannedSegments {
+  of(schedule: Schedule, trade: TradeName): PlannedSegments {
     const segments = schedule.segments.filter(({ kind }) => kind === "smpc");
     return {
       segments,
-      cost: (segment, step) => this.#lowered(segments[segment], schedule, step).costs.get(schedule.parties)!,
+      cost: (segment, step) => this.#lowered(segments[segment], schedule, step, trade).costs.get(schedule.parties)!,
       formats: segments.map((segment) => {
         // As wide as every step needs (SmpcProgram.formats).
         const steps = new Set([0, 1, schedule.steps - 1].filter((step) => step < schedule.steps));
-        const formats = [...steps].map((step) => this.#lowered(segment, schedule, step).format);
+        const formats = [...steps].map((step) => this.#lowered(segment, schedule, step, trade).format);
         return { ...formats[0], inputBits: Math.max(...formats.map(({ inputBits }) => inputBits)) };
       }),
     };
   }
 
-  #lowered({ from, to }: Segment, schedule: Schedule, step: number): LoweredStep {
+  #lowered({ from, to }: Segment, schedule: Schedule, step: number, trade: TradeName): LoweredStep {
     const [past, end] = schedule.stepRange(step);
-    const key = `${from}-${to}/${past}-${end}/${schedule.length}`;
+    const key = `${from}-${to}/${past}-${end}/${schedule.length}/${trade}`;
     let lowered = this.#steps.get(key);
     if (lowered === undefined) {
       const { spec, program, statistics, rangeOf } = this.#model;
@@ -68,6 +69,7 @@ export class SegmentPlans {
         past,
         sequenceLimit: schedule.length,
         precision: PRECISIONS[this.#precision],
+        trade,
       });
       lowered = {
         format: planFormat(plan, rows),

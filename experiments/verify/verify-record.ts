@@ -34,6 +34,7 @@ export const verifyRecord = z.strictObject({
       parties: z.int(),
       dealer: z.enum(["client", "dealer"]),
       precision: z.string(),
+      trade: z.string(),
       failedRows: z.int().describe("rows that left a range; any makes ok false"),
     })
     .nullable()

@@ -86,6 +86,7 @@ export async function verify(
               parties: config.parties,
               dealer: config.dealer,
               precision: config.smpcPrecision,
+              trade: config.smpcTrade,
               failedRows,
             },
       bytes: costs,

@@ -22,7 +22,7 @@ function candidate(alpha: number, c: number, placement: string, more: Partial<Ca
   const layers = chosenLayers(placement, LAYERS);
   return {
     cascade: layers.length === LAYERS ? null : { alpha, c, m: 1, merge: "plain", ...more },
-    smpc: layers.length === 0 ? null : { placement, layers, parties: 2 },
+    smpc: layers.length === 0 ? null : { placement, layers, parties: 2, trade: "standard" },
   };
 }
 
@@ -35,7 +35,7 @@ describe("what records say of a candidate", async () => {
     (records) => records.cells,
   );
   const all = (["plain", "masked"] as const).flatMap((merge) =>
-    candidatesOf({ layers: LAYERS, promptLength: 128, parties: [2, 3], merge }),
+    candidatesOf({ layers: LAYERS, promptLength: 128, parties: [2, 3], trades: ["standard"], merge }),
   );
 
   it("is what its setting's records say, whatever the clusters of a single CompNode", () => {
@@ -115,6 +115,7 @@ describe("weir plan", () => {
     newTokens: 2,
     machines: 9,
     precision: "fine",
+    trade: "standard",
     merge: "plain",
     rttMs: 1,
     mbit: 1000,

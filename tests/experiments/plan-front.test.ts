@@ -137,7 +137,7 @@ describe("limits", () => {
 
 describe("candidates", () => {
   it("are every sharding with every placement, and all layers under SMPC without one", () => {
-    const grid = { layers: 4, promptLength: 10, parties: [2, 3], merge: "plain" } as const;
+    const grid = { layers: 4, promptLength: 10, parties: [2, 3], trades: ["standard"], merge: "plain" } as const;
     const candidates = candidatesOf(grid);
     const [shapes, placements] = [cascadeShapes(10, "plain"), placementsOf(4)];
     assert.deepEqual(placements, ["none", "first:1", "first:2", "first:3", "last:1", "last:2", "last:3", "0,3", "all"]);

@@ -1,4 +1,5 @@
 /** What the planner says ahead of a run is what the run costs and shows, to the byte, the round and the position. */
+import { TRADE_NAMES } from "../../protocols/smpc/lowering/trade.ts";
 import { allByParties } from "../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -36,7 +37,9 @@ const MODEL = randomModel({
 const TIME = sumOfParts({ rttMs: 1, mbit: 1000, multiplyAddsPerSecond: 1e10, wordMultiplyAddsPerSecond: 4e8 });
 const WORKLOAD = { promptLength: 9, newTokens: 3, precision: "fine", parties: [2, 3] } as const;
 const MERGES = ["plain", "masked"] as const;
-const CANDIDATES = MERGES.flatMap((merge) => candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3], merge }));
+const CANDIDATES = MERGES.flatMap((merge) =>
+  candidatesOf({ layers: 4, promptLength: 9, parties: [2, 3], trades: TRADE_NAMES, merge }),
+);
 
 describe("a candidate", async () => {
   const ranges = await rangesOfAll(MODEL);
@@ -56,7 +59,13 @@ describe("a candidate", async () => {
             : await placementOf(
                 plain,
                 MODEL,
-                { ...choice, layers: [...shape.layers], ...allByParties(shape.layers.length), parties: shape.parties },
+                {
+                  ...choice,
+                  layers: [...shape.layers],
+                  ...allByParties(shape.layers.length),
+                  parties: shape.parties,
+                  trade: shape.trade,
+                },
                 ranges,
               );
         const description = { ...plain, smpc };
@@ -158,6 +167,7 @@ describe("weir plan for the default model", async () => {
     newTokens: 3,
     machines: 9,
     precision: "fine",
+    trade: "standard",
     merge: "plain",
     rttMs: 1,
     mbit: 1000,
@@ -234,6 +244,7 @@ describe("weir plan for a shape", async () => {
       newTokens: 1,
       machines: 22,
       precision: "default",
+      trade: "standard",
       merge: "plain",
       rttMs: 1,
       mbit: 1000,

@@ -17,6 +17,7 @@ const run = async (more: Partial<SmpcBenchOptions>): Promise<SmpcBenchRecord> =>
         n: ROWS,
         parties: 2,
         precision: "default",
+        trade: "standard",
         widths: "trained",
         place: "memory",
         rounds: 1,

@@ -21,6 +21,7 @@ for (const delayMs of DELAYS_MS) {
       n: Number(rows),
       parties: 2,
       precision: "default",
+      trade: "standard",
       widths: "trained",
       place: "processes",
       rounds: Number(runs),

@@ -43,6 +43,7 @@ async function compare(interpreter: string, shape: SyntheticShape, turns: number
     n: rows,
     parties: 2,
     precision: "default",
+    trade: "standard",
     widths: "trained",
     place: "processes",
     rounds: turns,

@@ -9,6 +9,7 @@ export const smpcBenchRecord = z.strictObject({
   parties: z.int(),
   place: z.enum(["processes", "memory"]),
   precision: z.string(),
+  trade: z.string().describe("what the plans save: standard, balanced, few-rounds or few-dealt-words"),
   widths: z.enum(["trained", "observed"]),
   onlineBytes: z.int().describe("payload of all openings, all parties; counted, and equal to the declared cost"),
   dealtBytes: z.int().describe("explicit words of one batch; counted, and equal to the declared cost"),

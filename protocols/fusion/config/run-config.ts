@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { SamplingRule } from "../../../layers/sampling.ts";
 import { shardingFrom, shardingRule, type ShardingRule } from "../../cascade/sharding.ts";
 import { PRECISIONS, type PrecisionName } from "../../smpc/lowering/precision.ts";
+import { TRADE_NAMES } from "../../smpc/lowering/trade.ts";
 import { PLACEMENT, placementFault, SMPC_LAYERS } from "../session/layer-placement.ts";
 import { pathText } from "./path-text.ts";
 import { PRESET_NAMES, PRESETS, withPreset } from "./presets.ts";
@@ -65,6 +66,10 @@ export const runConfig = z.strictObject({
     .describe(
       "how finely words on shares are cut: fine costs more bytes and is eight times as exact; finest: delegated products too",
     ),
+  smpcTrade: z
+    .enum(TRADE_NAMES)
+    .default("standard")
+    .describe("what layers under SMPC save, bytes online, rounds or dealt words, and spend the others for"),
   parties: z.int().min(2).max(8).default(2).describe("SMPC parties, where layers run under SMPC"),
   dealer: z
     .enum(["client", "dealer"])

@@ -48,9 +48,18 @@ export async function prepareSession(
       `head: expected the last layer (${last}) under SMPC or delegated for ${config.head}, got it in Cascade; --placement "${placementText(config)}; last:1=${config.head}" puts it there`,
     );
   if (layers.length === 0) return description;
-  const { parties, dealer, smpcPrecision: precision } = config;
+  const { parties, dealer, smpcPrecision: precision, smpcTrade: trade } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
-  const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };
+  const choice = {
+    layers: [...layers],
+    evaluators: [...evaluators],
+    parties,
+    dealer,
+    precision,
+    trade,
+    head,
+    headEvaluator,
+  };
   const known =
     ranges ??
     (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret"));

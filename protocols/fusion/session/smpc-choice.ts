@@ -12,7 +12,7 @@ import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
 export type SmpcChoice = Pick<
   SmpcPlacement,
-  "layers" | "evaluators" | "parties" | "dealer" | "head" | "headEvaluator" | "precision"
+  "layers" | "evaluators" | "parties" | "dealer" | "head" | "headEvaluator" | "precision" | "trade"
 >;
 
 /** Ranges of all that is chosen, from beside the model, from the cache, or observed now (`report` is told). */

@@ -51,15 +51,15 @@ export const programSetting = ({
   readonly output: "last" | "all";
   readonly head: "client" | "compnode";
 }): ProgramSetting => {
-  const { layers, evaluators, headEvaluator, precision, ranges } = smpc;
+  const { layers, evaluators, headEvaluator, precision, trade, ranges } = smpc;
   const clientEnds = output === "all" || head === "client";
-  return { layers, evaluators, head: smpc.head, headEvaluator, precision, ranges, clientEnds, publicPrefix };
+  return { layers, evaluators, head: smpc.head, headEvaluator, precision, trade, ranges, clientEnds, publicPrefix };
 };
 
 /** What the plans depend on beside the model. */
 export type ProgramSetting = Pick<
   SmpcPlacement,
-  "layers" | "evaluators" | "head" | "headEvaluator" | "precision" | "ranges"
+  "layers" | "evaluators" | "head" | "headEvaluator" | "precision" | "trade" | "ranges"
 > & {
   /** Rows come from the client and go to it, where no CompNode is before or after. */
   readonly clientEnds: boolean;
@@ -255,7 +255,7 @@ function layerRun(
   { from, to }: Segment,
   [step, endStep]: readonly [number, number],
 ): LayerRun {
-  const { ranges, head, precision, layers, evaluators, headEvaluator, clientEnds } = setting;
+  const { ranges, head, precision, trade, layers, evaluators, headEvaluator, clientEnds } = setting;
   const { prefixLength: prefix } = schedule;
   const [first] = schedule.stepRange(step);
   const [, end] = schedule.stepRange(endStep - 1);
@@ -272,6 +272,7 @@ function layerRun(
     past: first - prefix,
     sequenceLimit: schedule.length,
     precision: PRECISIONS[precision],
+    trade,
     evaluators: (layer) => evaluators[layers.indexOf(layer)],
     headEvaluators: headEvaluator === "client" ? BY_CLIENT : BY_PARTIES,
     clientEnds,

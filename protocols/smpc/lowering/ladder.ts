@@ -62,12 +62,15 @@ const WIDE_RANGE = COARSE_RANGE / 2;
 export function wideTemperatures(high: number, keyCount: number): number[] {
   const halving = ladderTemperatures(high, keyCount);
   if (halving.length === 1) return halving;
-  const up = (t: number): number => Math.ceil(t / TEMPERATURE_STEP) * TEMPERATURE_STEP;
-  const ladder = [up(Math.max(1 + TEMPERATURE_STEP, high / Math.log(COARSE_RANGE / keyCount)))];
+  const up = (t: number): number => Math.max(1 + TEMPERATURE_STEP, Math.ceil(t / TEMPERATURE_STEP) * TEMPERATURE_STEP);
+  const ladder = [up(high / Math.log(COARSE_RANGE / keyCount))];
   const ratio = 1 + Math.log(WIDE_RANGE) / Math.log(keyCount);
   // The last step is at most a halving, whose sums the factor's series covers.
   while (ladder[ladder.length - 1] > 2) ladder.push(up(ladder[ladder.length - 1] / ratio));
-  return [...ladder.map((t) => Math.max(1 + TEMPERATURE_STEP, t)), 1];
+  // A single rung needs no more terms than up to FINE_RANGE where the last step has room.
+  while (ladder.length === 1 && ladder[0] < 2 && keyCount * Math.exp(high / ladder[0]) > FINE_RANGE)
+    ladder[0] += TEMPERATURE_STEP;
+  return [...ladder, 1];
 }
 
 /**

@@ -14,6 +14,7 @@ import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
 import { PlacedLowering, type Placed } from "./placed.ts";
 import { placedAlgebra } from "./placed-algebra.ts";
 import { layersIn, withRemedy, type Remedies } from "./remedy.ts";
+import { traded, type TradeName } from "./trade.ts";
 import { rangeText, SiteNames, type SiteRange } from "./ranges.ts";
 
 /** What is to run under SMPC, in one step of a session. */
@@ -35,6 +36,8 @@ export interface LayerRun {
   readonly past: number;
   readonly sequenceLimit: number;
   readonly precision?: Precision;
+  /** What the plan saves, and spends for it; absent: standard. */
+  readonly trade?: TradeName;
   /** Who evaluates what in a layer; absent: the parties, everything. */
   readonly evaluators?: (layer: number) => Evaluators;
   /** Of the head; absent: the parties. */
@@ -129,8 +132,10 @@ const remediesOf = ({ precision = DEFAULT_PRECISION, prefix = 0, spec }: LayerRu
 });
 
 /** A layer each; the head has the last one's. */
-const precisionsOf = ({ from, to, precision = DEFAULT_PRECISION }: LayerRun): Precision[] =>
-  Array.from({ length: Math.max(1, to - from) }, () => precision);
+function precisionsOf({ from, to, precision = DEFAULT_PRECISION, trade = "standard" }: LayerRun): Precision[] {
+  const chosen = traded(precision, trade);
+  return Array.from({ length: Math.max(1, to - from) }, () => chosen);
+}
 
 /**
  * A plan that fits into its rings and may run. Throws RingBudgetError: final for a table that would be too large, where all else fits;

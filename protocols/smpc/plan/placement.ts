@@ -2,6 +2,7 @@ import { z } from "zod";
 import { PRECISIONS, type PrecisionName } from "../lowering/precision.ts";
 import { evaluators } from "../lowering/evaluators.ts";
 import { modelRanges } from "../lowering/ranges.ts";
+import { TRADE_NAMES } from "../lowering/trade.ts";
 
 /** Bounds of a description that somebody sent. */
 const MOST_LAYERS = 4096;
@@ -53,6 +54,8 @@ export const smpcPlacement = z.strictObject({
   evaluators: z.array(evaluators).max(MOST_LAYERS),
   /** How finely wires are cut. */
   precision: z.enum(Object.keys(PRECISIONS) as [PrecisionName, ...PrecisionName[]]),
+  /** What their plans save, and spend for it. */
+  trade: z.enum(TRADE_NAMES),
   /** Final norm and LM head on shares too; needs the last layer there. */
   head: z.boolean(),
   /** Who evaluates the final norm, where the head is on shares. */

@@ -27,6 +27,7 @@ describe("an SMPC party and the dealer refuse a session", async () => {
     dealer: "dealer",
     head: false,
     precision: "fine",
+    trade: "standard",
   };
   const smpc = await placementOf(plain, model, choice, await rangesOfAll(model));
 

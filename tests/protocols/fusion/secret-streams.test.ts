@@ -61,7 +61,7 @@ describe("secret streams of whole sessions", async () => {
     const smpc = await placementOf(
       plain,
       MODEL,
-      { ...choice, ...allByParties(choice.layers.length), head: false, precision: "fine" },
+      { ...choice, ...allByParties(choice.layers.length), head: false, precision: "fine", trade: "standard" },
       ranges,
     );
     const shape = { alpha: 2, beta: 3, parties: choice.parties, dealer: choice.dealer === "dealer", attnLinks: true };

@@ -72,6 +72,7 @@ async function open() {
     dealer: "dealer",
     head: false,
     precision: "default",
+    trade: "standard",
   } as const;
   const smpc = await placementOf(plain, model, { ...choice, layers: [0] }, await rangesOfAll(model));
   const deployment: LocalProcesses = await startLocalProcesses({

@@ -36,6 +36,7 @@ describe("correlations in a folder", async () => {
     dealer: "client",
     head: false,
     precision: "default",
+    trade: "standard",
   } as const;
   const smpc = await placementOf(plain, MODEL, { ...choice, layers: [0] }, ranges);
 

@@ -36,6 +36,7 @@ export interface HybridSetting {
   readonly dealer?: "client" | "dealer";
   readonly head?: boolean;
   readonly precision?: SmpcChoice["precision"];
+  readonly trade?: SmpcChoice["trade"];
   readonly ranges?: ModelRanges;
   readonly more?: Partial<SessionDescription>;
   readonly options?: InProcessOptions;
@@ -103,6 +104,7 @@ export async function withHybrid<T>(
     dealer = "client",
     head = false,
     precision = "fine",
+    trade = "standard",
     more = {},
     options,
   } = setting;
@@ -115,6 +117,7 @@ export async function withHybrid<T>(
     dealer,
     head,
     precision,
+    trade,
   };
   const ranges = setting.ranges ?? (await rangesOf(model, choice, () => {}));
   const smpc = layers.length === 0 ? null : await placementOf(plain, model, choice, ranges);

@@ -9,6 +9,7 @@ import { rangeOfSite } from "../../../protocols/smpc/calibration/margins.ts";
 import type { Plan } from "../../../protocols/smpc/plan/instruction.ts";
 import { lowerLayers } from "../../../protocols/smpc/lowering/lower-layers.ts";
 import { FINE_PRECISION, type Precision } from "../../../protocols/smpc/lowering/precision.ts";
+import { traded } from "../../../protocols/smpc/lowering/trade.ts";
 import { ParameterStatistics } from "../../../protocols/smpc/factors/parameter-statistics.ts";
 import { planCost } from "../../../protocols/smpc/plan/plan-cost.ts";
 import { ModelFactors } from "../../../protocols/smpc/factors/public-factors.ts";
@@ -57,8 +58,11 @@ for (const [name, precision] of [
   ...MODEL_NAMES.map((each) => [each, FINE_PRECISION] as const),
   ["bert", SQUARE_PRECISION],
   ["llama-gqa", SQUARE_PRECISION],
+  ["bert", traded(FINE_PRECISION, "few-dealt-words")],
+  ["llama-gqa", traded(FINE_PRECISION, "balanced")],
+  ["gemma2", traded(FINE_PRECISION, "few-rounds")],
 ] as const) {
-  test(`${name}, softmax by ${precision.softmax}: all layers under SMPC give the hidden states of the plain model`, async () => {
+  test(`${name}, softmax by ${precision.softmax}, ${precision.normalised} normalised: all layers under SMPC give the hidden states of the plain model`, async () => {
     const { model, golden } = await openGolden(name);
     const { plan: planOf, factors } = await prepare(model, precision);
     const plan = planOf(golden.ids.length, 0, golden.ids.length);

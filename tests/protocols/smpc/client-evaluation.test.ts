@@ -139,7 +139,7 @@ describe("evaluate", () => {
             Float64Array.from(data.slice((data.length / rows) * from, (data.length / rows) * end));
           return [
             ...evaluateOperation(
-              { name: "attention", spec, key: "layers.0", firstPosition: from, past: from },
+              { name: "attention", spec, key: "layers.0", firstPosition: from, past: from, prefix: null },
               [queries, keys, values].map(part),
               { rows: end - from, model: new ModelClientFactors(() => assert.fail("no parameters")), kept },
             ),
@@ -156,11 +156,15 @@ describe("evaluate", () => {
     const row = Float64Array.of(1, 2);
     assert.throws(
       () =>
-        evaluateOperation({ name: "attention", spec, key: "layers.3", firstPosition: 4, past: 4 }, [row, row, row], {
-          rows: 1,
-          model: new ModelClientFactors(() => assert.fail("no parameters")),
-          kept: new Map(),
-        }),
+        evaluateOperation(
+          { name: "attention", spec, key: "layers.3", firstPosition: 4, past: 4, prefix: null },
+          [row, row, row],
+          {
+            rows: 1,
+            model: new ModelClientFactors(() => assert.fail("no parameters")),
+            kept: new Map(),
+          },
+        ),
       /^Error: layers\.3\.k: expected 8 numbers that the steps before kept, got none$/,
     );
   });

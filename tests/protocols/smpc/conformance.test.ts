@@ -91,6 +91,7 @@ async function runOver(
         ? explicit.subarray(0, 0)
         : await received(endpoint, DEALER, dealt, explicit.length);
     const client: PartyClient = {
+      groups: 1,
       streams: party === 0 ? null : new StreamBook(takeSeeds[party - 1]).batch(batch),
       receive: (level, bytes) => received(endpoint, CLIENT, at("taken", level), bytes),
       send: (level, data) =>

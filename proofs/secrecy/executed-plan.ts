@@ -1,5 +1,5 @@
 /**
- * A tiny plan run by the executors of sessions (runParty of every party, dealAll of the dealer) over all randomness: what each of them
+ * A tiny plan run by the executors of sessions (runParty of every party, runClient, dealAll of the dealer) over all randomness: what each of them
  * has, and what a receiver of the outputs has. Seeds are what they stand for, words that whoever has the seed draws; the generator is
  * taken as ideal.
  */
@@ -8,6 +8,9 @@ import { dealtLayout } from "../../protocols/smpc/plan/dealt-layout.ts";
 import type { Plan } from "../../protocols/smpc/plan/instruction.ts";
 import { widthOf } from "../../protocols/smpc/plan/width-of.ts";
 import { dealAll } from "../../protocols/smpc/run/dealer-run.ts";
+import { ClientPipe } from "../../protocols/smpc/run/client-pipe.ts";
+import { runClient } from "../../protocols/smpc/run/client-run.ts";
+import { noClientValues } from "../../protocols/smpc/run/client-values.ts";
 import { runParty, type Exchange } from "../../protocols/smpc/run/party-run.ts";
 import { ring } from "../../shares/ring.ts";
 import { splitWords } from "../../shares/sharing.ts";
@@ -67,13 +70,20 @@ export async function runOf(
 }
 
 const batchSeed = (party: number): string => `party ${party}`;
+/** What the client gives a party. */
+const takeSeed = (party: number): string => `take ${party}`;
 const pairSeed = (a: number, b: number): string => `pair ${Math.min(a, b)} ${Math.max(a, b)}`;
 
 function seedsOf(member: Member, parties: number): string[] {
   const all = Array.from({ length: parties }, (_, party) => party);
   if (member === "receiver") return [];
   if (member === "dealer") return all.map(batchSeed);
-  return [batchSeed(member), ...all.filter((peer) => peer !== member).map((peer) => pairSeed(member, peer))];
+  const ofClient = member === 0 ? [] : [takeSeed(member)];
+  return [
+    batchSeed(member),
+    ...ofClient,
+    ...all.filter((peer) => peer !== member).map((peer) => pairSeed(member, peer)),
+  ];
 }
 
 /** What everybody has after a run. */
@@ -83,6 +93,8 @@ interface Execution {
   readonly outputs: readonly Readonly<Record<string, Words>>[];
   /** By round and party: payloads as they were sent. */
   readonly sent: readonly (readonly Uint8Array[])[];
+  /** What the client sent party 0, by level. */
+  readonly taken: readonly Uint8Array[];
   readonly explicit: Uint8Array;
 }
 
@@ -108,6 +120,7 @@ function receivedBy(member: Member, plan: Plan, elements: number, run: Execution
       for (const each of bySlot(words, elements)) seen.push({ words: each, bits });
     }
   });
+  if (member === 0) seen.push(...takenOf(plan, elements, run.taken));
   run.sent.forEach((payloads, round) =>
     payloads.forEach((payload, from) => {
       if (from === member) return;
@@ -135,6 +148,26 @@ function bySlot(words: Words, elements: number): Words[] {
   return Array.from({ length: each }, (_all, slot) =>
     BigUint64Array.from({ length: elements }, (_, i) => words[i * each + slot]),
   );
+}
+
+/** The words that the client sent. */
+function takenOf({ instructions, values, levels }: Plan, elements: number, taken: readonly Uint8Array[]): Seen[] {
+  const at: number[] = taken.map(() => 0);
+  const seen = instructions.flatMap((instruction, index): Seen[] => {
+    if (instruction.gate !== "take") return [];
+    const bits = widthOf(values[instruction.out]);
+    const words: Words = new BigUint64Array(elements);
+    const level = levels[index];
+    const from = at[level];
+    at[level] += Math.ceil((elements * bits) / 8);
+    ring.unpack(words, taken[level].subarray(from, at[level]), bits, 0);
+    return [{ words, bits }];
+  });
+  taken.forEach((payload, level) => {
+    if (at[level] !== payload.length)
+      throw new Error(`secrecy: expected ${at[level]} bytes taken in level ${level}, got ${payload.length}`);
+  });
+  return seen;
 }
 
 /** Runs the plan as sessions do, with these streams. */
@@ -172,11 +205,29 @@ async function execute(
     if (name === ONES) return { data: Float32Array.of(1), shape: [1] };
     throw new Error(`secrecy: expected a plan without parameters, got ${name}`);
   });
-  const outputs = await Promise.all(
+  const links = new ClientPipe(parties);
+  const numbers = plan.instructions.flatMap((each) =>
+    each.gate === "client-input"
+      ? [[each.name, new Float64Array(elements).fill(Number(secret[each.name]))] as const]
+      : [],
+  );
+  const atClient = runClient(
+    plan,
+    { parties, links, streams: everyone.slice(1).map((party) => streamsOf(takeSeed(party))), checks: null },
+    { ...noClientValues(), inputs: Object.fromEntries(numbers) },
+  );
+  const atParties = Promise.all(
     everyone.map((party) =>
       runParty(
         plan,
-        { party, parties, factors, exchange: exchange(party), kept: new Map() },
+        {
+          party,
+          parties,
+          factors,
+          exchange: exchange(party),
+          kept: new Map(),
+          client: links.of(party, party === 0 ? null : streamsOf(takeSeed(party))),
+        },
         {
           batch: "all",
           streams: streamsOf(batchSeed(party)),
@@ -189,5 +240,6 @@ async function execute(
       ),
     ),
   );
-  return { inputs, outputs, sent, explicit };
+  const [outputs] = await Promise.all([atParties, atClient]);
+  return { inputs, outputs, sent, taken: links.taken, explicit };
 }

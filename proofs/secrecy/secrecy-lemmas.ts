@@ -15,6 +15,10 @@ import {
   seriesOf,
   sharing,
   squaring,
+  taking,
+  takingAgain,
+  takingAndOpening,
+  takingTwice,
   type TinyPlan,
 } from "./tiny-plans.ts";
 import { secrecyOf, type Secrecy, type Step } from "./views.ts";
@@ -44,6 +48,13 @@ const SHORT = ofStreams(MASKS, (bits) => bits - 1);
 const CLEAR = ofStreams(MASKS, () => 0);
 const DEALT_IN_CLEAR = ofStreams(DEALT, () => 0);
 const AS_THEY_ARE = ofStreams(ZEROS, () => 0);
+const TAKEN = /\/taken$/;
+const TAKEN_SHORT = ofStreams(TAKEN, (bits) => bits - 1);
+const TAKEN_IN_CLEAR = ofStreams(TAKEN, () => 0);
+const TAKEN_AGAIN: DrawFault = {
+  key: (seed, purpose) => [seed, purpose.replace(TAKEN.test(purpose) ? /^\d+/ : /^$/, "")],
+};
+const ONE_TAKE_SEED: DrawFault = { key: (seed, purpose) => [seed.replace(/^take \d+$/, "take 1"), purpose] };
 const ONE_STREAM: DrawFault = {
   key: (seed, purpose) => [seed, purpose.replace(MASKS.test(purpose) ? /^\d+/ : /^$/, "")],
 };
@@ -116,6 +127,24 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
       [receiverStep(leaving(1), 3, THREE), ...long([receiverStep(leaving(2), 2, TWO)])],
       OF_RECEIVER,
     ),
+    secret("a server", [
+      ...among(2, [taking(3), taking(5), takingTwice(3), takingAgain(3), takingAndOpening(3)]),
+      ...among(3, [taking(3), takingTwice(2), takingAgain(2)]),
+      ...long(among(3, [taking(5), takingTwice(3), takingAgain(3), takingAndOpening(3)])),
+    ]),
+    faulty("numbers taken with masks a bit too short", [
+      ...among(2, [taking(3), takingAgain(3)], TAKEN_SHORT),
+      ...among(3, [taking(2)], TAKEN_SHORT),
+    ]),
+    faulty("numbers taken with one mask", [
+      ...among(2, [takingTwice(3), takingAgain(3)], TAKEN_AGAIN),
+      ...among(3, [takingTwice(2)], TAKEN_AGAIN),
+    ]),
+    faulty("one seed of the client's for two servers", among(3, [taking(3), takingAgain(2)], ONE_TAKE_SEED)),
+    faulty("numbers taken in the clear", [
+      ...among(2, [taking(3), takingAgain(3)], TAKEN_IN_CLEAR),
+      ...among(3, [taking(2)], TAKEN_IN_CLEAR),
+    ]),
     faulty("masks a bit too short", [
       ...among(2, [opening(3, 3), opening(4, 3), multiplied, squared, chain(2, 3)], SHORT),
       ...among(3, [opening(2, 2)], SHORT),

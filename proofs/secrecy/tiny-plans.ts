@@ -1,6 +1,6 @@
 /** Plans of a few bits an element whose secrecy is counted: every gate that opens or that something is dealt for, and what follows another. */
 import type { AttentionLayout } from "../../protocols/smpc/plan/attention-layout.ts";
-import type { Instruction, Plan } from "../../protocols/smpc/plan/instruction.ts";
+import { isWaitedFor, type Instruction, type Plan } from "../../protocols/smpc/plan/instruction.ts";
 import type { ValueInfo } from "../../protocols/smpc/plan/value.ts";
 
 /** A plan of so many elements, with the inputs' names and bits. */
@@ -13,7 +13,7 @@ export interface TinyPlan {
 }
 
 /** `words`: of an element; absent: 1. */
-type Value = readonly ["share" | "wire", bits: number, words?: number];
+type Value = readonly ["share" | "wire" | "client", bits: number, words?: number];
 
 /** `levels`: the instructions that can run after so many rounds. */
 const tiny = (
@@ -26,18 +26,21 @@ const tiny = (
   inputs: Object.fromEntries(
     levels(1)
       .flat()
-      .flatMap((each) => (each.gate === "input" ? [[each.name, values[each.out][1]]] : [])),
+      .flatMap((each) =>
+        each.gate === "input" || each.gate === "client-input" ? [[each.name, values[each.out][1]]] : [],
+      ),
   ),
   planOf(elements) {
     const byLevel = levels(elements);
     return {
       values: values.map(([kind, bits, words = 1]): ValueInfo => {
         const shape = { rows: elements * words, columns: 1, fracBits };
+        if (kind === "client") return { kind, ...shape };
         return kind === "share" ? { kind, ...shape, ringBits: bits } : { kind, ...shape, bits };
       }),
       instructions: byLevel.flat(),
       levels: byLevel.flatMap((all, level) => all.map(() => level)),
-      rounds: byLevel.filter((all) => all.some(({ gate }) => gate === "open")).length,
+      rounds: byLevel.filter((all) => all.some(isWaitedFor)).length,
       sites: [],
       checks: [],
     };
@@ -275,3 +278,76 @@ export const leaving = (bits: number): TinyPlan => ({
   ),
   slice: FEW_HEADS,
 });
+
+const own = (out: number, name: string): Instruction => ({ gate: "client-input", out, name });
+const take = (x: number, out: number): Instruction => ({ gate: "take", x, out, normalised: false });
+const twice = (x: number, out: number): Instruction => ({
+  gate: "evaluate",
+  operation: { name: "scale", factor: 2 },
+  inputs: [{ x }],
+  out,
+});
+const give = (x: number, out: number, bits: number, droppedBits: number): Instruction => ({
+  gate: "give",
+  x,
+  out,
+  bits,
+  droppedBits,
+  othersDroppedBits: droppedBits,
+  rowsOf: [],
+  columnsOf: null,
+});
+
+/** x of a client, shared out and given back. */
+export const taking = (bits: number): TinyPlan =>
+  tiny(
+    `take, ${bits} bits`,
+    [
+      ["client", bits],
+      ["share", bits],
+      ["client", bits],
+    ],
+    () => [[own(0, "x"), take(0, 1), give(1, 2, bits, 0)], [{ gate: "client-output", x: 2, name: "own" }]],
+  );
+
+/** x of a client and twice x, shared out in one message. */
+export const takingTwice = (bits: number): TinyPlan =>
+  tiny(
+    `take twice, ${bits} bits`,
+    [
+      ["client", bits],
+      ["client", bits],
+      ["share", bits],
+      ["share", bits],
+    ],
+    () => [[own(0, "x"), twice(0, 1), take(0, 2), take(1, 3)]],
+  );
+
+/** x of a client, shared out, given back without its lowest bit, evaluated and shared out again. */
+export const takingAgain = (bits: number): TinyPlan =>
+  tiny(
+    `take, give, evaluate, take, ${bits} bits`,
+    [
+      ["client", bits],
+      ["share", bits],
+      ["client", bits],
+      ["client", bits],
+      ["share", bits],
+    ],
+    () => [
+      [own(0, "x"), take(0, 1), give(1, 2, bits, 1)],
+      [twice(2, 3), take(3, 4)],
+    ],
+  );
+
+/** x of a client, shared out and opened by the parties, who evaluate the next gate. */
+export const takingAndOpening = (bits: number): TinyPlan =>
+  tiny(
+    `take, open, ${bits} bits`,
+    [
+      ["client", bits],
+      ["share", bits],
+      ["wire", bits],
+    ],
+    () => [[own(0, "x"), take(0, 1), open(1, 2)]],
+  );

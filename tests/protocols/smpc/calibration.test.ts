@@ -50,16 +50,19 @@ for (const name of MODEL_NAMES) {
       await reader.load((a) => [program.pre(a, spec, layer, null), program.post(a, spec, layer, null, null)]);
     const asked = new Set<string>();
     const byName = rangeOfSite(ranges);
-    lowerLayers({
-      spec,
-      program,
-      statistics: new ParameterStatistics(reader.parameter),
-      ranges: (site) => (asked.add(site), byName(site)),
-      ...whole(model),
-      rows: 4,
-      past: 0,
-      sequenceLimit: 8,
-    });
+    // Rows may leave after any layer.
+    const runs = Array.from({ length: spec.layers }, (_, layer) => ({ from: layer, to: layer + 1, head: false }));
+    for (const run of [whole(model), ...runs])
+      lowerLayers({
+        spec,
+        program,
+        statistics: new ParameterStatistics(reader.parameter),
+        ranges: (site) => (asked.add(site), byName(site)),
+        ...run,
+        rows: 4,
+        past: 0,
+        sequenceLimit: 8,
+      });
     assert.deepEqual([...asked].sort(), Object.keys(ranges.sites).sort());
     await model.close();
   });

@@ -51,13 +51,19 @@ export async function prepareSession(
   const { parties, dealer, smpcPrecision: precision } = config;
   const headEvaluator = config.head === "delegated" ? ("client" as const) : ("parties" as const);
   const choice = { layers: [...layers], evaluators: [...evaluators], parties, dealer, precision, head, headEvaluator };
+  const clientEnds = description.output === "all" || description.head === "client";
   report("planning the layers on shares");
   const smpc = await placementOf(
     description,
     model,
     choice,
     ranges ??
-      (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret")),
+      (await rangesOf(
+        model as Model,
+        { ...choice, clientEnds },
+        report,
+        description.publicPrefix.length > 0 ? "public" : "secret",
+      )),
   );
   return { ...description, smpc };
 }

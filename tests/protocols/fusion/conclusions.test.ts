@@ -205,6 +205,7 @@ describe("what hiding it would cost", () => {
     { parties: 3, dealer: "dealer" },
     { smpcPrecision: "default", merge: "masked", wire: "float16" },
     { maxTokens: 1, head: "compnode" },
+    { publicPrefix: "It was late.", maxTokens: 11 },
   ])
     it(`is what the hidden run costs, with ${JSON.stringify(setting)}`, async () => {
       const { hiding, isHidden: was } = await record({ preset: "cascade", alpha: 2, ...setting });

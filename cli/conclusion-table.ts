@@ -14,7 +14,7 @@ export function conclusionTable(record: RunRecord, { width, colours }: Layout): 
   if (alone.length === 0) return wrap("no other party took part: the prompt stayed in this process", width).map(green);
   const sources = [...new Set(alone.flatMap(({ findings }) => findings.map(({ evidence }) => evidence)))].sort();
   const rows = [
-    [CLIENT, "everything: the prompt is its own", ""],
+    [CLIENT, "the prompt is its own", ""],
     ...grouped(alone).flatMap(({ name, findings, isOne }) =>
       findings.length === 0
         ? [[name, "nothing but lengths", ""]]
@@ -69,15 +69,12 @@ function grouped(alone: readonly Conclusion[]): Grouped[] {
 function learned({ positions, share }: Finding, { publicPrefixLength }: RunRecord, isOne: boolean): string {
   if (positions.length === 0) return "unknown";
   const last = positions[positions.length - 1];
-  const example = isOne ? "" : ", e.g.";
-  if (positions.length === 1)
-    return `${share === "every" ? "" : "most likely "}the token at position${example} ${last}`;
+  const example = isOne ? "" : "e.g. ";
   const noun = share === "every" ? "every token" : "most tokens";
-  return positions[0] === publicPrefixLength &&
-    last - positions[0] === positions.length - 1 &&
-    last > publicPrefixLength
-    ? `${noun} up to position${example} ${last}`
-    : `${noun} of positions${example} ${positionRanges(positions)}`;
+  if (positions.length === 1)
+    return `${example}${share === "every" ? "" : "most likely "}the token at position ${last}`;
+  const isRun = positions[0] === publicPrefixLength && last - positions[0] === positions.length - 1;
+  return `${example}${noun} ${isRun ? `up to position ${last}` : `of positions ${positionRanges(positions)}`}`;
 }
 
 const how = ({ how: way, effort }: Finding): string =>

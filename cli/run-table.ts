@@ -21,7 +21,7 @@ export function runTable(record: RunRecord, layout: Layout): string {
     "",
     ...textTable(
       ["phase", "payload bytes", "by the formula", "framing", "messages"],
-      record.phases.map((phase) => [
+      busyPhases(record).map((phase) => [
         phase.phase,
         count(phase.payloadBytes),
         count(phase.expectedPayloadBytes),
@@ -59,13 +59,17 @@ export function runTable(record: RunRecord, layout: Layout): string {
 const summary = ({ generatedIds, seconds, firstTokenSeconds, startupSeconds, cpuSeconds }: RunRecord): string =>
   `${generatedIds.length} tokens in ${seconds.toFixed(2)} s (first after ${firstTokenSeconds.toFixed(2)} s; start-up ${startupSeconds.toFixed(2)} s), ${cpuSeconds.toFixed(2)} s of CPU in all processes`;
 
+/** Phases in which something was sent, or should have been. */
+const busyPhases = ({ phases }: RunRecord): RunRecord["phases"] =>
+  phases.filter(({ messages, expectedMessages }) => messages + expectedMessages > 0);
+
 /** What the words in the two tables mean. */
-function legend({ phases }: RunRecord, shown: readonly Group[]): string[][] {
+function legend(record: RunRecord, shown: readonly Group[]): string[][] {
   const inferred = shown.flatMap((group) => group.inferred);
   const isSaid = (words: string): boolean => inferred.some((text) => text.startsWith(words));
   return [
     ["framing", FRAMING_MEANING],
-    ...phases.map(({ phase }) => [phase, PHASE_MEANINGS[phase as Phase]]),
+    ...busyPhases(record).map(({ phase }) => [phase, PHASE_MEANINGS[phase as Phase]]),
     ...inOrder(new Set(shown.flatMap(({ kinds }) => kinds))).map((kind) => [kind, KIND_MEANINGS[kind as ExposureKind]]),
     ...(isSaid("sums over") ? [["sums over", `summed: ${KIND_MEANINGS.summed}`]] : []),
     ...(isSaid("V row of") ? [["V row of", `revealed: ${KIND_MEANINGS.revealed}`]] : []),
@@ -73,13 +77,20 @@ function legend({ phases }: RunRecord, shown: readonly Group[]): string[][] {
 }
 
 /** The layers under SMPC: what they cost, and which rows went wrong. */
-function smpcLines({ smpc }: RunRecord): string[] {
+function smpcLines({ smpc, phases }: RunRecord): string[] {
   if (smpc === null) return [];
   const { layers, parties, dealer, machines, onlineBytes, dealtBytes, rounds, failedRows, notChecked } = smpc;
   const kinds = [...new Set(notChecked.map((site) => site.split(".").at(-2)))].join(", ");
   const where = machines === 1 ? ", all on one machine: a simulation" : "";
+  const bytesOf = (name: Phase): number => phases.find(({ phase }) => phase === name)?.payloadBytes ?? 0;
+  const sent = [
+    ...(rounds > 0 ? [`${count(onlineBytes)} bytes online in ${count(rounds)} rounds`] : []),
+    `${count(dealtBytes)} bytes dealt`,
+    ...(bytesOf("take") > 0 ? [`${count(bytesOf("take") + bytesOf("give"))} to the client and from it`] : []),
+    ...(bytesOf("ahead") > 0 ? [`${count(bytesOf("ahead"))} answered ahead`] : []),
+  ].join(", ");
   return [
-    `SMPC: layers ${positionRanges(layers)}, ${parties} parties${where}; ${dealer} deals; ${count(onlineBytes)} bytes online, ${count(dealtBytes)} dealt, ${rounds} rounds, ${failedRows.length} failed rows${kinds === "" ? "" : ` (not checked: ${kinds})`}`,
+    `on shares: layers ${positionRanges(layers)}, ${parties} SMPC parties${where}; ${dealer} deals; ${sent}; ${failedRows.length} failed rows${kinds === "" ? "" : ` (not checked: ${kinds})`}`,
   ];
 }
 

@@ -3,19 +3,25 @@ import { INFERRED, type ExposureKind } from "../protocols/fusion/record/ledger.t
 import { FRAMING_MEANING, inOrder, KIND_MEANINGS, PHASE_MEANINGS } from "../protocols/fusion/record/meanings.ts";
 import type { RunRecord } from "../protocols/fusion/record/run-record.ts";
 import type { Phase } from "../protocols/wire/messages.ts";
+import { conclusionTable } from "./conclusion-table.ts";
+import { positionRanges } from "./position-ranges.ts";
 import type { Layout } from "./terminal.ts";
 import { textTable, wrap } from "./text-table.ts";
 
 /** What a run cost and who saw what, for a person. */
-export function runTable(record: RunRecord, { width, colours }: Layout): string {
-  const { bold, dim, yellow } = colours;
+export function runTable(record: RunRecord, layout: Layout): string {
+  const { width, colours } = layout;
+  const { bold, dim } = colours;
+  // Without parties there is nothing to count.
+  if (record.phases.length === 0)
+    return `${[...wrap(summary(record), width), ...conclusionTable(record, layout)].join("\n")}\n`;
   const shown = groups(record);
   const lines = [
     ...wrap(summary(record), width),
     "",
     ...textTable(
       ["phase", "payload bytes", "by the formula", "framing", "messages"],
-      record.phases.map((phase) => [
+      busyPhases(record).map((phase) => [
         phase.phase,
         count(phase.payloadBytes),
         count(phase.expectedPayloadBytes),
@@ -42,11 +48,10 @@ export function runTable(record: RunRecord, { width, colours }: Layout): string 
       ]),
       width,
     ),
-    ...(Object.values(record.parties).some(({ kinds }) => kinds.row !== undefined)
-      ? wrap(WARNING, width).map(yellow)
-      : []),
     "",
     ...textTable(["word", "meaning"], legend(record, shown), width).map(dim),
+    "",
+    ...conclusionTable(record, layout),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -54,31 +59,38 @@ export function runTable(record: RunRecord, { width, colours }: Layout): string 
 const summary = ({ generatedIds, seconds, firstTokenSeconds, startupSeconds, cpuSeconds }: RunRecord): string =>
   `${generatedIds.length} tokens in ${seconds.toFixed(2)} s (first after ${firstTokenSeconds.toFixed(2)} s; start-up ${startupSeconds.toFixed(2)} s), ${cpuSeconds.toFixed(2)} s of CPU in all processes`;
 
+/** Phases in which something was sent, or should have been. */
+const busyPhases = ({ phases }: RunRecord): RunRecord["phases"] =>
+  phases.filter(({ messages, expectedMessages }) => messages + expectedMessages > 0);
+
 /** What the words in the two tables mean. */
-function legend({ phases }: RunRecord, shown: readonly Group[]): string[][] {
+function legend(record: RunRecord, shown: readonly Group[]): string[][] {
   const inferred = shown.flatMap((group) => group.inferred);
   const isSaid = (words: string): boolean => inferred.some((text) => text.startsWith(words));
   return [
     ["framing", FRAMING_MEANING],
-    ...phases.map(({ phase }) => [phase, PHASE_MEANINGS[phase as Phase]]),
+    ...busyPhases(record).map(({ phase }) => [phase, PHASE_MEANINGS[phase as Phase]]),
     ...inOrder(new Set(shown.flatMap(({ kinds }) => kinds))).map((kind) => [kind, KIND_MEANINGS[kind as ExposureKind]]),
     ...(isSaid("sums over") ? [["sums over", `summed: ${KIND_MEANINGS.summed}`]] : []),
     ...(isSaid("V row of") ? [["V row of", `revealed: ${KIND_MEANINGS.revealed}`]] : []),
   ];
 }
 
-/** Measured on plain partial results at any gap, and on own rows under masked merges: experiments/FINDINGS.md, sections 4 and 11. */
-const WARNING =
-  "warning: a CompNode with clear rows of any layer can read every token before its last row, merged under masks or not; --smpc-layers all leaves no clear row (docs/security.md)";
-
 /** The layers under SMPC: what they cost, and which rows went wrong. */
-function smpcLines({ smpc }: RunRecord): string[] {
+function smpcLines({ smpc, phases }: RunRecord): string[] {
   if (smpc === null) return [];
   const { layers, parties, dealer, machines, onlineBytes, dealtBytes, rounds, failedRows, notChecked } = smpc;
   const kinds = [...new Set(notChecked.map((site) => site.split(".").at(-2)))].join(", ");
   const where = machines === 1 ? ", all on one machine: a simulation" : "";
+  const bytesOf = (name: Phase): number => phases.find(({ phase }) => phase === name)?.payloadBytes ?? 0;
+  const sent = [
+    ...(rounds > 0 ? [`${count(onlineBytes)} bytes online in ${count(rounds)} rounds`] : []),
+    `${count(dealtBytes)} bytes dealt`,
+    ...(bytesOf("take") > 0 ? [`${count(bytesOf("take") + bytesOf("give"))} to the client and from it`] : []),
+    ...(bytesOf("ahead") > 0 ? [`${count(bytesOf("ahead"))} answered ahead`] : []),
+  ].join(", ");
   return [
-    `SMPC: layers ${ranges(layers)}, ${parties} parties${where}; ${dealer} deals; ${count(onlineBytes)} bytes online, ${count(dealtBytes)} dealt, ${rounds} rounds, ${failedRows.length} failed rows${kinds === "" ? "" : ` (not checked: ${kinds})`}`,
+    `on shares: layers ${positionRanges(layers)}, ${parties} SMPC parties${where}; ${dealer} deals; ${sent}; ${failedRows.length} failed rows${kinds === "" ? "" : ` (not checked: ${kinds})`}`,
   ];
 }
 
@@ -115,30 +127,14 @@ function groups(record: RunRecord): Group[] {
         Object.keys(most.kinds).filter((kind) => kind !== "partial" && !INFERRED.has(kind as ExposureKind)),
       ),
       inferred: [
-        ...(summed.length > 0 ? [`sums over ${ranges(summed)}`] : []),
-        ...(revealed.length > 0 ? [`V row of ${ranges(revealed)} by a partial result`] : []),
+        ...(summed.length > 0 ? [`sums over ${positionRanges(summed)}`] : []),
+        ...(revealed.length > 0 ? [`V row of ${positionRanges(revealed)} by a partial result`] : []),
       ],
-      positions: (names.length > 1 ? "e.g. " : "") + ranges(most.positions),
+      positions: (names.length > 1 ? "e.g. " : "") + positionRanges(most.positions),
       minGap: most.minGap === null ? "none" : String(most.minGap),
       maxCluster: String(most.maxCluster),
     };
   });
-}
-
-/** [0, 1, 8, 9] -> "0-1 8-9", cut where it is long. */
-function ranges(positions: readonly number[]): string {
-  const runs: string[] = [];
-  for (let at = 0; at < positions.length;) {
-    let end = at;
-    while (positions[end + 1] === positions[end] + 1) end++;
-    runs.push(at === end ? `${positions[at]}` : `${positions[at]}-${positions[end]}`);
-    at = end + 1;
-  }
-  return runs.length === 0
-    ? "none"
-    : runs.length > 6
-      ? `${runs.slice(0, 5).join(" ")} ... ${runs.at(-1)}`
-      : runs.join(" ");
 }
 
 const count = (value: number): string => value.toLocaleString("en-US");

@@ -28,7 +28,7 @@ export function addRun(program: Command): void {
   const command = program
     .command("run")
     .description(
-      "Generate text while no node holds more than its own shard of the tokens; then say what it cost and who saw what.",
+      "Generate text with a model that other parties compute; then say what it cost, who saw what, and what each of them can conclude.",
     )
     .argument("[prompt]", "the prompt; - reads it from standard input");
   addConfigFlags(addFlags(command, flags)).action(

@@ -1,4 +1,4 @@
-/** `weir run` warns wherever a node holds a clear row, and nowhere else. */
+/** `weir run` says what would hide the prompt wherever a node holds a clear row, and that nobody learned anything nowhere else. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { coloursFor } from "../../cli/terminal.ts";
@@ -17,13 +17,22 @@ describe("the table of weir run", () => {
     [{ smpcLayers: "first:7", merge: "masked", alpha: 8, c: 1 }, true],
     [{ smpcLayers: "last:7", merge: "masked" }, true],
     [{ smpcLayers: "all" }, false],
+    [{ preset: "hidden" }, false],
+    [{ placement: "first:7=delegated" }, true],
   ] as const)
     it(`${warns ? "warns" : "doesn't warn"} of clear rows with ${JSON.stringify(setting)}`, async () => {
       const config = parseRunConfig({ ...setting, place: "memory", maxTokens: 1 });
       const run = await openRun(config, { text: "It was a dark night", chat: false }, quiet);
       try {
         const table = runTable(await run.generate({ startedAt: performance.now(), onText: quiet }), WIDE);
-        assert.equal(/^warning: a CompNode with clear rows .*--smpc-layers all/m.test(table), warns, table);
+        const remedy = /^to hide it from every single party: --preset hidden, here [\d,]+ bytes .*\n$/m;
+        const hidden = /^no single party learned anything but lengths; on one machine it is a simulation\n$/m;
+        assert.deepEqual([remedy.test(table), hidden.test(table)], [warns, !warns], table);
+        assert.equal(/^ {2}comp\.0 +(every token up to|the token at) position \d+ /m.test(table), warns, table);
+        assert.equal(
+          /^ {2}smpc\.1 +nothing but lengths$/m.test(table),
+          config.placement !== undefined || config.smpcLayers !== "none",
+        );
       } finally {
         await run.close();
       }

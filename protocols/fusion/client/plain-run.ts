@@ -29,6 +29,9 @@ const NOTHING_SENT = {
   smpc: null,
   parties: {},
   machines: {},
+  conclusions: [],
+  isHidden: true,
+  hiding: null,
 };
 
 /** Opens the whole model in this process. Throws Error as `openRun` does for a model or a prompt that don't fit. */

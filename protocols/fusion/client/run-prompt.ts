@@ -9,6 +9,7 @@ import { generate } from "./generation.ts";
 import { openPlainRun } from "./plain-run.ts";
 import type { GenerateOptions, Run } from "./run.ts";
 import { spokenText, type SpokenText } from "./spoken-text.ts";
+import { concludedRecord } from "../record/concluded-record.ts";
 import { machineExposures } from "../record/join-exposures.ts";
 import { openDeployment, type OpenedDeployment } from "../deployment/open-deployment.ts";
 import { totalCpuSeconds } from "../record/party-report.ts";
@@ -90,6 +91,13 @@ async function generateOnce(
   const stopped = stops.has(generatedIds.at(-1) ?? -1);
   const costs = await sessionCosts(deployment, session, reports, model, generatedIds.length);
   const smpc = smpcRecord(session, reports, costs, deployment.machines);
+  const machines = machineExposures(reports, deployment.machines ?? {}, description.smpc?.parties ?? 0);
+  const concluded = await concludedRecord(
+    { description, model, steps: generatedIds.length },
+    reports,
+    machines,
+    config,
+  );
   return {
     text,
     promptIds,
@@ -103,11 +111,8 @@ async function generateOnce(
     ...costs,
     smpc,
     parties: Object.fromEntries(reports.map(({ party, exposure }) => [party, exposure])) as RunRecord["parties"],
-    machines: machineExposures(
-      reports,
-      deployment.machines ?? {},
-      description.smpc?.parties ?? 0,
-    ) as RunRecord["machines"],
+    machines: machines as RunRecord["machines"],
+    ...concluded,
     model: { name: model.name, fingerprint: model.fingerprint },
     config: { ...config },
   };

@@ -31,6 +31,9 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   plain: { says: "the model alone in this process, without parties", config: { placement: "all=plain" } },
 };
 
+/** The one that hides a prompt at the least bytes. */
+export const HIDING_PRESET: PresetName = "hidden";
+
 export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
 
 /** Keys of which a config says one at most: two ways to say the same. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EFFORTS } from "./conclusions.ts";
 
 const bytes = z.int().min(0);
 const positions = z.array(z.int().min(0));
@@ -69,6 +70,31 @@ export const runRecord = z.strictObject({
   machines: z
     .record(z.string(), z.strictObject({ parties: z.array(z.string()), ...exposure.shape }))
     .describe("a topology's machines that have several parties: their views joined"),
+  conclusions: z
+    .array(
+      z.strictObject({
+        parties: z.array(z.string()),
+        together: z
+          .enum(["machine", "collusion"])
+          .nullable()
+          .describe("why several parties are named: they share a machine, or could collude; null: it is one party"),
+        findings: z.array(
+          z.strictObject({
+            positions: positions.describe("positions whose tokens it gives away, public ones apart"),
+            share: z.enum(["every", "most"]).describe("of these tokens"),
+            how: z.string(),
+            effort: z.enum(EFFORTS).describe("for a prompt, on a machine such as those of the evidence"),
+            evidence: z.string().describe("a page of weir, and where in it"),
+          }),
+        ),
+      }),
+    )
+    .describe("what can be concluded from what was seen; no findings: nothing but lengths"),
+  isHidden: z.boolean().describe("no single party, nor who has a machine, can conclude more than lengths"),
+  hiding: z
+    .strictObject({ preset: z.string(), payloadBytes: bytes, rounds: z.int().min(0) })
+    .nullable()
+    .describe("the preset that would have hidden it, and its declared cost here; null: hidden already"),
   model: z.strictObject({ name: z.string(), fingerprint: z.string() }),
   config: z.record(z.string(), z.unknown()),
 });

@@ -60,9 +60,9 @@ export async function prepareSession(
     head,
     headEvaluator,
   };
-  const known =
-    ranges ??
-    (await rangesOf(model as Model, choice, report, description.publicPrefix.length > 0 ? "public" : "secret"));
+  const clientEnds = description.output === "all" || description.head === "client";
+  const firstRow = description.publicPrefix.length > 0 ? "public" : "secret";
+  const known = ranges ?? (await rangesOf(model as Model, { ...choice, clientEnds }, report, firstRow));
   report("planning the layers on shares");
   const smpc = await placementOf(description, model, choice, known, report);
   return { ...description, smpc };

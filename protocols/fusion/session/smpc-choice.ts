@@ -7,7 +7,7 @@ import { loadRanges } from "../../smpc/calibration/load-ranges.ts";
 import type { WeightedModel } from "../../smpc/factors/layer-weights.ts";
 import type { ModelRanges } from "../../smpc/lowering/ranges.ts";
 import type { SmpcPlacement } from "../../smpc/plan/placement.ts";
-import { programSetting, SmpcProgram } from "./smpc-program.ts";
+import { programSetting, SmpcProgram, type ProgramSetting } from "./smpc-program.ts";
 import { scheduleOf, type SessionDescription } from "./session-description.ts";
 
 export type SmpcChoice = Pick<
@@ -18,12 +18,20 @@ export type SmpcChoice = Pick<
 /** Ranges of all that is chosen, from beside the model, from the cache, or observed now (`report` is told). */
 export async function rangesOf(
   model: Model,
-  { layers, evaluators, head, headEvaluator }: Pick<SmpcChoice, "layers" | "evaluators" | "head" | "headEvaluator">,
+  {
+    layers,
+    evaluators,
+    head,
+    headEvaluator,
+    clientEnds = true,
+  }: Pick<SmpcChoice, "layers" | "evaluators" | "head" | "headEvaluator"> & Partial<Pick<ProgramSetting, "clientEnds">>,
   report: (doing: string) => void,
   firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
-  // A delegated layer needs no range.
-  const ranged = layers.filter((_, at) => !isDelegated(evaluators[at]));
+  // A delegated layer needs ranges only of rows that come from nodes, and of those that go there.
+  const isNodes = (layer: number): boolean =>
+    layer < 0 || layer >= model.spec.layers ? !clientEnds : !layers.includes(layer);
+  const ranged = layers.filter((layer, at) => !isDelegated(evaluators[at]) || isNodes(layer - 1) || isNodes(layer + 1));
   const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
   const rangedHead = head && headEvaluator === "parties";
   const loaded: ModelRanges[] = [];

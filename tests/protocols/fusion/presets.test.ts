@@ -81,6 +81,21 @@ describe("a preset", () => {
     assert.deepEqual(parties, { hybrid: [...cascade, ...smpc], hidden: smpc, cascade, smpc });
   });
 
+  it("may be mixed: delegated layers beside Cascade, SMPC and CompNodes that sample", async () => {
+    const plain = await record({ preset: "plain" });
+    for (const config of [
+      { placement: "first:7=delegated" },
+      { placement: "last:7=delegated" },
+      { placement: "0-2=delegated; 4=delegated; 6=smpc" },
+      { placement: "all=delegated", head: "compnode" },
+    ]) {
+      const run = await record({ ...config, alpha: 2 });
+      assert.deepEqual(run.generatedIds, plain.generatedIds, JSON.stringify(config));
+      assert.equal(run.payloadBytes, run.expectedPayloadBytes);
+      assert.equal(run.isHidden, false, JSON.stringify(config));
+    }
+  });
+
   it("needs the nodes that it says, and no others", () => {
     const wanted = { alpha: 3, beta: 6, parties: 0, dealer: true };
     assert.deepEqual(presetNodes("hybrid", wanted), { ...wanted, parties: 2 });

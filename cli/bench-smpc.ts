@@ -4,6 +4,7 @@ import type { SmpcBenchRecord } from "../experiments/bench/smpc/record.ts";
 import type { LayersToRun } from "../experiments/bench/smpc/workload.ts";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { runConfig } from "../protocols/fusion/config/run-config.ts";
+import { PLACED_ON_SHARES } from "../protocols/fusion/session/layer-placement.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
 
@@ -21,6 +22,13 @@ const flags = z.object({
     .describe("the model's prompt, whose first --n tokens run; not one that its ranges were calibrated on"),
   n: whole.default(128).describe("rows"),
   parties: runConfig.shape.parties.describe("SMPC parties"),
+  placement: z
+    .string()
+    .regex(PLACED_ON_SHARES, "smpc, delegated, or smpc:GROUP+GROUP")
+    .default("smpc")
+    .describe(
+      "how: smpc; delegated: the parties multiply, the client does the rest; smpc:attention+norm+activation: it does those",
+    ),
   precision: runConfig.shape.smpcPrecision.removeDefault().default("default").describe("how finely wires are cut"),
   trade: runConfig.shape.smpcTrade,
   widths: z
@@ -61,15 +69,29 @@ function layersOf({ shape, layers, model, layer, text }: z.infer<typeof flags>):
   return { kind: "model", path: model, layer };
 }
 
+const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
+
+function clientLine({ takenBytes, givenBytes, aheadBytes, clientMessages, clientCpuSeconds }: SmpcBenchRecord): string {
+  const cpu = clientCpuSeconds === null ? "" : `; ${clientCpuSeconds.toFixed(3)} CPU s`;
+  return (
+    `client: ${mb(takenBytes)} to the parties and ${mb(givenBytes)} from them online in ${clientMessages} one-way messages, ` +
+    `${mb(aheadBytes)} ahead of time${cpu}`
+  );
+}
+
 function lines(record: SmpcBenchRecord): string[] {
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
   const { layers, dealerSeconds, partyCpuSeconds, residentBytes } = record;
+  const dealing =
+    record.dealtBytes === 0
+      ? ""
+      : `; dealing ${dealerSeconds.toFixed(3)} CPU s, ${(layers / dealerSeconds).toFixed(2)} layers a second`;
+  const client = record.clientMessages > 0 ? [clientLine(record)] : [];
   return [
     `${record.shape}, ${layers} layer${layers === 1 ? "" : "s"}, ${record.n} rows, ${record.parties} parties in ${record.place}, ` +
-      `${record.precision} precision, ${record.trade} trade, ${record.ranges} ranges`,
+      `${record.placement}, ${record.precision} precision, ${record.trade} trade, ${record.ranges} ranges`,
     `online ${mb(record.onlineBytes)} in ${record.rounds} rounds, dealt ${mb(record.dealtBytes)}, as declared; the same layers as Cascade: ${mb(record.cascadePayloadBytes)}`,
-    `online phase ${record.seconds.toFixed(3)} s (CPU s by party: ${partyCpuSeconds.map((each) => each.toFixed(3)).join(", ")}); ` +
-      `dealing ${dealerSeconds.toFixed(3)} CPU s, ${(layers / dealerSeconds).toFixed(2)} layers a second`,
+    ...client,
+    `online phase ${record.seconds.toFixed(3)} s (CPU s by party: ${partyCpuSeconds.map((each) => each.toFixed(3)).join(", ")})${dealing}`,
     `error against float64: largest ${record.maxAbsError.toExponential(2)}, mean ${record.meanAbsError.toExponential(2)}, of values up to ${record.maxAbsOutput.toFixed(1)}; ${record.failedRows} failed rows`,
     `memory: parties ${residentBytes.map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`).join(", ")}`,
   ];

@@ -16,6 +16,7 @@ const run = async (more: Partial<SmpcBenchOptions>): Promise<SmpcBenchRecord> =>
         run: { kind: "synthetic", shape: "smollm2", layers: 1 },
         n: ROWS,
         parties: 2,
+        placement: "smpc",
         precision: "default",
         trade: "standard",
         widths: "trained",
@@ -54,6 +55,27 @@ describe("bench of layers under SMPC", () => {
       assert.equal(processes[field], memory[field], field);
     assert.equal(processes.secondsOfRuns.length, 2);
     assert.ok(processes.maxAbsError < 1e-2);
+  });
+
+  it("lets the client evaluate: all that is not linear with four round trips a layer, or attention alone", async () => {
+    const [smpc, layers] = [await plainRun(), 2];
+    const delegated = await run({
+      run: { kind: "synthetic", shape: "smollm2", layers },
+      placement: "delegated",
+      place: "processes",
+    });
+    assert.deepEqual([delegated.onlineBytes, delegated.dealtBytes, delegated.rounds], [0, 0, 0]);
+    assert.equal(delegated.clientMessages, 8 * layers);
+    assert.ok(delegated.aheadBytes > 0 && delegated.takenBytes > delegated.givenBytes);
+    assert.ok(delegated.clientCpuSeconds! > 0);
+    assert.ok(delegated.maxAbsError > 0 && delegated.maxAbsError < 4e-3, `${delegated.maxAbsError}`);
+    const attention = await run({ placement: "smpc:attention" });
+    assert.ok(attention.rounds < smpc.rounds && attention.dealtBytes < smpc.dealtBytes);
+    assert.ok(attention.takenBytes > 0 && attention.aheadBytes === 0);
+    assert.ok(attention.maxAbsError < 1e-2, `${attention.maxAbsError}`);
+    const three = await run({ placement: "smpc:attention", parties: 3 });
+    assert.equal(three.clientMessages, attention.clientMessages);
+    assert.equal(three.takenBytes, attention.takenBytes);
   });
 
   it("chains layers, and cuts more finely where it is asked to", async () => {

@@ -3,6 +3,7 @@ import { cpus, loadavg } from "node:os";
 import type { Tensor } from "../../../layers/tensor.ts";
 import { evaluateCost } from "../../../protocols/cost.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
+import { takeSeedCost } from "../../../protocols/fusion/client/client-evaluation.ts";
 import { runConfig } from "../../../protocols/fusion/config/run-config.ts";
 import { nodeNames } from "../../../protocols/fusion/deployment/deployment.ts";
 import { zeroSeedCost } from "../../../protocols/fusion/node/zero-seeds.ts";
@@ -19,6 +20,7 @@ import { partiesInMemory, partyProcesses, type Between, type BenchParties } from
 import type { SmpcBenchRecord } from "./record.ts";
 import { modelReference, syntheticReference, type Reference, type Widths } from "./reference.ts";
 import { median } from "../statistics.ts";
+import { timedStep, type TimedStep } from "./timed-step.ts";
 import { openLayers, type LayersToRun } from "./workload.ts";
 
 export interface SmpcBenchOptions {
@@ -28,6 +30,8 @@ export interface SmpcBenchOptions {
   /** Rows; of a text that is shorter, its tokens. */
   readonly n: number;
   readonly parties: number;
+  /** Of all layers: smpc, delegated, or smpc with groups of gates at the client (protocols/fusion/session/layer-placement.ts). */
+  readonly placement: string;
   readonly precision: PrecisionName;
   readonly trade: TradeName;
   /** Of made-up layers; a model's are its own. */
@@ -60,8 +64,9 @@ export async function benchSmpc(options: SmpcBenchOptions, report: (doing: strin
 }
 
 /** What one session of a bench took and gave. */
-export interface OneRun {
-  readonly times: readonly PartyTimes[];
+export interface OneRun extends Omit<TimedStep, "result"> {
+  /** One-way messages between the client and parties that follow one another; checked by their number in each phase. */
+  readonly clientMessages: number;
   /** CPU seconds. */
   readonly dealerSeconds: number;
   readonly maxAbsError: number;
@@ -100,14 +105,20 @@ export class SmpcBench {
 
   /** Computes the reference, starts the parties and lets each lower the plan. The caller closes it. */
   static async open(options: SmpcBenchOptions, report: (doing: string) => void): Promise<SmpcBench> {
-    const { run, text, n, parties, precision, trade, place } = options;
+    const { run, text, n, parties, placement, precision, trade, place } = options;
     const model = await openLayers(run);
     const reference =
       run.kind === "synthetic"
         ? await syntheticReference(run, n, options.widths, report)
         : await modelReference(run, required(text), n, report);
     const description = await prepareSession(model, {
-      config: runConfig.parse({ alpha: 1, smpcLayers: "all", smpcPrecision: precision, smpcTrade: trade, parties }),
+      config: runConfig.parse({
+        alpha: 1,
+        placement: `all=${placement}`,
+        smpcPrecision: precision,
+        smpcTrade: trade,
+        parties,
+      }),
       promptLength: reference.rows,
       output: "all",
       maxNewTokens: 0,
@@ -122,16 +133,15 @@ export class SmpcBench {
     return new SmpcBench(options, reference, model, description, network);
   }
 
-  /** One session: rows shared and a batch dealt, then the online phase, then rows handed over and compared. */
+  /**
+   * One session: rows shared and a batch dealt, or answers ahead of time given, then the online phase, then rows handed over and compared.
+   */
   async once(): Promise<OneRun> {
     const { parties } = this.#network;
     const session = await this.#client.open(this.#description);
-    const walk = async (): Promise<PartyTimes[]> => {
-      await Promise.all(parties.map((party) => party.received()));
-      return Promise.all(parties.map((party) => party.compute()));
-    };
     const ids = Array.from({ length: this.#reference.rows }, () => 0); // their rows are those of the reference
-    const [times, result] = await Promise.all([walk(), session.step(0, ids)]);
+    const { answersAhead } = session.program!;
+    const { result, ...timed } = await timedStep(parties, answersAhead, () => session.step(0, ids));
     if (!("rows" in result)) throw new Error("bench: expected rows from the parties, got a token");
     const reports = await session.close();
     const { output } = this.#reference;
@@ -144,9 +154,11 @@ export class SmpcBench {
     const snapshots = [...reports.map(({ counters }) => counters), this.#network.client.counters.snapshot()];
     const totals = networkTotals(snapshots, session.number);
     const planned = segmentCosts(session.program!, parties.length);
-    checkDeclared(totals, smpcCost(this.#description, session.schedule, planned, 1), parties.length);
+    const declared = smpcCost(this.#description, session.schedule, planned, 1);
+    checkDeclared(totals, declared, parties.length);
     return {
-      times,
+      ...timed,
+      clientMessages: declared.take.rounds,
       dealerSeconds: session.dealerSeconds,
       maxAbsError,
       meanAbsError: sum / output.length,
@@ -157,12 +169,14 @@ export class SmpcBench {
 
   /** The record of some runs. */
   record(runs: readonly OneRun[]): SmpcBenchRecord {
-    const { run, parties, precision, trade, place, widths } = this.#options;
+    const { run, parties, placement, precision, trade, place, widths } = this.#options;
     const { rows, sites, output } = this.#reference;
-    const [{ totals }] = runs;
+    const [{ totals, clientMessages }] = runs;
     const { phases } = totals;
-    const seeds = [seedCost, zeroSeedCost].map(({ payloadBytes }) => evaluateCost(payloadBytes, { n: parties }));
-    const seconds = runs.map(({ times }) => Math.max(...times.map((each) => each.seconds)));
+    const seeds = [seedCost, zeroSeedCost, ...(clientMessages > 0 ? [takeSeedCost] : [])];
+    const seedBytes = seeds.reduce((sum, { payloadBytes }) => sum + evaluateCost(payloadBytes, { n: parties }), 0);
+    const seconds = runs.map((each) => each.seconds);
+    const bytesOf = (phase: string): number => phases[phase]?.payloadBytes ?? 0;
     const byParty = <T>(of: (times: PartyTimes[]) => T): T[] =>
       Array.from({ length: parties }, (_, party) => of(runs.map(({ times }) => times[party])));
     return {
@@ -172,19 +186,25 @@ export class SmpcBench {
       layers: this.#model.spec.layers,
       parties,
       place,
+      placement,
       precision,
       trade,
       widths: run.kind === "synthetic" ? widths : "observed",
-      onlineBytes: phases.online.payloadBytes,
-      dealtBytes: phases.deal.payloadBytes - seeds[0] - seeds[1],
-      rounds: phases.online.messages / (parties * (parties - 1)),
-      framingBytes: phases.online.framingBytes,
-      inputBytes: phases.share.payloadBytes,
-      outputBytes: phases.handover.payloadBytes,
+      onlineBytes: bytesOf("online"),
+      takenBytes: bytesOf("take"),
+      givenBytes: bytesOf("give"),
+      aheadBytes: bytesOf("ahead"),
+      dealtBytes: phases.deal.payloadBytes - seedBytes,
+      rounds: openings(phases, parties),
+      clientMessages,
+      framingBytes: ["online", "take", "give"].reduce((sum, phase) => sum + (phases[phase]?.framingBytes ?? 0), 0),
+      inputBytes: bytesOf("share"),
+      outputBytes: bytesOf("handover"),
       runs: runs.length,
       seconds: median(seconds),
       secondsOfRuns: seconds,
       partyCpuSeconds: byParty((times) => median(times.map((each) => each.cpuSeconds))),
+      clientCpuSeconds: place === "memory" ? null : median(runs.map((each) => each.clientCpuSeconds)),
       dealerSeconds: median(runs.map((each) => each.dealerSeconds)),
       maxAbsError: Math.max(...runs.map((each) => each.maxAbsError)),
       meanAbsError: runs.reduce((sum, each) => sum + each.meanAbsError, 0) / runs.length,
@@ -214,10 +234,14 @@ function checkDeclared({ phases }: NetworkTotals, declared: ReturnType<typeof sm
       if (got !== expected)
         throw new Error(`${phase} ${what}: expected ${expected} by the plan's declared cost, got ${got}`);
   }
-  const rounds = phases.online.messages / (parties * (parties - 1));
+  const rounds = openings(phases, parties);
   if (rounds !== declared.online.rounds)
     throw new Error(`rounds: expected ${declared.online.rounds} by the plan's declared cost, got ${rounds}`);
 }
+
+/** Rounds among the parties: each is one message from every party to every other. */
+const openings = (phases: NetworkTotals["phases"], parties: number): number =>
+  (phases.online?.messages ?? 0) / (parties * (parties - 1));
 
 /** CPU seconds of this process, user and system. */
 function cpuSeconds(): number {

@@ -20,6 +20,7 @@ for (const delayMs of DELAYS_MS) {
       run: { kind: "synthetic", shape: shape as SyntheticShape, layers: 1 },
       n: Number(rows),
       parties: 2,
+      placement: "smpc",
       precision: "default",
       trade: "standard",
       widths: "trained",

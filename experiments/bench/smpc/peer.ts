@@ -42,6 +42,7 @@ async function compare(interpreter: string, shape: SyntheticShape, turns: number
     run: { kind: "synthetic", shape, layers: 1 },
     n: rows,
     parties: 2,
+    placement: "smpc",
     precision: "default",
     trade: "standard",
     widths: "trained",

@@ -112,6 +112,7 @@ class SmpcParty {
       const name = batchName(this.#session.number, index, from);
       const streams = books.map((each, at) => each.batch(batchName(this.#session.number, index, steps[at])));
       const place = { party: this.#party, layer, steps };
+      await this.#phases?.beforeOnline(from, index);
       await runParty(
         plan,
         {
@@ -130,6 +131,7 @@ class SmpcParty {
         },
         {},
       );
+      await this.#phases?.afterOnline(from, index);
     }
   }
 

@@ -37,6 +37,7 @@ export function hidingCost(
     parties,
     dealer,
     precision,
+    trade: "standard" as const,
     head: false,
     headEvaluator: "parties" as const,
     ranges: { model: description.model, source: "none needed", sites: {} },

@@ -9,7 +9,8 @@ export interface LayersOnShares {
 }
 
 const GROUP = `(${GROUPS.join("|")})`;
-const HOW = `(cascade|delegated|smpc(:${GROUP}(\\+${GROUP})*)?)`;
+const ON_SHARES = `(delegated|smpc(:${GROUP}(\\+${GROUP})*)?)`;
+const HOW = `(cascade|${ON_SHARES})`;
 const LAYERS = "(all|first:\\d+|last:\\d+|\\d+(-\\d+)?(,\\d+(-\\d+)?)*)";
 const WAYS: readonly string[] = ["cascade", "delegated", "smpc"];
 const PART = `\\s*${LAYERS}\\s*=\\s*${HOW}\\s*`;
@@ -47,6 +48,9 @@ export function placementFault(text: string): { expected: string; got: string; n
   }
   return fault("LAYERS=HOW, parted by semicolons", text);
 }
+
+/** How a layer on shares is computed. */
+export const PLACED_ON_SHARES = new RegExp(`^${ON_SHARES}$`);
 
 /** Which layers run under SMPC by its short form. */
 export const SMPC_LAYERS = /^(none|all|first:\d+|last:\d+|\d+(-\d+)?(,\d+(-\d+)?)*)$/;

@@ -71,13 +71,12 @@ export function shardingCosts(description: SessionDescription, model: CostedMode
 /** The ledgers of a session that has one layer of each mask: others show the same positions. */
 function exposureOf(
   schedule: Schedule,
-  { r, s, promptLength, maxNewTokens }: SessionDescription,
+  { r, s, promptLength, maxNewTokens, publicPrefix }: SessionDescription,
   kinds: readonly string[],
 ): Pick<ShardingCosts, "compNodes" | "attnNodes"> {
   const attention = [...new Set(kinds)].map((kind) => schedule.attention(kinds.indexOf(kind)));
-  const exposures = plannedExposures(
-    new Schedule({ r, s, promptLength, maxNewTokens, attention, masked: schedule.isMasked }),
-  );
+  const shape = { r, s, prefixLength: publicPrefix.length, promptLength, maxNewTokens };
+  const exposures = plannedExposures(new Schedule({ ...shape, attention, masked: schedule.isMasked }));
   const of = (role: string): NodeExposure =>
     worst(
       [...exposures].filter(([party]) => party.startsWith(`${role}.`)).map(([, exposure]) => exposure),

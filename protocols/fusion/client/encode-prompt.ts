@@ -4,7 +4,6 @@ import { readText } from "../../../layers/read-text.ts";
 import type { Model } from "../../../layers/model.ts";
 import { commonLength, continued, conversation, publicOpening } from "../../../layers/tokenizer/public-opening.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
-import { warn } from "../../../layers/warning.ts";
 
 export interface Prompt {
   readonly text: string;
@@ -29,13 +28,14 @@ export function checkDecoder({ name, spec, program }: Pick<Model, "name" | "spec
 /**
  * The ids of a prompt. `publicPrefix`: "none"; text (or @FILE) that everybody may know and that goes before the prompt, with a chat template
  * as its system message; undefined: with a chat template what the template writes before the user's text, else nothing.
- * Ids are public where they are those of the public text alone, token by token, and would be for other secret texts too. Throws Error for a
+ * `warn` is told where the border had to move. Ids are public where they are those of the public text alone, token by token, and would be for other secret texts too. Throws Error for a
  * file that can't be read, or a longer prefix than a session may have; ModelFileError where the model has no template.
  */
 export async function encodePrompt(
   tokenizer: Tokenizer,
   { text, chat }: Prompt,
   publicPrefix: string | undefined,
+  warn: (text: string) => void,
 ): Promise<PromptIds> {
   const isNone = publicPrefix === "none";
   const known = publicPrefix === undefined || isNone ? "" : await knownText(publicPrefix);

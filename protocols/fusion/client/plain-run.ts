@@ -43,7 +43,7 @@ export async function openPlainRun(config: RunConfig, prompt: Prompt, report: (d
     model.notes.forEach(warn);
     checkDecoder(model);
     const tokenizer = await openTokenizer(modelPath);
-    const { publicPrefix, secret } = await encodePrompt(tokenizer, prompt, config.publicPrefix);
+    const { publicPrefix, secret } = await encodePrompt(tokenizer, prompt, config.publicPrefix, warn);
     const promptIds = [...publicPrefix, ...secret];
     checkContext(model, promptIds.length, config.maxTokens);
     const whole = await monolithicModel(model, { threads: THREADS });

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import type { Model } from "../../../layers/model.ts";
 import { prefixKeysAndValues } from "../../../layers/prefix/prefix-keys-and-values.ts";
+import { warn } from "../../../layers/warning.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
 import { checkDecoder, encodePrompt, type Prompt, type PromptIds } from "./encode-prompt.ts";
@@ -55,7 +56,7 @@ async function preparePrompt(
 ): Promise<EncodedPrompt> {
   checkDecoder(model);
   const tokenizer = await openTokenizer(modelPath);
-  const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix);
+  const ids = await encodePrompt(tokenizer, prompt, config.publicPrefix, warn);
   const { publicPrefix, secret } = ids;
   const description = await prepareSession(model, { config, publicPrefix, promptLength: secret.length, report });
   // The nodes of other machines compute it themselves, and here it isn't needed.

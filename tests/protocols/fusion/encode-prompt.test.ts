@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
-import { encodePrompt } from "../../../protocols/fusion/client/encode-prompt.ts";
+import { encodePrompt as encode } from "../../../protocols/fusion/client/encode-prompt.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 import { SMOLLM2_FOLDER, SMOLLM2_MISSING } from "../../layers/smollm2-folder.ts";
 
@@ -17,6 +17,9 @@ const NAMES = ["gpt2", "llama3", "qwen2", "merged", "metaspace"];
 
 describe("the ids of a prompt", async () => {
   const scratch = await scratchFolder();
+  const warnings: string[] = [];
+  const encodePrompt = (tokenizer: Tokenizer, prompt: Parameters<typeof encode>[1], publicPrefix: string | undefined) =>
+    encode(tokenizer, prompt, publicPrefix, (text) => void warnings.push(text));
 
   /** A fixture's tokenizer with a chat template. */
   async function open(name: string): Promise<Tokenizer> {
@@ -81,11 +84,15 @@ describe("the ids of a prompt", async () => {
 
   it("keep a token secret that the prompt's first characters could merge with", async () => {
     const tokenizer = await open("gpt2");
+    warnings.length = 0;
     const { publicPrefix, secret } = await encodePrompt(tokenizer, { text: "he", chat: false }, "Be t");
     const alone = tokenizer.encode("Be t");
     assert.deepEqual([...publicPrefix, ...secret], tokenizer.encode("Be the"));
     assert.ok(publicPrefix.length < alone.length);
     assert.deepEqual(publicPrefix, alone.slice(0, publicPrefix.length));
+    assert.deepEqual(warnings.splice(0), []);
+    assert.deepEqual((await encodePrompt(tokenizer, { text: "x", chat: false }, "Be")).publicPrefix, []);
+    assert.match(warnings.splice(0).join(), /^public prefix: no token of it is public, as the prompt goes on with its/);
     // Nor does its length tell how the text begins.
     for (const text of ["he", "x", " a", "\n", "7"])
       assert.deepEqual((await encodePrompt(tokenizer, { text, chat: false }, "Be t")).publicPrefix, publicPrefix);

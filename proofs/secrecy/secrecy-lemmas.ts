@@ -116,7 +116,7 @@ export function secrecyLemmas(isShort: boolean): SecrecyLemma[] {
       ...among(2, [exponential(2, 2, 2), exponential(3, 1, 3)]),
       ...long(among(3, [exponential(2, 1, 2)])),
     ]),
-    secret("series", [...among(2, [seriesOf(2, 2)]), ...long(among(3, [seriesOf(2, 1)]))]),
+    secret("series", [...among(2, [seriesOf(2, 2), seriesOf(2, 3, 1)]), ...long(among(3, [seriesOf(2, 1)]))]),
     secret("chains", [
       ...among(2, [chain(2, 3), chainOfProducts(1)]),
       ...long(among(2, [behindPrefix(1)])),

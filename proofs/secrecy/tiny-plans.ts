@@ -168,8 +168,9 @@ export const exponential = (bits: number, ringBits: number, windows: number): Ti
     wordFracBits: 1,
   });
 
-export const seriesOf = (bits: number, ringBits: number): TinyPlan =>
-  onWire("series", bits, ringBits, {
+/** `coarser`: bits that the harmonic's table has less, and its dealt words. */
+export const seriesOf = (bits: number, ringBits: number, coarser = 0): TinyPlan =>
+  onWire(`series, coarser by ${coarser}`, bits, ringBits, {
     gate: "series",
     x: 1,
     out: 2,
@@ -186,6 +187,7 @@ export const seriesOf = (bits: number, ringBits: number): TinyPlan =>
     },
     tableFracBits: 1,
     wordFracBits: 1,
+    coarserBits: [coarser],
   });
 
 /** Opened, extended, shifted, opened again: what is opened last follows from what was opened and dealt before. */

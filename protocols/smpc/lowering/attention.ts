@@ -6,6 +6,8 @@
 import type { AttentionSpec } from "../../../layers/program.ts";
 import { prefixVectors, type PrefixVectors } from "../factors/prefix-vectors.ts";
 import { entryCount, type AttentionLayout, type PublicRows } from "../plan/attention-layout.ts";
+import { MAX_RING_BITS } from "../../../shares/words.ts";
+import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ValueId } from "../plan/value.ts";
 import { rowFit } from "../fit/row-series.ts";
 import { softCapped } from "./activation.ts";
@@ -66,6 +68,10 @@ export function lowerAttention(
     valueFracBits -
     attendedFracBits;
 
+  // The wire that the weights share with the values, which is as wide at least where rows are normalised late.
+  at.moveTo(attended.site, rangeText("attended", attended.range));
+  if (mixBits > MAX_RING_BITS)
+    throw new RingBudgetError(`expected a wire of at most ${MAX_RING_BITS} bits, got ${mixBits}`);
   at.moveTo(logits.site, rangeText("logits", logits.range));
   const keyCount = 2 ** Math.ceil(Math.log2(Math.max(2, place.sequenceLimit)));
   const keyInSight = !capped && (window === null || place.sequenceLimit <= window);

@@ -20,4 +20,5 @@ export async function fitAhead(run: LayerRun, onStep: (text: string) => void): P
     lowerLayers({ ...run, from: layer, to: layer + 1, head: run.head && layer + 1 === run.to });
     clock.done();
   }
+  onStep(`planning ${run.to - run.from} layers together`);
 }

@@ -10,7 +10,7 @@ import { PlanBuilder } from "../plan/plan-builder.ts";
 import { checkPlanSize } from "../plan/plan-size.ts";
 import { BY_PARTIES, GROUPS, type Evaluators } from "./evaluators.ts";
 import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } from "./lowering.ts";
-import { DEFAULT_PRECISION, tighter, type Precision } from "./precision.ts";
+import { DEFAULT_PRECISION, LEAST_ROW_BITS, tighter, type Precision } from "./precision.ts";
 import { PlacedLowering, type Placed } from "./placed.ts";
 import { placedAlgebra } from "./placed-algebra.ts";
 import { layersIn, withRemedy, type Remedies } from "./remedy.ts";
@@ -56,7 +56,8 @@ const INPUT_FRAC_BITS = 16;
 
 /**
  * The plan of some layers for one step: input `x` [rows, d], output `rows` [rows, d] (and `logits` [rows, vocabulary] with a head).
- * A layer that doesn't fit into 64-bit rings is lowered at coarser precisions. Throws RingBudgetError, naming site, range, bits and what
+ * A layer that doesn't fit into 64-bit rings is lowered at coarser precisions, one whose table would be too large with fewer bits of its row
+ * functions. Throws RingBudgetError, naming site, range, bits and what
  * to do, if none fits, where a table would be too large, or where the plan asks for more than plan-limits.ts allows: before any memory is
  * taken, and before a series is fitted where that can be known.
  */
@@ -70,8 +71,14 @@ export function lowerLayers(run: LayerRun): Plan {
       return plan;
     } catch (error) {
       if (!(error instanceof RingBudgetError)) throw error;
-      const next = error.isFinal ? null : tightened(precisions, layersOf(error.values, starts));
-      if (next === null) throw withRemedy(error, remediesOf(run));
+      const next = error.isFinal
+        ? null
+        : error.isRefusal
+          ? coarserRows(precisions, new Set(error.layers.map((layer) => layer - run.from)))
+          : tightened(precisions, layersOf(error.values, starts));
+      // A refusal comes at the fewest bits that there are: a coarser precision has no fewer.
+      const coarsestRows = error.isRefusal ? { precision: DEFAULT_PRECISION } : {};
+      if (next === null) throw withRemedy(error, { ...remediesOf(run), ...coarsestRows });
       precisions = next;
     }
   }
@@ -92,7 +99,7 @@ function lowerFitting(run: LayerRun, precisions: readonly Precision[], starts: V
   try {
     lowerAccepted(run, precisions, [], "most");
   } catch (error) {
-    if (!(error instanceof RingBudgetError) || error.isFinal) throw error;
+    if (!(error instanceof RingBudgetError) || error.isFinal || error.isRefusal) throw error;
   }
   starts.length = 0;
   return lowerAccepted(run, precisions, starts, "fitted");
@@ -124,7 +131,7 @@ export function refuseRanges(run: LayerRun): void {
 }
 
 const refusalOf = (refusals: readonly string[]): RingBudgetError =>
-  new RingBudgetError(refusals[0], { isFinal: true, layers: layersIn(refusals) });
+  new RingBudgetError(refusals[0], { isRefusal: true, layers: layersIn(refusals) });
 
 const remediesOf = ({ precision = DEFAULT_PRECISION, prefix = 0, spec }: LayerRun): Remedies => ({
   precision,
@@ -138,8 +145,7 @@ function precisionsOf({ from, to, precision = DEFAULT_PRECISION, trade = "standa
 }
 
 /**
- * A plan that fits into its rings and may run. Throws RingBudgetError: final for a table that would be too large, where all else fits;
- * else another precision may change that too.
+ * A plan that fits into its rings and may run. Throws RingBudgetError: a refusal for a table that would be too large, where all else fits.
  */
 function lowerAccepted(run: LayerRun, precisions: readonly Precision[], starts: ValueId[], series: SeriesChoice): Plan {
   const refusals: string[] = [];
@@ -148,7 +154,7 @@ function lowerAccepted(run: LayerRun, precisions: readonly Precision[], starts: 
     if (refusals.length > 0) throw refusalOf(refusals);
     return plan;
   } catch (error) {
-    if (!(error instanceof RingBudgetError) || error.isFinal) throw error;
+    if (!(error instanceof RingBudgetError) || error.isFinal || error.isRefusal) throw error;
     const { message, values } = error;
     throw new RingBudgetError(refusals[0] ?? message, { values, layers: layersIn(refusals) });
   }
@@ -169,6 +175,14 @@ function layersOf(values: readonly ValueId[], starts: readonly ValueId[]): Reado
         starts.findLastIndex((start) => start <= value),
       ),
     ),
+  );
+}
+
+/** Functions of a row at a bit less in some layers, which halves their tables; null where one has none to give. */
+function coarserRows(precisions: readonly Precision[], layers: ReadonlySet<number>): Precision[] | null {
+  if (layers.size === 0 || [...layers].some((layer) => precisions[layer].rowBits <= LEAST_ROW_BITS)) return null;
+  return precisions.map((precision, layer) =>
+    layers.has(layer) ? { ...precision, rowBits: precision.rowBits - 1 } : precision,
   );
 }
 

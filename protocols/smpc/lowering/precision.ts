@@ -170,6 +170,9 @@ export const PRECISIONS = {
 
 export type PrecisionName = keyof typeof PRECISIONS;
 
+/** Fewest bits of a row function that the lowering goes down to. */
+export const LEAST_ROW_BITS = 10;
+
 /**
  * The same with less ring budget: what the lowering tries, in order, where a plan does not fit into 64 bits. A round is worth more than
  * accuracy; then matrices and rotary tables give, because their errors average out.
@@ -182,7 +185,7 @@ export function tighter(precision: Precision): Precision | null {
     ...precision,
     matrixBits: precision.matrixBits - 1,
     rotaryFracBits: Math.max(10, precision.rotaryFracBits - 1),
-    rowBits: Math.max(10, precision.rowBits - 1),
+    rowBits: Math.max(LEAST_ROW_BITS, precision.rowBits - 1),
     columnFracBits: Math.max(10, precision.columnFracBits - 1),
   };
 }

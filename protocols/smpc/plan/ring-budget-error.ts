@@ -10,6 +10,8 @@ export class RingBudgetError extends Error {
   readonly values: readonly ValueId[];
   /** Nothing that the lowering could lower changes it. */
   readonly isFinal: boolean;
+  /** Rings are wide enough, and a table would be too large or a series can't be fitted: fewer bits of its wire may help. */
+  readonly isRefusal: boolean;
   /** The layers that have such a fault, where more than the one of the message are known; ascending. */
   readonly layers: readonly number[];
 
@@ -18,12 +20,19 @@ export class RingBudgetError extends Error {
     {
       values = [],
       isFinal = false,
+      isRefusal = false,
       layers = [],
-    }: { values?: readonly ValueId[]; isFinal?: boolean; layers?: readonly number[] } = {},
+    }: {
+      values?: readonly ValueId[];
+      isFinal?: boolean;
+      isRefusal?: boolean;
+      layers?: readonly number[];
+    } = {},
   ) {
     super(message);
     this.values = values;
     this.isFinal = isFinal;
+    this.isRefusal = isRefusal;
     this.layers = layers;
   }
 }

@@ -134,7 +134,7 @@ describe("secret streams of whole sessions", async () => {
 
       it("every stream is drawn by two parties, as many bytes", async () => {
         for (const { draws: all } of await noted())
-          for (const [, ends] of grouped(all, ({ stream }) => stream)) {
+          for (const [, ends] of grouped(all.filter(isShared), ({ stream }) => stream)) {
             const [{ purpose, bytes }] = ends;
             assert.equal(
               ends.length,
@@ -150,7 +150,7 @@ describe("secret streams of whole sessions", async () => {
         const owners = new Map<string, string>();
         for (const { draws: all, fresh, session } of await noted()) {
           const drawnBy = grouped(fresh, ({ bytes }) => bytes);
-          for (const [seed, uses] of grouped(all, (draw) => draw.seed!)) {
+          for (const [seed, uses] of grouped(all.filter(isShared), (draw) => draw.seed!)) {
             const ends = [...new Set(uses.map(({ party }) => party))].sort();
             const what = `seed of ${uses[0].purpose} at ${ends.join(" and ")}`;
             assert.equal(ends.length, 2, what);
@@ -161,6 +161,22 @@ describe("secret streams of whole sessions", async () => {
             const owner = `session ${session}: ${ends.join(" and ")}`;
             assert.equal(owners.get(seed) ?? owner, owner, what);
             owners.set(seed, owner);
+          }
+        }
+      });
+
+      it("what the client checks answers with is its own, and fresh", async () => {
+        for (const { draws: all, fresh } of await noted()) {
+          const own = all.filter((draw) => !isShared(draw));
+          assert.equal(own.length > 0, choice.kinds.includes("take"), "drawn where there are answers to check");
+          for (const { party, seed, purpose } of own) {
+            assert.equal(party, CLIENT, purpose);
+            const origins = fresh.filter(({ bytes }) => bytes === seed);
+            assert.deepEqual(
+              origins.map((each) => each.party),
+              [CLIENT],
+              `${purpose}: expected a seed from the system's random bytes, once, at the client`,
+            );
           }
         }
       });
@@ -190,7 +206,7 @@ describe("secret streams of whole sessions", async () => {
               .filter((count) => count.direction === "sent" && count.session === session && count.role === role)
               .reduce((sum, { peer, messages }) => sum + (isCounted(peer) ? messages : 0), 0);
           const seeds = (isKind: (purpose: string) => boolean): number =>
-            new Set(all.filter(({ purpose }) => isKind(purpose)).map(({ seed }) => seed)).size;
+            new Set(all.filter((draw) => isShared(draw) && isKind(draw.purpose)).map(({ seed }) => seed)).size;
           const between = (purpose: string): boolean => /\/zero"\]$|"opened tag"\]$/.test(purpose);
           const merging = (purpose: string): boolean => purpose.startsWith('["merge/');
           const input = (purpose: string): boolean => purpose.startsWith('["input"');
@@ -220,6 +236,9 @@ describe("secret streams of whole sessions", async () => {
       });
     });
 });
+
+/** What answers are checked with has one end; all other streams have two. */
+const isShared = ({ purpose }: Draw): boolean => !purpose.startsWith('["answer checks"');
 
 function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -61,6 +61,22 @@ const ONE_NAME = [
 
 const BORDER = "keep a token secret that the prompt's first characters could merge with";
 
+/** Take's streams, at both ends. */
+const ONE_TAKE: readonly Edit[] = [
+  {
+    file: "protocols/smpc/run/client-run.ts",
+    text: "streams.stream(streamName(index, TAKEN))",
+    replacement: "streams.stream(TAKEN)",
+  },
+  {
+    file: "protocols/smpc/run/party-run.ts",
+    text: "client.streams!.stream(streamName(index, TAKEN))",
+    replacement: "client.streams!.stream(TAKEN)",
+  },
+];
+const OF_A_SERVER = { file: COUNTED, name: "secrecy of a server is proved" };
+const TAKE_SEEDS = "() => randomBytes(SEED_BYTES));";
+
 const LEAVES = "addZeroShare(words, bits, this.#setting.party, this.#batch.pairs, streamName(index, ZERO));";
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -242,6 +258,47 @@ export const MUTATIONS: readonly Mutation[] = [
     "new Uint8Array(randomBytes(SEED_BYTES))",
     "new Uint8Array(SEED_BYTES)",
     { file: STREAMS, name: FRESH },
+  ),
+  {
+    name: "all that a client shares out in a step is masked by one stream",
+    edits: ONE_TAKE,
+    test: { file: STREAMS, name: ONE_DRAW },
+  },
+  { name: "the same, counted over all randomness", edits: ONE_TAKE, test: OF_A_SERVER },
+  one(
+    "seeds of a client that evaluates gates are zero",
+    "protocols/fusion/client/client-evaluation.ts",
+    TAKE_SEEDS,
+    "() => new Uint8Array(SEED_BYTES));",
+    { file: STREAMS, name: FRESH },
+  ),
+  one(
+    "a client that evaluates gates gives all servers one seed",
+    "protocols/fusion/client/client-evaluation.ts",
+    TAKE_SEEDS,
+    "() => new Uint8Array(SEED_BYTES)).fill(randomBytes(SEED_BYTES));",
+    { file: STREAMS, name: FRESH },
+  ),
+  one(
+    "a client that evaluates gates gives the seeds of its first step again",
+    "protocols/fusion/client/client-evaluation.ts",
+    TAKE_SEEDS,
+    "(_, at) => ((this.#kept as unknown as Record<number, Buffer>)[at] ??= randomBytes(SEED_BYTES)));",
+    { file: STREAMS, name: "there are as many seeds as the parties sent" },
+  ),
+  one(
+    "the first server gets the client's numbers as they are",
+    "protocols/smpc/run/client-run.ts",
+    "ring.subtract(words, words, share);",
+    "",
+    OF_A_SERVER,
+  ),
+  one(
+    "what the first server gets is masked by the second's share alone",
+    "protocols/smpc/run/client-run.ts",
+    "for (const streams of this.#setting.streams) {",
+    "for (const streams of this.#setting.streams.slice(0, 1)) {",
+    OF_A_SERVER,
   ),
   one("tags don't depend on the words", "protocols/smpc/run/opened-tags.ts", ".update(payload)", "", {
     file: "tests/protocols/smpc/opened-tags.test.ts",

@@ -170,6 +170,7 @@ class SmpcParty {
     await this.#phases?.beforeOnline(step, index);
     const shares = await runParty(plan, setting, batch, { [PLAN_INPUT]: rows });
     await this.#phases?.afterOnline(step, index);
+    if (format.outputs.length === 0) return; // the client has them
     await this.#handOver(segment, step, format, opened.finish(pairs), shares);
   }
 
@@ -253,7 +254,6 @@ class SmpcParty {
   ): Promise<void> {
     const { schedule } = this.#session;
     const [from, end] = schedule.stepRange(step);
-    if (format.outputs.length === 0) return; // the client has them
     const rows = receivers(this.#session, to, step);
     await Promise.all(
       rows.map(([receiver, positions]) => {

@@ -5,7 +5,6 @@
  * across sessions; every stream has two ends, which draw as many bytes of it; every seed was drawn afresh, by one of its two ends, and
  * belongs to one pair of parties of one session.
  */
-import { allByParties } from "../../../protocols/smpc/lowering/evaluators.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
@@ -17,6 +16,7 @@ import { Client } from "../../../protocols/fusion/client/client.ts";
 import { generate } from "../../../protocols/fusion/client/generation.ts";
 import { inProcessDeployment } from "../../../protocols/fusion/deployment/in-process-deployment.ts";
 import type { PartyReport } from "../../../protocols/fusion/record/party-report.ts";
+import { layersOnShares } from "../../../protocols/fusion/session/layer-placement.ts";
 import { placementOf, type SmpcChoice } from "../../../protocols/fusion/session/smpc-choice.ts";
 import type { CounterSnapshot } from "../../../protocols/wire/counters.ts";
 import type { Role } from "../../../protocols/wire/messages.ts";
@@ -33,12 +33,36 @@ const IDS = randomIds(9, 6);
 const STEPS = 3;
 const SEED_BYTES = 32;
 
-type Choice = Pick<SmpcChoice, "layers" | "parties" | "dealer">;
+/** What seeds are for: shares of zero, merges, rows that are shared, what is dealt, numbers of a client that evaluates gates. */
+const KINDS = ["zero", "merge", "input", "dealt", "take"] as const;
+type Kind = (typeof KINDS)[number];
 
+interface Choice extends Pick<SmpcChoice, "parties" | "dealer"> {
+  readonly placement: string;
+  /** Kinds of seeds that are drawn from. */
+  readonly kinds: readonly Kind[];
+}
+
+const BY_PARTIES_ALONE = KINDS.filter((kind) => kind !== "take");
 const CHOICES: readonly (readonly [name: string, choice: Choice])[] = [
-  ["two parties, the client deals", { layers: [0], parties: 2, dealer: "client" }],
-  ["three parties and a dealer, rows shared by CompNodes too", { layers: [0, 2], parties: 3, dealer: "dealer" }],
-  ["four parties, the client deals", { layers: [1, 2], parties: 4, dealer: "client" }],
+  ["two parties, the client deals", { placement: "0=smpc", parties: 2, dealer: "client", kinds: BY_PARTIES_ALONE }],
+  [
+    "three parties and a dealer, rows shared by CompNodes too",
+    { placement: "0,2=smpc", parties: 3, dealer: "dealer", kinds: BY_PARTIES_ALONE },
+  ],
+  ["four parties, the client deals", { placement: "1-2=smpc", parties: 4, dealer: "client", kinds: BY_PARTIES_ALONE }],
+  [
+    "three parties, the client evaluates one layer and a part of another",
+    { placement: "0=delegated; 2=smpc:attention", parties: 3, dealer: "dealer", kinds: KINDS },
+  ],
+  [
+    "two parties, the client evaluates all layers, answered ahead of time",
+    { placement: "all=delegated", parties: 2, dealer: "client", kinds: ["take"] },
+  ],
+  [
+    "four parties, the client evaluates all layers, answered ahead of time",
+    { placement: "all=delegated", parties: 4, dealer: "dealer", kinds: ["take"] },
+  ],
 ];
 
 /** What one session drew, and what its parties counted. */
@@ -55,16 +79,18 @@ describe("secret streams of whole sessions", async () => {
   const mergeScales = await mergeScalesOf(MODEL);
 
   /** Two sessions after each other. */
-  async function sessions(choice: Choice): Promise<SessionLog[]> {
+  async function sessions({ placement, parties, dealer }: Choice): Promise<SessionLog[]> {
+    const { layers, evaluators } = layersOnShares(placement, MODEL.spec.layers);
+    const placed = { layers: [...layers], evaluators: [...evaluators], headEvaluator: "parties" as const };
     const more = { wire: engine.word, maxNewTokens: STEPS, mergeScales };
     const plain = describeSession(MODEL, { r: R, s: S }, IDS.length, more);
     const smpc = await placementOf(
       plain,
       MODEL,
-      { ...choice, ...allByParties(choice.layers.length), head: false, precision: "fine", trade: "standard" },
+      { ...placed, parties, dealer, head: false, precision: "fine", trade: "standard" },
       ranges,
     );
-    const shape = { alpha: 2, beta: 3, parties: choice.parties, dealer: choice.dealer === "dealer", attnLinks: true };
+    const shape = { alpha: 2, beta: 3, parties, dealer: dealer === "dealer", attnLinks: true };
     const log = new DrawLog();
     const deployment = await inProcessDeployment(MODEL, engine, shape, { wrap: log.wrap });
     const logs: SessionLog[] = [];
@@ -108,7 +134,7 @@ describe("secret streams of whole sessions", async () => {
 
       it("every stream is drawn by two parties, as many bytes", async () => {
         for (const { draws: all } of await noted())
-          for (const [, ends] of grouped(all, ({ stream }) => stream)) {
+          for (const [, ends] of grouped(all.filter(isShared), ({ stream }) => stream)) {
             const [{ purpose, bytes }] = ends;
             assert.equal(
               ends.length,
@@ -124,7 +150,7 @@ describe("secret streams of whole sessions", async () => {
         const owners = new Map<string, string>();
         for (const { draws: all, fresh, session } of await noted()) {
           const drawnBy = grouped(fresh, ({ bytes }) => bytes);
-          for (const [seed, uses] of grouped(all, (draw) => draw.seed!)) {
+          for (const [seed, uses] of grouped(all.filter(isShared), (draw) => draw.seed!)) {
             const ends = [...new Set(uses.map(({ party }) => party))].sort();
             const what = `seed of ${uses[0].purpose} at ${ends.join(" and ")}`;
             assert.equal(ends.length, 2, what);
@@ -135,6 +161,22 @@ describe("secret streams of whole sessions", async () => {
             const owner = `session ${session}: ${ends.join(" and ")}`;
             assert.equal(owners.get(seed) ?? owner, owner, what);
             owners.set(seed, owner);
+          }
+        }
+      });
+
+      it("what the client checks answers with is its own, and fresh", async () => {
+        for (const { draws: all, fresh } of await noted()) {
+          const own = all.filter((draw) => !isShared(draw));
+          assert.equal(own.length > 0, choice.kinds.includes("take"), "drawn where there are answers to check");
+          for (const { party, seed, purpose } of own) {
+            assert.equal(party, CLIENT, purpose);
+            const origins = fresh.filter(({ bytes }) => bytes === seed);
+            assert.deepEqual(
+              origins.map((each) => each.party),
+              [CLIENT],
+              `${purpose}: expected a seed from the system's random bytes, once, at the client`,
+            );
           }
         }
       });
@@ -164,34 +206,39 @@ describe("secret streams of whole sessions", async () => {
               .filter((count) => count.direction === "sent" && count.session === session && count.role === role)
               .reduce((sum, { peer, messages }) => sum + (isCounted(peer) ? messages : 0), 0);
           const seeds = (isKind: (purpose: string) => boolean): number =>
-            new Set(all.filter(({ purpose }) => isKind(purpose)).map(({ seed }) => seed)).size;
+            new Set(all.filter((draw) => isShared(draw) && isKind(draw.purpose)).map(({ seed }) => seed)).size;
           const between = (purpose: string): boolean => /\/zero"\]$|"opened tag"\]$/.test(purpose);
           const merging = (purpose: string): boolean => purpose.startsWith('["merge/');
           const input = (purpose: string): boolean => purpose.startsWith('["input"');
-          const expected = {
+          const taken = (purpose: string): boolean => /\/taken"\]$/.test(purpose);
+          const isOther = (purpose: string): boolean => ![between, merging, input, taken].some((is) => is(purpose));
+          const sentOf: Readonly<Record<Kind, number>> = {
             zero: sent("zeroseed"),
             merge: sent("pairseed"),
             // The last party gets words.
             input: sent("shares", (peer) => peer !== last),
             dealt: sent("seed"),
+            take: sent("takeseed"),
           };
-          assert.deepEqual(
-            {
-              zero: seeds(between),
-              merge: seeds(merging),
-              input: seeds(input),
-              dealt: seeds((purpose) => !between(purpose) && !merging(purpose) && !input(purpose)),
-            },
-            expected,
-          );
-          assert.ok(
-            Object.values(expected).every((count) => count > 0),
-            "every kind of seed is in the session",
-          );
+          const drawnOf: Readonly<Record<Kind, number>> = {
+            zero: seeds(between),
+            merge: seeds(merging),
+            input: seeds(input),
+            dealt: seeds(isOther),
+            take: seeds(taken),
+          };
+          for (const kind of KINDS) {
+            const isDrawn = choice.kinds.includes(kind);
+            assert.equal(drawnOf[kind], isDrawn ? sentOf[kind] : 0, `${kind}: seeds that were drawn from`);
+            assert.ok(!isDrawn || sentOf[kind] > 0, `${kind}: expected seeds in the session`);
+          }
         }
       });
     });
 });
+
+/** What answers are checked with has one end; all other streams have two. */
+const isShared = ({ purpose }: Draw): boolean => !purpose.startsWith('["answer checks"');
 
 function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -13,7 +13,7 @@ import { smpcPlacement } from "../../smpc/plan/placement.ts";
 import { describeFields } from "../../wire/handshake.ts";
 
 /** Version of the session's meaning: parties of different versions refuse one another. */
-export const SESSION_VERSION = 5;
+export const SESSION_VERSION = 6;
 
 export const samplingRule = z.strictObject({
   temperature: z.number().min(0).max(100),

@@ -1,4 +1,5 @@
 /** A model whose layers run partly under SMPC, opened once: what it computes for a text, and what that cost. */
+import type { AccuracyText } from "./accuracy-texts.ts";
 import { rowArgMax } from "../verify/golden.ts";
 import { takeRows, type FloatArray, type Tensor } from "../../layers/tensor.ts";
 import type { ClientSession } from "../../protocols/fusion/client/client.ts";
@@ -8,16 +9,18 @@ import { totalCpuSeconds } from "../../protocols/fusion/record/party-report.ts";
 import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { sessionCosts, type SessionCosts } from "../../protocols/fusion/record/session-costs.ts";
 import { smpcRecord } from "../../protocols/fusion/record/smpc-record.ts";
-import { loadRanges } from "../../protocols/smpc/calibration/load-ranges.ts";
 import type { FailedRow } from "../../protocols/smpc/run/hand-over.ts";
-import type { ModelRanges } from "../../protocols/smpc/lowering/ranges.ts";
+import type { SessionDescription } from "../../protocols/fusion/session/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 
-/** Which layers run under SMPC, ascending, and how finely; no layers: all in Cascade. */
+/** Where each layer is computed, in the words of a run config, and how finely on shares. */
 export interface HybridSetting {
-  readonly layers: readonly number[];
+  readonly placement: string;
   readonly precision: PrecisionName;
 }
+
+/** The tokens of a prompt, of which the first `prefixLength` are public. */
+export type HybridPrompt = Pick<AccuracyText, "ids" | "prefixLength">;
 
 /** What one session did, apart from what it computed. */
 export interface SessionFigures {
@@ -30,54 +33,50 @@ export interface SessionFigures {
   readonly openings: number;
   /** Longest chain of dependent messages. */
   readonly rounds: number;
+  /** CPU seconds of the client's process, and of the others. */
+  readonly clientCpuSeconds: number;
   /** From the open session to the end of its first step, and of each later one. */
   readonly firstSeconds: number;
   readonly laterSeconds: number;
   readonly dealerSeconds: number;
+  /** Of the parties' processes, each once; in memory the client's, too. */
   readonly cpuSeconds: number;
 }
 
 export class HybridParties {
   readonly #config: RunConfig;
-  readonly #ranges: ModelRanges | null;
   readonly opened: OpenedDeployment;
 
-  private constructor(config: RunConfig, opened: OpenedDeployment, ranges: ModelRanges | null) {
+  private constructor(config: RunConfig, opened: OpenedDeployment) {
     this.#config = config;
     this.opened = opened;
-    this.#ranges = ranges;
   }
 
   /**
-   * Opens the model and its parties as the config says; `settings` are those that will be asked for (their layers' ranges are read, or
-   * observed now). Throws Error where the model or the config don't fit.
+   * Opens the model and its parties as the config says; `settings` are those that will be asked for. Throws Error where the model or the
+   * config don't fit.
    */
   static async open(
     config: RunConfig,
-    settings: (layers: number) => readonly HybridSetting[],
+    settings: readonly HybridSetting[],
     report: (doing: string) => void,
   ): Promise<HybridParties> {
-    // Layer 0 under SMPC: the shape that has all parties, and a client that embeds.
-    const opened = await openDeployment({ ...config, head: "client", smpcLayers: "0" }, report);
-    try {
-      const { model } = opened;
-      const layers = settings(model.spec.layers).flatMap((setting) => setting.layers);
-      const span = { from: Math.min(...layers), to: Math.max(...layers) + 1, head: false };
-      return new HybridParties(config, opened, layers.length === 0 ? null : await loadRanges(model, span, report));
-    } catch (error) {
-      await opened.close();
-      throw error;
-    }
+    // Layer 0 on shares: the shape that has all parties, and a client that embeds. No Cascade nodes where no setting asks for them.
+    const onShares = settings.every(({ placement }) => /^\s*all\s*=\s*(smpc|delegated)/.test(placement));
+    const placement = onShares ? "all=delegated" : "0=smpc";
+    return new HybridParties(config, await openDeployment({ ...config, head: "client", placement }, report));
   }
 
-  /** Rows of all positions after the last layer and the final norm, [N, d], and logits [N, vocabulary] of a decoder. */
+  /** Rows of the N secret positions after the last layer and the final norm, [N, d], and logits [N, vocabulary] of a decoder. */
   async allRows(
     setting: HybridSetting,
-    ids: readonly number[],
+    { ids, prefixLength }: HybridPrompt,
   ): Promise<SessionFigures & { rows: Tensor; logits: Tensor | null }> {
     let read: Tensor | undefined;
-    const figures = await this.#session(setting, ids.length, { output: "all", maxNewTokens: 0 }, async (session) => {
-      const result = await session.step(0, ids);
+    const more = { output: "all", maxNewTokens: 0, publicPrefix: ids.slice(0, prefixLength) } as const;
+    const secret = ids.slice(prefixLength);
+    const figures = await this.#session(setting, secret.length, more, async (session) => {
+      const result = await session.step(0, secret);
       if (!("rows" in result)) throw new Error("accuracy: expected rows from the parties, got a token");
       read = result.rows;
       return null;
@@ -89,15 +88,16 @@ export class HybridParties {
   /** `steps` greedy tokens after a prompt (fewer at a stop token, which is given too), and the logits of each, [vocabulary]. */
   async greedy(
     setting: HybridSetting,
-    promptIds: readonly number[],
+    { ids, prefixLength }: HybridPrompt,
     steps: number,
     stops: ReadonlySet<number>,
   ): Promise<SessionFigures & { tokens: readonly number[]; logits: readonly FloatArray[] }> {
     const tokens: number[] = [];
     const logits: FloatArray[] = [];
-    const more = { output: "last", maxNewTokens: steps } as const;
-    const figures = await this.#session(setting, promptIds.length, more, async (session, step) => {
-      const result = await session.step(step, step === 0 ? promptIds : tokens.slice(-1));
+    const more = { output: "last", maxNewTokens: steps, publicPrefix: ids.slice(0, prefixLength) } as const;
+    const secret = ids.slice(prefixLength);
+    const figures = await this.#session(setting, secret.length, more, async (session, step) => {
+      const result = await session.step(step, step === 0 ? secret : tokens.slice(-1));
       if (!("rows" in result)) throw new Error("accuracy: expected rows from the parties, got a token");
       const last = await this.opened.head!.head(takeRows(result.rows, [result.rows.shape[0] - 1]));
       if (last.logits === null) throw new Error("accuracy: expected a model with an LM head, got an encoder");
@@ -114,15 +114,14 @@ export class HybridParties {
 
   /** Opens a session, takes steps until one gives null, and closes it. */
   async #session(
-    { layers, precision }: HybridSetting,
+    { placement, precision }: HybridSetting,
     promptLength: number,
-    more: { readonly output: "all" | "last"; readonly maxNewTokens: number },
+    more: Pick<SessionDescription, "output" | "maxNewTokens" | "publicPrefix">,
     take: (session: ClientSession, step: number) => Promise<"more" | null>,
   ): Promise<SessionFigures> {
     const { model, deployment } = this.opened;
-    const smpcLayers = layers.length === 0 ? "none" : layers.join(",");
-    const config = { ...this.#config, smpcLayers, smpcPrecision: precision };
-    const session = await openSession(this.opened, { config, promptLength, ...more, ranges: this.#ranges });
+    const config = { ...this.#config, placement, smpcPrecision: precision };
+    const session = await openSession(this.opened, { config, promptLength, ...more });
     const startedAt = performance.now();
     let firstAt = 0;
     let steps = 0;
@@ -136,6 +135,7 @@ export class HybridParties {
       throw error;
     }
     const endedAt = performance.now();
+    const clientCpuSeconds = session.cpuSeconds;
     const reports = await session.close();
     const costs = await sessionCosts(deployment, session, reports, model, steps);
     const record = smpcRecord(session, reports, costs, deployment.machines);
@@ -147,6 +147,7 @@ export class HybridParties {
       rounds: costs.rounds,
       firstSeconds: (firstAt - startedAt) / 1000,
       laterSeconds: steps === 1 ? 0 : (endedAt - firstAt) / 1000 / (steps - 1),
+      clientCpuSeconds,
       dealerSeconds: record?.dealerSeconds ?? 0,
       cpuSeconds: totalCpuSeconds(reports),
     };

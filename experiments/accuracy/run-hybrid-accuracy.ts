@@ -1,15 +1,15 @@
 /**
  * How far layers under SMPC move a model from what it computes in the clear, through real sessions:
  *
- *     npx tsx experiments/accuracy/run-hybrid-accuracy.ts --model MODEL --golden FILE --prompts FILE --layers first:1,first:2
+ *     npx tsx experiments/accuracy/run-hybrid-accuracy.ts --model MODEL --golden FILE --prompts FILE --layers first:1/first:2
  *
- * --measure rows (all rows of each text: errors, and KL of the next token's distribution) or greedy (--steps tokens after each text).
- * --layers takes what `weir run --smpc-layers` takes, several divided by "/"; --precision likewise. Prints a JSON line a text and one a
- * setting.
+ * --measure rows (all secret rows of each text: errors, and KL of the next token's distribution) or greedy (--steps tokens after each
+ * text, and KL of each until the two part). --placement takes what `weir run --placement` takes, several divided by "/", --layers what
+ * --smpc-layers takes; --precision likewise. --chat puts --prompts (any number of files) through the chat template, --public-prefix as in
+ * `weir run`. Prints a JSON line a text and one a setting.
  */
 import { parseArgs } from "node:util";
-import { runConfig } from "../../protocols/fusion/config/run-config.ts";
-import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
+import { placementText, runConfig } from "../../protocols/fusion/config/run-config.ts";
 import { PRECISIONS, type PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { accuracyTexts, type AccuracyText } from "./accuracy-texts.ts";
@@ -23,9 +23,12 @@ const { values } = parseArgs({
   options: {
     model: { type: "string", default: DEFAULT_MODEL },
     golden: { type: "string" },
-    prompts: { type: "string" },
+    prompts: { type: "string", multiple: true },
+    chat: { type: "boolean", default: false },
+    "public-prefix": { type: "string" },
     most: { type: "string", default: "1000" },
     layers: { type: "string", default: "first:1" },
+    placement: { type: "string" },
     precision: { type: "string", default: "fine" },
     measure: { type: "string", default: "rows" },
     steps: { type: "string", default: "64" },
@@ -52,25 +55,28 @@ const config = runConfig.parse({
   dealer: values.dealer,
   place: values.place,
 });
-const settingsOf = (layers: number): HybridSetting[] =>
-  values.precision.split("/").flatMap((name) => {
-    if (!Object.hasOwn(PRECISIONS, name))
-      throw new Error(`precision: expected ${Object.keys(PRECISIONS).join(" or ")}, got ${name}`);
-    return values.layers
-      .split("/")
-      .map((text) => ({ layers: chosenLayers(text, layers), precision: name as PrecisionName }));
-  });
+const placements =
+  values.placement?.split("/") ?? values.layers.split("/").map((smpcLayers) => placementText({ smpcLayers }));
+const settings = values.precision.split("/").flatMap((name): HybridSetting[] => {
+  if (!Object.hasOwn(PRECISIONS, name))
+    throw new Error(`precision: expected ${Object.keys(PRECISIONS).join(" or ")}, got ${name}`);
+  return placements.map((placement) => ({ placement, precision: name as PrecisionName }));
+});
 
-const texts = await accuracyTexts(values.model, { ...values, most: Number(values.most) });
-const parties = await HybridParties.open(config, settingsOf, report);
+const texts = await accuracyTexts(values.model, {
+  ...values,
+  most: Number(values.most),
+  publicPrefix: values["public-prefix"],
+});
+const parties = await HybridParties.open(config, settings, report);
 const { model } = parties.opened;
 const plain = new PlainReadings(model);
 try {
-  for (const setting of settingsOf(model.spec.layers)) {
+  for (const setting of settings) {
     const lines = [];
     for (const text of texts) {
       const line = values.measure === "greedy" ? await greedyLine(setting, text) : await rowsLine(setting, text);
-      print({ text: text.name, tokens: text.ids.length, ...setting, ...line });
+      print({ text: text.name, tokens: text.ids.length, publicPrefix: text.prefixLength, ...setting, ...line });
       lines.push(line);
     }
     print({ model: model.name, ...setting, parties: config.parties, alpha: config.alpha, ...summary(lines) });
@@ -82,6 +88,8 @@ try {
 
 interface Line {
   readonly figures: SessionFigures;
+  /** Secret rows that went through the layers. */
+  readonly rowsComputed: number;
   readonly errors?: RowErrors;
   readonly distribution?: DistributionDifference | null;
   readonly greedy?: GreedyDifference;
@@ -89,26 +97,43 @@ interface Line {
 }
 
 async function rowsLine(setting: HybridSetting, text: AccuracyText): Promise<Line> {
-  const { rows, logits, ...figures } = await parties.allRows(setting, text.ids);
+  const { rows, logits, ...figures } = await parties.allRows(setting, text);
   const expected = await plain.rows(text);
+  const secret = text.ids.length - text.prefixLength;
   const distribution =
     logits === null || expected.logits === null
       ? null
-      : distributionDifference(expected.logits, logits.data, text.ids.length);
-  return { figures, errors: rowErrors(rows.data, expected.rows), distribution };
+      : distributionDifference(expected.logits.slice(-logits.data.length), logits.data, secret);
+  const expectedRows = Array.prototype.slice.call(expected.rows, -rows.data.length) as number[];
+  return { figures, rowsComputed: secret, errors: rowErrors(rows.data, expectedRows), distribution };
 }
 
 async function greedyLine(setting: HybridSetting, text: AccuracyText): Promise<Line> {
   const steps = Number(values.steps);
   const stops = new Set(model.spec.stopTokens);
-  const { tokens, logits, ...figures } = await parties.greedy(setting, text.ids, steps, stops);
+  const { tokens, logits, ...figures } = await parties.greedy(setting, text, steps, stops);
   const expected = await plain.greedy(text, steps, stops);
   const golden = text.greedy?.slice(0, steps) ?? null;
+  const difference = greedyDifference(expected, { tokens, logits });
+  // Until they part: later ones continue different texts.
+  const compared = Math.min(difference.same + 1, tokens.length, expected.tokens.length);
   return {
     figures,
-    greedy: greedyDifference(expected, { tokens, logits }),
+    rowsComputed: text.ids.length - text.prefixLength + tokens.length - 1,
+    distribution: distributionDifference(
+      joined(expected.logits.slice(0, compared)),
+      joined(logits.slice(0, compared)),
+      compared,
+    ),
+    greedy: difference,
     asGolden: golden === null ? null : golden.every((id, at) => id === tokens[at]) && tokens.length >= golden.length,
   };
+}
+
+function joined(rows: readonly ArrayLike<number>[]): Float64Array {
+  const all = new Float64Array(rows.length * rows[0].length);
+  rows.forEach((row, at) => all.set(row, at * row.length));
+  return all;
 }
 
 /** All texts of a setting together. */
@@ -127,6 +152,9 @@ function summary(lines: readonly Line[]): object {
     bytes: Object.fromEntries(
       Object.keys(figures[0].bytes).map((phase) => [phase, sum(figures.map(({ bytes }) => bytes[phase]))]),
     ),
+    rowsComputed: sum(lines.map(({ rowsComputed }) => rowsComputed)),
+    clientCpuSeconds: sum(figures.map(({ clientCpuSeconds }) => clientCpuSeconds)),
+    cpuSeconds: sum(figures.map(({ cpuSeconds }) => cpuSeconds)),
     seconds: sum(figures.map(({ firstSeconds }) => firstSeconds)) / lines.length,
     secondsALaterToken: sum(figures.map(({ laterSeconds }) => laterSeconds)) / lines.length,
     ...(errors.length === 0
@@ -144,6 +172,14 @@ function summary(lines: readonly Line[]): object {
           maxKl: Math.max(...differences.map(({ maxKl }) => maxKl)),
           sameTop: sum(differences.map(({ sameTop }) => sameTop)) / rows,
         }),
-    ...(continuations.length === 0 ? {} : { identical: continuations.filter(({ identical }) => identical).length }),
+    ...(continuations.length === 0
+      ? {}
+      : {
+          identical: continuations.filter(({ identical }) => identical).length,
+          tokens: sum(continuations.map(({ same }) => same)),
+          maxMarginNoise: Math.max(...continuations.map(({ maxMarginNoise }) => maxMarginNoise)),
+          smallestMargin: Math.min(...continuations.map(({ smallestMargin }) => smallestMargin)),
+          partAtMargins: continuations.flatMap(({ margin }) => margin ?? []),
+        }),
   };
 }

@@ -61,27 +61,24 @@ describe("differences of distributions", () => {
 const GOLDEN_BOUND = 2e-2;
 
 describe("golden models with layers under SMPC", () => {
-  const cases: readonly (readonly [string, number[]])[] = [
-    ["gemma2", [0, 3]],
-    ["mistral-window", [1]],
-    ["qwen3", [0]],
-    ["llama-rope-llama3", [0, 1]],
-  ];
-  for (const [name, layers] of cases)
-    it(`${name}, layers ${layers.join()}: transformers' rows, at the declared cost`, async () => {
+  const cases = [
+    ["gemma2", "0,3=smpc"],
+    ["mistral-window", "1=smpc"],
+    ["qwen3", "0=smpc"],
+    ["llama-rope-llama3", "0-1=smpc"],
+    ["llama-gqa", "all=delegated"],
+  ] as const;
+  for (const [name, placement] of cases)
+    it(`${name}, ${placement}: transformers' rows, at the declared cost`, async () => {
       const folder = path.join(MODELS_FOLDER, name);
       const golden = path.join(folder, "golden.safetensors");
       const [text] = await accuracyTexts(folder, { golden, most: 1 });
       const config = runConfig.parse({ model: folder, alpha: 3, place: "memory" });
-      const setting = { layers, precision: "fine" } as const;
-      const parties = await HybridParties.open(
-        config,
-        () => [setting],
-        () => {},
-      );
+      const setting = { placement, precision: "fine" } as const;
+      const parties = await HybridParties.open(config, [setting], () => {});
       const plain = new PlainReadings(parties.opened.model);
       try {
-        const { rows, logits, failedRows, asDeclared } = await parties.allRows(setting, text.ids);
+        const { rows, logits, failedRows, asDeclared } = await parties.allRows(setting, text);
         const expected = await plain.rows(text);
         const { max } = rowErrors(rows.data, expected.rows);
         assert.ok(max < GOLDEN_BOUND && max > 0, `rows: expected within ${GOLDEN_BOUND}, not equal, got ${max}`);

@@ -16,6 +16,7 @@ import type { Endpoint } from "../../wire/endpoint.ts";
 import { batchName, BatchPieces, pieceSizes } from "../../smpc/run/batch-pieces.ts";
 import { dealPieces, type DealerKept } from "../../smpc/run/dealer-run.ts";
 import { dealtLayout } from "../../smpc/plan/dealt-layout.ts";
+import { answersAhead } from "../../smpc/plan/plan-cost.ts";
 import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "./smpc-program.ts";
 
@@ -86,6 +87,7 @@ export class SessionDealer {
     for (const [index, { from }] of this.#program.segments.entries()) {
       let startedAt = this.#clock();
       const plan = this.#program.plan(index, step);
+      if (answersAhead(plan)) continue; // nothing is opened, so that there is nothing to deal
       const messages = new BatchPieces(pieceSizes(dealtLayout(plan).totalBytes));
       const batch = batchName(this.#session.number, index, step);
       const streams = this.#books.map((book) => book.batch(batch));

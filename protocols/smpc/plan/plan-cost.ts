@@ -83,8 +83,18 @@ export function planCost(plan: Plan, parties: number): PlanCost {
 /**
  * Do the shares of parties 1 and up come from seeds alone, and go to the client alone? Then they wait for nobody, and answer ahead of time.
  */
-export const answersAhead = ({ instructions }: Plan): boolean =>
-  instructions.some(({ gate }) => gate === "take") && !instructions.some(({ gate }) => BOUND.has(gate));
+export function answersAhead(plan: Plan): boolean {
+  let known = ahead.get(plan);
+  if (known === undefined) {
+    const { instructions } = plan;
+    known = instructions.some(({ gate }) => gate === "take") && !instructions.some(({ gate }) => BOUND.has(gate));
+    ahead.set(plan, known);
+  }
+  return known;
+}
+
+/** Every message of a plan asks. */
+const ahead = new WeakMap<Plan, boolean>();
 
 /** Gates that bind a party to the step that it is in. */
 const BOUND: ReadonlySet<GateName> = new Set(["input", "open", "output"]);

@@ -10,6 +10,7 @@ import { packDifference } from "../../../shares/packed-difference.ts";
 import { ring } from "../../../shares/ring.ts";
 import type { BatchStreams, WordStream } from "../../../shares/stream-book.ts";
 import type { MaskWords, Words } from "../../../shares/words.ts";
+import { byLevel } from "../plan/by-level.ts";
 import { dealtLayout, MASK, streamName, type DealtPlace } from "../plan/dealt-layout.ts";
 import { gateOf } from "../plan/gate-of.ts";
 import type { ValueId, WireInfo } from "../plan/value.ts";
@@ -57,14 +58,16 @@ class DealerRun {
   }
 
   *pieces(): Iterable<Uint8Array> {
-    const { instructions, levels, rounds } = this.#plan;
+    const { instructions, rounds } = this.#plan;
+    const levels = byLevel(this.#plan);
     // In the order of the parties' walk, because a wire is read after its opening; what is dealt leaves in the order of the layout.
     const pieces = new Map<number, Uint8Array>();
     let next = 0;
     for (let level = 0; level <= rounds; level++)
       for (const opens of [false, true])
-        for (const [index, instruction] of instructions.entries()) {
-          if (levels[index] !== level || (instruction.gate === "open") !== opens) continue;
+        for (const index of levels[level]) {
+          const instruction = instructions[index];
+          if ((instruction.gate === "open") !== opens) continue;
           if (instruction.gate === "open") this.#open(instruction, index);
           else {
             const dealt = this.#dealt(index);

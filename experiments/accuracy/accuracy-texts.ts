@@ -1,3 +1,4 @@
+import { warn } from "../../layers/warning.ts";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { encodePrompt } from "../../protocols/fusion/client/encode-prompt.ts";
@@ -47,7 +48,7 @@ export async function accuracyTexts(
     const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
     for (const [at, line] of lines.slice(0, most).entries()) {
       const prompt = { text: line.replaceAll("\\n", "\n"), chat };
-      const known = await encodePrompt(tokenizer!, prompt, publicPrefix);
+      const known = await encodePrompt(tokenizer!, prompt, publicPrefix, warn);
       texts.push({
         name: `${path.basename(file)}, line ${at + 1}`,
         ids: [...known.publicPrefix, ...known.secret],

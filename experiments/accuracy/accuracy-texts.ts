@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { encodePrompt } from "../../protocols/fusion/client/encode-prompt.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
+import { warn } from "../../layers/warning.ts";
 import { readGolden } from "../verify/golden.ts";
 
 /** A text to run, and what another framework computed for it, where that is known. */
@@ -47,7 +48,7 @@ export async function accuracyTexts(
     const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
     for (const [at, line] of lines.slice(0, most).entries()) {
       const prompt = { text: line.replaceAll("\\n", "\n"), chat };
-      const known = await encodePrompt(tokenizer!, prompt, publicPrefix);
+      const known = await encodePrompt(tokenizer!, prompt, publicPrefix, warn);
       texts.push({
         name: `${path.basename(file)}, line ${at + 1}`,
         ids: [...known.publicPrefix, ...known.secret],

@@ -1,127 +1,96 @@
 /**
- * The model that comes with weir over delayed lines: time to the first token and for each one after, layer 0 under SMPC beside all in
- * Cascade; what SMPC adds is the difference.
+ * Placements behind delayed lines: time to the first token and for each one after, of whole sessions of one model, in turn.
  *
- *   node --import tsx experiments/bench/smpc/hybrid-network.ts [tokens] [runs]
+ *   node --import tsx experiments/bench/smpc/hybrid-network.ts --placements "first:1=smpc/all=cascade" --client 0,1,20 --servers same
  *
- * Every link of every party goes through a line of 1 Gbit/s (delay-relay.ts), 0, 0.5 and 10 ms long each way.
+ * --placements takes what `weir run --placement` takes, several divided by "/", and "plain": the model in one session of this process, which
+ * no line delays. --client: round trips in ms between the client and the others; --servers: among these (same: as the client's). Every
+ * link goes through a line of 1 Gbit/s (delay-relay.ts), but with --client direct, where no relay is. --model, --prompt, --chat, --precision
+ * as in `weir run`; --tokens and --runs of each. Prints a JSON line a round trip and placement.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { namesOf, type DeploymentShape } from "../../../protocols/fusion/deployment/deployment.ts";
-import { processImage } from "../../../protocols/fusion/image/process-image.ts";
-import { NODE_PROCESS } from "../../../protocols/fusion/node/node-processes.ts";
-import { NodeChild } from "../../../protocols/fusion/node/node-child.ts";
-import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
 import { runConfig } from "../../../protocols/fusion/config/run-config.ts";
-import { openRun } from "../../../protocols/fusion/client/run-prompt.ts";
-import type { RunRecord } from "../../../protocols/fusion/record/run-record.ts";
-import { delayRelay, type DelayRelay } from "./delay-relay.ts";
+import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { median } from "../statistics.ts";
+import { DelayedDeployment, type Distances } from "./delayed-deployment.ts";
+import { PlainSpeed } from "./plain-speed.ts";
+import type { TimedGeneration } from "./timed-generation.ts";
 
-const DELAYS_MS = [0, 0.5, 10];
-const MEGABITS_PER_SECOND = 1000;
 const SHARDS = 2;
-const PARTIES = 2;
-const PROMPT = "My fellow citizens, the state of the";
 
-const [tokens = "16", runs = "3"] = process.argv.slice(2);
-for (const delayMs of DELAYS_MS) {
-  const hybrid = await measure("first:1", delayMs);
-  const cascade = await measure("none", delayMs);
-  const roundTripMs = 2 * delayMs;
-  console.log(JSON.stringify({ roundTripMs, hybrid, cascade }));
-}
+const { values } = parseArgs({
+  options: {
+    model: { type: "string", default: DEFAULT_MODEL },
+    prompt: { type: "string", default: "My fellow citizens, the state of the" },
+    chat: { type: "boolean", default: false },
+    placements: { type: "string", default: "first:1=smpc/all=cascade" },
+    precision: { type: "string", default: "fine" },
+    client: { type: "string", default: "0,1,20" },
+    servers: { type: "string", default: "same" },
+    alpha: { type: "string", default: String(SHARDS) },
+    tokens: { type: "string", default: "16" },
+    runs: { type: "string", default: "3" },
+  },
+});
 
-interface Times {
-  readonly promptTokens: number;
-  readonly firstTokenSeconds: number;
-  readonly secondsPerToken: number;
-  /** Longest chain of messages. */
-  readonly rounds: number;
-  readonly smpcRounds: number;
-  /** Payload of all parties by phase. */
-  readonly bytes: Readonly<Record<string, number>>;
-}
-
-/** Medians over some sessions of one deployment, after one that isn't counted. */
-async function measure(smpcLayers: string, delayMs: number): Promise<Times> {
-  const shape = { alpha: SHARDS, beta: SHARDS, parties: smpcLayers === "none" ? 0 : PARTIES };
-  const folder = await mkdtemp(path.join(tmpdir(), "weir-network-"));
-  const nodes = await delayedNodes(shape, delayMs);
+const [runs, alpha] = [Number(values.runs), Number(values.alpha)];
+const prompt = { text: values.prompt, chat: values.chat };
+for (const client of values.client.split(",")) {
+  const distances = client === "direct" ? null : distancesOf(Number(client));
+  const things = new Map<string, { generate(): Promise<TimedGeneration>; close(): Promise<void> }>();
   try {
-    const machines = Object.fromEntries([...Object.keys(nodes.addresses), "client"].map((name) => [name, name]));
-    const topology = path.join(folder, "topology.json");
-    await writeFile(topology, JSON.stringify({ ...shape, nodes: nodes.addresses, machines }));
-    const config = runConfig.parse({ topology, alpha: SHARDS, smpcLayers, maxTokens: Number(tokens) });
-    const records: RunRecord[] = [];
-    for (let run = -1; run < Number(runs); run++) {
-      const opened = await openRun(config, { text: PROMPT, chat: false }, () => {});
-      try {
-        const record = await opened.generate({ startedAt: performance.now(), onText: () => {} });
-        if (run >= 0) records.push(record);
-      } finally {
-        await opened.close();
+    for (const placement of values.placements.split("/")) {
+      const given = placement === "plain" ? {} : { placement, smpcPrecision: values.precision };
+      const config = runConfig.parse({ model: values.model, alpha, maxTokens: Number(values.tokens), ...given });
+      const thing =
+        placement === "plain"
+          ? await PlainSpeed.open(config, prompt)
+          : await DelayedDeployment.start(config, prompt, distances);
+      things.set(placement, thing);
+    }
+    const taken = new Map([...things.keys()].map((placement) => [placement, [] as TimedGeneration[]]));
+    for (let run = -1; run < runs; run++)
+      for (const [placement, thing] of things) {
+        const generation = await thing.generate();
+        if (run >= 0) taken.get(placement)!.push(generation);
       }
-    }
-    const { promptIds, rounds, smpc, phases } = records[0];
-    return {
-      promptTokens: promptIds.length,
-      firstTokenSeconds: median(records.map(({ firstTokenSeconds }) => firstTokenSeconds)),
-      secondsPerToken: median(
-        records.map(
-          ({ seconds, firstTokenSeconds, generatedIds }) => (seconds - firstTokenSeconds) / (generatedIds.length - 1),
-        ),
-      ),
-      rounds,
-      smpcRounds: smpc?.rounds ?? 0,
-      bytes: Object.fromEntries(phases.map(({ phase, payloadBytes }) => [phase, payloadBytes])),
-    };
+    for (const [placement, generations] of taken) print(client, placement, generations);
   } finally {
-    await nodes.close();
-    await rm(folder, { recursive: true });
+    for (const thing of things.values()) await thing.close();
   }
 }
 
-/** Node processes on loopback, each behind a line of its own. */
-async function delayedNodes(
-  shape: DeploymentShape,
-  delayMs: number,
-): Promise<{ readonly addresses: Readonly<Record<string, string>>; close(): Promise<void> }> {
-  const image = await processImage(NODE_PROCESS);
-  const children = namesOf(shape).map((party) => new NodeChild(party, image));
-  const relays: DelayRelay[] = [];
-  const addresses: Record<string, string> = {};
-  const close = async (): Promise<void> => {
-    await Promise.all(children.map((child) => child.end()));
-    await Promise.all(relays.map((relay) => relay.close()));
+function distancesOf(client: number): Distances {
+  return { clientMs: client / 2, serversMs: (values.servers === "same" ? client : Number(values.servers)) / 2 };
+}
+
+/** Medians over some sessions. */
+function print(client: string, placement: string, generations: readonly TimedGeneration[]): void {
+  const of = (figure: (generation: TimedGeneration) => number): number =>
+    Number(median(generations.map(figure)).toPrecision(4));
+  const { publicTokens, promptTokens, tokens, bytes, rounds } = generations[0];
+  const line = {
+    model: values.model === DEFAULT_MODEL ? "default" : values.model.split("/").at(-1),
+    placement,
+    ...(placement === "plain"
+      ? {}
+      : {
+          clientRoundTripMs: client === "direct" ? client : Number(client),
+          serversRoundTripMs: client === "direct" ? client : 2 * distancesOf(Number(client)).serversMs,
+        }),
+    publicTokens,
+    promptTokens,
+    tokens,
+    firstTokenSeconds: of(({ firstTokenSeconds }) => firstTokenSeconds),
+    secondsPerToken: of(({ secondsPerToken }) => secondsPerToken),
+    clientCpuSeconds: of(({ clientCpuSeconds }) => clientCpuSeconds),
+    allCpuSeconds: of(({ allCpuSeconds }) => allCpuSeconds),
+    residentBytes: process.memoryUsage().rss,
+    bytes,
+    rounds,
+    runs: generations.length,
+    loadAverage: loadavg()[0],
   };
-  try {
-    for (const child of children) {
-      child.order({
-        order: "start",
-        party: child.party,
-        ...shape,
-        model: DEFAULT_MODEL,
-        listen: "ws://127.0.0.1:0",
-        viewsFolder: null,
-        head: true,
-      });
-      const { address } = await child.answer("listening");
-      const relay = await delayRelay(address, { delayMs, megabitsPerSecond: MEGABITS_PER_SECOND });
-      relays.push(relay);
-      addresses[child.party] = relay.address;
-    }
-    await Promise.all(
-      children.map((child) => {
-        child.order({ order: "join", addresses });
-        return child.answer("joined");
-      }),
-    );
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { addresses, close };
+  console.log(JSON.stringify(line));
 }

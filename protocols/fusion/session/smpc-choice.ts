@@ -22,10 +22,12 @@ export async function rangesOf(
   report: (doing: string) => void,
   firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
-  // A delegated layer needs no range.
-  const ranged = layers.filter((_, at) => !isDelegated(evaluators[at]));
+  // A delegated layer needs no range, unless rows go over to one that isn't, or come from one.
+  const delegated = new Set(layers.filter((_, at) => isDelegated(evaluators[at])));
+  const isInside = (layer: number): boolean => layer < 0 || layer >= model.spec.layers || delegated.has(layer);
+  const ranged = layers.filter((layer) => ![layer - 1, layer, layer + 1].every(isInside));
   const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
-  const rangedHead = head && headEvaluator === "parties";
+  const rangedHead = head && (headEvaluator === "parties" || !delegated.has(model.spec.layers - 1));
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
     loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report, firstRow));

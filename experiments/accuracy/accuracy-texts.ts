@@ -1,4 +1,3 @@
-import { warn } from "../../layers/warning.ts";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { encodePrompt } from "../../protocols/fusion/client/encode-prompt.ts";

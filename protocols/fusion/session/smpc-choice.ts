@@ -33,7 +33,8 @@ export async function rangesOf(
     layer < 0 || layer >= model.spec.layers ? !clientEnds : !layers.includes(layer);
   const ranged = layers.filter((layer, at) => !isDelegated(evaluators[at]) || isNodes(layer - 1) || isNodes(layer + 1));
   const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
-  const rangedHead = head && headEvaluator === "parties";
+  // A client that norms what the parties hold gets it by the range of the norm.
+  const rangedHead = head && (headEvaluator === "parties" || !isDelegated(evaluators.at(-1)!));
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
     loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report, firstRow));

@@ -8,7 +8,7 @@ import { RingBudgetError } from "../plan/ring-budget-error.ts";
 import type { ParameterStatistics } from "../factors/parameter-statistics.ts";
 import { PlanBuilder } from "../plan/plan-builder.ts";
 import { checkPlanSize } from "../plan/plan-size.ts";
-import { BY_PARTIES, GROUPS, type Evaluators } from "./evaluators.ts";
+import { BY_PARTIES, GROUPS, isDelegated, type Evaluators } from "./evaluators.ts";
 import { bitsAbove, Lowering, UnfittedSeries, type Lowered, type SeriesChoice } from "./lowering.ts";
 import { DEFAULT_PRECISION, LEAST_ROW_BITS, tighter, type Precision } from "./precision.ts";
 import { PlacedLowering, type Placed } from "./placed.ts";
@@ -50,6 +50,9 @@ export interface LayerRun {
 export const PLAN_INPUT = "x";
 export const PLAN_OUTPUT = "rows";
 export const PLAN_LOGITS = "logits";
+
+/** Largest magnitude of rows that come in for a client: far above any model's, whose attention sinks lie at some 10^4. */
+const ENTERING_BOUND = 2 ** 30;
 
 /** Fractional bits of the rows that come in. */
 const INPUT_FRAC_BITS = 16;
@@ -232,6 +235,9 @@ function lowerProgram(run: LayerRun, precisions: readonly Precision[], starts: V
   const algebra = placedAlgebra(placed);
   const evaluators = run.evaluators ?? (() => BY_PARTIES);
   let x = enter(run, at, evaluators(run.from));
+  // Of rows that others share no site says how large they are: they go to the client before anything is computed of them.
+  if (x.kind === "shared" && isDelegated(evaluators(run.from)))
+    x = { kind: "client", id: placed.toClient(x, ENTERING_BOUND) };
   let out: string | null = null;
   for (let layer = run.from; layer < run.to; layer++) {
     starts.push(builder.valueCount);

@@ -6,6 +6,7 @@ import type { ModelSpec } from "../../../layers/model-spec.ts";
 import type { BlockProgram, ParameterSpec } from "../../../layers/program.ts";
 import { CLIENT, DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { Schedule } from "../../cascade/schedule.ts";
+import { isDelegated } from "../../smpc/lowering/evaluators.ts";
 import { scheduleOf, type SessionDescription } from "../session/session-description.ts";
 import { opensShares, type PartyExposure } from "./join-exposures.ts";
 import { DIRECT, type Exposure, type ExposureKind } from "./ledger.ts";
@@ -104,7 +105,16 @@ class SessionView {
     const { parties, dealer } = this.#schedule;
     if (parties === 0) return [];
     const all = Array.from({ length: parties }, (_, party) => smpcName(party));
-    return dealer === "dealer" ? [all, [DEALER, all[0]]] : [all];
+    return dealer === "dealer" && this.#isDealt ? [all, [DEALER, all[0]]] : [all];
+  }
+
+  /** Does anybody deal masks of opened words? Of delegated layers nothing is opened between the parties. */
+  get #isDealt(): boolean {
+    const { smpc } = this.#description;
+    return (
+      smpc !== null &&
+      (smpc.evaluators.some((of) => !isDelegated(of)) || (smpc.head && smpc.headEvaluator === "parties"))
+    );
   }
 
   /** Shares that are opened: rows of all positions. */
@@ -122,7 +132,8 @@ class SessionView {
   findings(parties: readonly string[], { kinds, positions }: Exposure): Finding[] {
     const seen = (kind: ExposureKind): readonly number[] => kinds[kind]?.positions ?? [];
     const found: Finding[] = [];
-    if (opensShares(parties, this.#schedule.parties)) found.push(this.opened());
+    const holding = parties.filter((party) => party !== DEALER || this.#isDealt);
+    if (opensShares(holding, this.#schedule.parties)) found.push(this.opened());
     const told = this.#secret([...new Set([...seen("id"), ...seen("token")])]);
     if (told.length > 0)
       found.push({ positions: told, share: "every", how: "told their ids", effort: "none", evidence: SECURITY });

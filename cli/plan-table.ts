@@ -78,13 +78,14 @@ const HEAD = [
 ];
 
 function cells(point: PlannedPoint, step?: PlanRecord["steps"][number]): string[] {
-  const { cascade, smpc, rowsSeen, compNodes, attnNodes } = point;
+  const { cascade, smpc, preset, rowsSeen, compNodes, attnNodes } = point;
   const gap = (minGap: number | null): string => (minGap === null ? "-" : String(minGap));
   const withMore = (value: string, more: string): string => (step === undefined ? value : `${value} +${more}`);
   return [
     String(point.point),
     cascade === null ? "-" : `${cascade.alpha},${cascade.c},${cascade.m} ${cascade.merge}`,
-    smpc === null ? "none" : `${smpc.placement} ${smpc.parties}${smpc.trade === "standard" ? "" : ` ${smpc.trade}`}`,
+    (smpc === null ? "none" : `${smpc.placement} ${smpc.parties}${smpc.trade === "standard" ? "" : ` ${smpc.trade}`}`) +
+      (preset === null ? "" : ` (${preset})`),
     String(point.machines),
     withMore(point.seconds.toFixed(3), step?.moreSeconds.toFixed(3) ?? ""),
     withMore(megabytes(point.onlineBytes), megabytes(step?.moreOnlineBytes ?? 0)),

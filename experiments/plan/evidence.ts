@@ -1,8 +1,8 @@
 /** What is known of how a candidate stands up to attacks: the lab's records, and one finding that is stated and has no record. */
 import path from "node:path";
 import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
-import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
-import { chosenLayers } from "../../protocols/fusion/session/layer-placement.ts";
+import { parseRunConfig, placementText } from "../../protocols/fusion/config/run-config.ts";
+import { layersOnShares } from "../../protocols/fusion/session/layer-placement.ts";
 import { committedRecords } from "../attacks/report/committed-records.ts";
 import { readRecords } from "../attacks/report/read-records.ts";
 import { verdictMetric } from "../attacks/report/verdict-metric.ts";
@@ -90,7 +90,7 @@ export class RecordedEvidence {
     const { cascade, smpc } = candidate;
     if (config.wire !== "float32" || config.r !== undefined || config.s !== undefined || config.beta !== undefined)
       return false;
-    const recorded = chosenLayers(config.smpcLayers ?? "none", this.#layers);
+    const recorded = layersOnShares(placementText(config), this.#layers).layers;
     // What SMPC parties see is all there is only where no layer is in Cascade.
     const ofSmpc = cell.coalition.every((party) => partyKind(party) === "smpc");
     if (cascade === null) return ofSmpc && smpc !== null && smpc.parties === config.parties;

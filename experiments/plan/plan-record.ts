@@ -18,6 +18,7 @@ const nodes = z.strictObject({
 /** One point of the front. */
 export const plannedPoint = z.strictObject({
   point: z.int().min(1).describe("its number, by estimated seconds"),
+  preset: runConfig.shape.preset.unwrap().nullable().describe("the preset of this placement; null: there is none"),
   cascade: z
     .strictObject({ alpha: count, c: count, m: count, merge: runConfig.shape.merge.unwrap() })
     .nullable()

@@ -3,7 +3,8 @@ import path from "node:path";
 import { openModel } from "../../layers/model.ts";
 import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
-import type { RunConfig } from "../../protocols/fusion/config/run-config.ts";
+import { presetOf } from "../../protocols/fusion/config/presets.ts";
+import { placementText, type RunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { scheduleOf } from "../../protocols/fusion/session/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SyntheticShape } from "../bench/synthetic-layer.ts";
@@ -141,6 +142,7 @@ function pointOf(
   const { standing, says } = recorded.about(candidate);
   return {
     point: at + 1,
+    preset: presetOf(placementText({ smpcLayers: smpc?.placement })),
     cascade: cascade === null ? null : { ...cascade },
     smpc: smpc === null ? null : { ...smpc, layers: [...smpc.layers] },
     machines,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openRun } from "../../protocols/fusion/client/run-prompt.ts";
+import { PRESET_NAMES } from "../../protocols/fusion/config/presets.ts";
 import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
 import { textOf } from "./page-commands.ts";
 
@@ -52,4 +53,14 @@ describe("README.md's presets", () => {
         await run.close();
       }
     });
+});
+
+describe("docs/running.md", () => {
+  it("has a row for every preset, and no others", () => {
+    const rows = textOf("docs/running.md").matchAll(/^\| `(\w+)` \| .* \| .* \|$/gm);
+    assert.deepEqual(
+      Array.from(rows, ([, name]) => name),
+      PRESET_NAMES,
+    );
+  });
 });

@@ -36,6 +36,10 @@ export const HIDING_PRESET: PresetName = "hidden";
 
 export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
 
+/** The preset that says this placement; null: none does. */
+export const presetOf = (placement: string): PresetName | null =>
+  PRESET_NAMES.find((name) => PRESETS[name].config.placement === placement) ?? null;
+
 /** Keys of which a config says one at most: two ways to say the same. */
 const PLACEMENT_KEYS = ["placement", "smpcLayers"] as const;
 

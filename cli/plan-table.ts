@@ -84,9 +84,8 @@ function cells(point: PlannedPoint, step?: PlanRecord["steps"][number]): string[
   return [
     String(point.point),
     cascade === null ? "-" : `${cascade.alpha},${cascade.c},${cascade.m} ${cascade.merge}`,
-    smpc === null
-      ? "none"
-      : `${smpc.placement} ${smpc.parties}${smpc.trade === "standard" ? "" : ` ${smpc.trade}`}${preset === null ? "" : ` (${preset})`}`,
+    (smpc === null ? "none" : `${smpc.placement} ${smpc.parties}${smpc.trade === "standard" ? "" : ` ${smpc.trade}`}`) +
+      (preset === null ? "" : ` (${preset})`),
     String(point.machines),
     withMore(point.seconds.toFixed(3), step?.moreSeconds.toFixed(3) ?? ""),
     withMore(megabytes(point.onlineBytes), megabytes(step?.moreOnlineBytes ?? 0)),

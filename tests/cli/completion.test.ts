@@ -20,6 +20,8 @@ const CASES: readonly [string, readonly string[]][] = [
   ["weir run --merg", ["--merge"]],
   ["weir run --merge ", ["masked", "plain"]],
   ["weir run --smpc-precision d", ["default"]],
+  ["weir run --preset hi", ["hidden"]],
+  ["weir topology --preset s", ["smpc"]],
   ["weir run --alpha ", []],
   ["weir bench s", ["smpc"]],
   ["weir bench smpc --shape ", ["bert-base", "smollm2"]],

@@ -71,7 +71,7 @@ export function squarings(precision: Precision, count: number, keyCount: number,
       target: isLast ? 1 : SQUARED_ROW_SUM,
       factorFracBits,
       sum: { ...sum, bits: isLast ? softmaxBits : rungBits + MORE_THAN_RUNG },
-      maxError: isLast ? 2 ** -(softmaxBits + 1) : COARSE_ERROR,
+      maxError: isLast ? 2 ** -(softmaxBits + 2) : COARSE_ERROR,
       opened,
     });
     opened = { fracBits, bits: fracBits + 1 };

@@ -12,6 +12,7 @@ import { partialSoftmax } from "./methods/partial-softmax.ts";
 import { rankMatch } from "./methods/rank-match.ts";
 import { rowInvert } from "./methods/row-invert.ts";
 import { shareWords } from "./methods/share-words.ts";
+import { takenWords } from "./methods/taken-words.ts";
 import { vocabMatch } from "./methods/vocab-match.ts";
 
 /** Every attack of the lab, by name. */
@@ -28,6 +29,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   rankMatch,
   rowInvert,
   shareWords,
+  takenWords,
   vocabMatch,
 ];
 

@@ -3,6 +3,7 @@ import path from "node:path";
 import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
 import { parseRunConfig, placementText } from "../../protocols/fusion/config/run-config.ts";
 import { layersOnShares } from "../../protocols/fusion/session/layer-placement.ts";
+import { GROUPS } from "../../protocols/smpc/lowering/evaluators.ts";
 import { committedRecords } from "../attacks/report/committed-records.ts";
 import { readRecords } from "../attacks/report/read-records.ts";
 import { verdictMetric } from "../attacks/report/verdict-metric.ts";
@@ -90,7 +91,9 @@ export class RecordedEvidence {
     const { cascade, smpc } = candidate;
     if (config.wire !== "float32" || config.r !== undefined || config.s !== undefined || config.beta !== undefined)
       return false;
-    const recorded = layersOnShares(placementText(config), this.#layers).layers;
+    const { layers: recorded, evaluators } = layersOnShares(placementText(config), this.#layers);
+    // Where the client evaluates, parties see other words; candidates have none such.
+    if (evaluators.some((of) => GROUPS.some((group) => of[group] === "client"))) return false;
     // What SMPC parties see is all there is only where no layer is in Cascade.
     const ofSmpc = cell.coalition.every((party) => partyKind(party) === "smpc");
     if (cascade === null) return ofSmpc && smpc !== null && smpc.parties === config.parties;

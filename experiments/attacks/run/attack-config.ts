@@ -29,6 +29,7 @@ export const attackConfig = z.strictObject({
     skip: z.int().min(0).optional().describe("lines passed over before the first: those that an attacker was tuned on"),
     count: z.int().min(1).describe("lines attacked, from there on"),
     tokens: z.int().min(2).describe("every text is cut to so many"),
+    steps: z.int().min(1).optional().describe("the last tokens come one by one, so that a session has so many steps"),
     calibration: z
       .int()
       .min(0)

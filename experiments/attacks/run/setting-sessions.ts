@@ -69,7 +69,7 @@ export class SettingSessions {
   ): Promise<readonly RecordedPrompt[]> {
     for (const ids of prompts.slice(recorded.length)) {
       this.#report(`recording ${what} ${recorded.length + 1} of ${prompts.length}`);
-      recorded.push({ ids, session: await this.#parties.record(ids) });
+      recorded.push({ ids, session: await this.#parties.record(ids, this.#prompts.steps) });
     }
     return recorded.slice(0, prompts.length);
   }

@@ -13,6 +13,8 @@ export interface PromptIds {
   /** [prompts][tokens] */
   readonly attacked: readonly (readonly number[])[];
   readonly calibration: readonly (readonly number[])[];
+  /** Of a session: the last tokens come one by one. */
+  readonly steps: number;
 }
 
 /** Throws Error naming a file that can't be read, or that has too few lines of enough tokens. */
@@ -31,6 +33,7 @@ export async function promptIds(
   return {
     attacked: cut.slice(skip, skip + prompts.count),
     calibration: prompts.calibration === 0 ? [] : cut.slice(-prompts.calibration),
+    steps: prompts.steps ?? 1,
   };
 }
 

@@ -58,16 +58,22 @@ export class RecordingParties {
     }
   }
 
-  /** Runs one prompt as the setting says, `maxNewTokens` greedy steps after it, and reads what every party kept. */
-  async record(ids: readonly number[]): Promise<RecordedSession> {
+  /**
+   * Runs one prompt as the setting says and reads what every party kept. `steps`: the last tokens come one by one, as generated ones do,
+   * a step each after the first. Throws RangeError for fewer tokens than steps.
+   */
+  async record(ids: readonly number[], steps = 1): Promise<RecordedSession> {
+    if (ids.length < steps) throw new RangeError(`steps: expected at most a token each (${ids.length}), got ${steps}`);
+    const promptLength = ids.length - steps + 1;
     const session = await openSession(this.opened, {
       config: this.#config,
-      promptLength: ids.length,
-      maxNewTokens: 1,
+      promptLength,
+      maxNewTokens: steps,
       ranges: this.#ranges,
     });
     try {
-      await session.step(0, ids);
+      await session.step(0, ids.slice(0, promptLength));
+      for (let step = 1; step < steps; step++) await session.step(step, [ids[promptLength + step - 1]]);
     } catch (error) {
       await session.abort(error instanceof Error ? error.message : String(error));
       throw error;

@@ -296,8 +296,8 @@ export const MUTATIONS: readonly Mutation[] = [
   one(
     "what the first server gets is masked by the second's share alone",
     "protocols/smpc/run/client-run.ts",
-    "for (const streams of this.#setting.streams) {",
-    "for (const streams of this.#setting.streams.slice(0, 1)) {",
+    "const shares = this.#setting.streams.map((streams) => {",
+    "const shares = this.#setting.streams.slice(0, 1).map((streams) => {",
     OF_A_SERVER,
   ),
   one("tags don't depend on the words", "protocols/smpc/run/opened-tags.ts", ".update(payload)", "", {

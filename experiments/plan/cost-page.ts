@@ -7,9 +7,11 @@ import { postPassCost } from "../../protocols/cascade/post-pass.ts";
 import { prePassCost } from "../../protocols/cascade/pre-pass.ts";
 import { scaleExchangeCost } from "../../protocols/cascade/scale-exchange.ts";
 import type { CostExpressions } from "../../protocols/cost.ts";
+import { takeSeedCost } from "../../protocols/fusion/client/client-evaluation.ts";
 import { zeroSeedCost } from "../../protocols/fusion/node/zero-seeds.ts";
 import { seedCost } from "../../protocols/fusion/session/session-dealer.ts";
 import { gates } from "../../protocols/smpc/gates/registry.ts";
+import type { GateCost } from "../../protocols/smpc/plan/gate.ts";
 import { handOverCost } from "../../protocols/smpc/run/hand-over.ts";
 import { inputShareCost } from "../../protocols/smpc/run/share-rows.ts";
 
@@ -28,6 +30,7 @@ const CASCADE: readonly (readonly [step: string, how: string, cost: CostExpressi
 const EDGES: readonly (readonly [step: string, how: string, cost: CostExpressions])[] = [
   ["deal", "once a session: seeds", seedCost],
   ["deal, between the parties", "once a session: seeds of pairs", zeroSeedCost],
+  ["deal, from a client that evaluates gates", "a step: seeds", takeSeedCost],
   ["share", "a step and run of layers: rows in", inputShareCost],
   ["handover", "a step and run of layers: rows out", handOverCost],
 ];
@@ -127,9 +130,31 @@ ${table(
   ]),
 )}
 
+Between the parties and a client that evaluates gates: takes of one level are one message to the first party, gives of one level one a
+party. The others' answers are ahead of time where a plan's shares come from the client alone and go back to it.
+
+${table(
+  [
+    "gate",
+    "client to the first party, bits",
+    "first party to the client, bits",
+    "each other party to the client, bits",
+  ],
+  gatesOfClients().map(([name, cost]) => [
+    name,
+    ...[cost.takenBits, cost.givenBits, cost.othersGivenBits].map((expression) => code(expression ?? "0")),
+  ]),
+)}
+
 ${table(["quantity", "what"], meanings(ofGates, { ...OF_GATES, ...ownMeanings() }))}
 `;
 }
+
+/** Gates that exchange something with a client. */
+const gatesOfClients = (): [name: string, cost: GateCost][] =>
+  Object.values(gates)
+    .map(({ name, cost }): [string, GateCost] => [name, cost])
+    .filter(([, { takenBits, givenBits }]) => takenBits !== undefined || givenBits !== undefined);
 
 /** Meanings that gates bring. Throws Error for a quantity that has one already: one name means one thing on the page. */
 function ownMeanings(): Readonly<Record<string, string>> {

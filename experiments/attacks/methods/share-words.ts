@@ -6,7 +6,7 @@
  *   q, k or v rows of layer 0 are read the same way, and the token whose row points most in their direction is taken: what a mask that is
  *   too short would give away. A position takes the guess whose best candidate stands out most from the second one.
  * Needs: shares and opened parts of SMPC parties; layer 0 under SMPC, rows shared by the client.
- * Cost: no forward pass; the vocabulary's rows once, rows * V * d per kind of word. Reference: smpc.md, "Three kinds of value".
+ * Cost: no forward pass; the vocabulary's rows once, rows * V * d per kind of word. Reference: smpc.md, "Kinds of value".
  * Controls: all parties together must give every token; masks of few bits (insecureShortMask) must be found; proper ones must give chance.
  * Test: tests/experiments/attacks/share-words.test.ts
  */

@@ -7,7 +7,7 @@
  * Assumes: bits of x and of row >= bits of out, equal fracBits; only the differences need to fit the ring of out. The dealer has no carry
  *   of out: gates that extend take opened wires only.
  * Cost: `rowDifference.cost`; no communication, nothing dealt. Error bound: 0 units.
- * Reference: smpc.md, "Three kinds of value". Proof: proofs/lemmas/differences.ts. Test: tests/protocols/smpc/wire-gates.test.ts
+ * Reference: smpc.md, "Kinds of value". Proof: proofs/lemmas/differences.ts. Test: tests/protocols/smpc/wire-gates.test.ts
  */
 import { widthOf } from "../plan/width-of.ts";
 import { ring } from "../../../shares/ring.ts";

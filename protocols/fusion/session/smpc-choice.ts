@@ -28,10 +28,12 @@ export async function rangesOf(
   report: (doing: string) => void,
   firstRow: FirstRow = "secret",
 ): Promise<ModelRanges> {
-  // A delegated layer needs ranges only of rows that come from nodes, and of those that go there.
+  // A delegated layer needs ranges only of rows that come from nodes or from a layer that the parties evaluate, and of those that go to nodes.
   const isNodes = (layer: number): boolean =>
     layer < 0 || layer >= model.spec.layers ? !clientEnds : !layers.includes(layer);
-  const ranged = layers.filter((layer, at) => !isDelegated(evaluators[at]) || isNodes(layer - 1) || isNodes(layer + 1));
+  const delegated = new Set(layers.filter((_, at) => isDelegated(evaluators[at])));
+  const comesAsShares = (layer: number): boolean => isNodes(layer - 1) || (layer > 0 && !delegated.has(layer - 1));
+  const ranged = layers.filter((layer) => !delegated.has(layer) || comesAsShares(layer) || isNodes(layer + 1));
   const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
   // A client that norms what the parties hold gets it by the range of the norm.
   const rangedHead = head && (headEvaluator === "parties" || !isDelegated(evaluators.at(-1)!));

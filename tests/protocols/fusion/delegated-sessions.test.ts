@@ -169,6 +169,24 @@ describe("a session in which the client evaluates gates", async () => {
       if (!party.startsWith("smpc")) assert.deepEqual(exposure.positions, [], party);
   });
 
+  it("is opened with the ranges that the placement makes, whatever lies beside delegated layers", async () => {
+    for (const placement of [
+      "1=delegated",
+      "0=smpc; 1-3=delegated",
+      "0-2=delegated; 3=smpc",
+      "0=delegated; 1=smpc:attention; 2=delegated",
+    ])
+      await withHybrid(
+        { ...common, ranges: undefined, ...placed(placement), more: { maxNewTokens: 2 } },
+        IDS.length - 1,
+        async (session) => {
+          const error = await walkError(session, MODEL, engine, IDS, 2);
+          assert.ok(error <= SMPC_BOUND, `${placement}: expected within ${SMPC_BOUND}, got ${error}`);
+          await session.close();
+        },
+      );
+  });
+
   it("names the party whose answer is cut short", async () => {
     for (const [role, party] of [
       ["given", "smpc.0"],

@@ -210,7 +210,7 @@ describe("secret streams of whole sessions", async () => {
           const between = (purpose: string): boolean => /\/zero"\]$|"opened tag"\]$/.test(purpose);
           const merging = (purpose: string): boolean => purpose.startsWith('["merge/');
           const input = (purpose: string): boolean => purpose.startsWith('["input"');
-          const taken = (purpose: string): boolean => /\/taken"\]$/.test(purpose);
+          const taken = (purpose: string): boolean => purpose.endsWith(`/taken"]`);
           const isOther = (purpose: string): boolean => ![between, merging, input, taken].some((is) => is(purpose));
           const sentOf: Readonly<Record<Kind, number>> = {
             zero: sent("zeroseed"),

@@ -36,7 +36,7 @@ export async function rangesOf(
   const ranged = layers.filter((layer) => !delegated.has(layer) || comesAsShares(layer) || isNodes(layer + 1));
   const runs = segmentsOf(model.spec.layers, ranged).filter(({ kind }) => kind === "smpc");
   // A client that norms what the parties hold gets it by the range of the norm.
-  const rangedHead = head && (headEvaluator === "parties" || !isDelegated(evaluators.at(-1)!));
+  const rangedHead = head && (headEvaluator === "parties" || !delegated.has(model.spec.layers - 1));
   const loaded: ModelRanges[] = [];
   for (const { from, to } of runs)
     loaded.push(await loadRanges(model, { from, to, head: rangedHead && to === model.spec.layers }, report, firstRow));

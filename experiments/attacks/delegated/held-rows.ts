@@ -30,7 +30,7 @@ const PROJECTION = /^layers\.(\d+)\.(?:q|k|v|qkv)\./;
 /** The layer whose attention a group of products is for; null: none. */
 export function attendedLayer({ products }: ProductGroup): number | null {
   const found = products.map(({ matrix }) => PROJECTION.exec(matrix.weight)).find((match) => match !== null);
-  return found === undefined ? null : Number(found![1]);
+  return found === undefined ? null : Number(found[1]);
 }
 
 /** All that the parties of a view hold together, by segment, step and level; steps that lack what one of them is given are left out. */

@@ -171,7 +171,13 @@ describe("taken-words", () => {
     for (const party of ALL) {
       const shapes = ({ tensors }: RecordedView): unknown[] =>
         tensors.map(({ source, peer, kind, layer, step, positions, shape, data }) => ({
-          ...{ source, peer, kind, layer, step, positions, shape },
+          source,
+          peer,
+          kind,
+          layer,
+          step,
+          positions,
+          shape,
           bytes: data.byteLength,
         }));
       const [one, two, three] = [session, other, shorter].map((each) => shapes(each.view([party])));

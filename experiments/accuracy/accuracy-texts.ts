@@ -1,8 +1,8 @@
+import { warn } from "../../layers/warning.ts";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { encodePrompt } from "../../protocols/fusion/client/encode-prompt.ts";
 import { openTokenizer } from "../../layers/tokenizer/open-tokenizer.ts";
-import { warn } from "../../layers/warning.ts";
 import { readGolden } from "../verify/golden.ts";
 
 /** A text to run, and what another framework computed for it, where that is known. */

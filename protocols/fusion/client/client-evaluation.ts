@@ -30,6 +30,12 @@ export const takeSeedCost: CostExpressions = {
   multiplyAdds: "0",
 };
 
+/** The checks of a session's answers. */
+export interface SessionChecks extends Pick<ProductChecks, "start" | "of"> {
+  /** A party was caught: its vectors are not used again. */
+  caught(): Promise<void>;
+}
+
 export class ClientEvaluation {
   readonly #session: Session;
   readonly #program: SmpcProgram;
@@ -39,10 +45,10 @@ export class ClientEvaluation {
   /** Of steps that are ordered and not computed yet: a book a party. */
   readonly #books = new Map<number, readonly StreamBook[]>();
   #ordered = 0;
-  readonly #checks: ProductChecks | null;
+  readonly #checks: SessionChecks | null;
 
   /** `checks`: of what the parties answer; null: they are believed. */
-  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, checks: ProductChecks | null) {
+  constructor(session: Session, program: SmpcProgram, endpoint: Endpoint, checks: SessionChecks | null) {
     this.#checks = checks;
     for (const index of program.segments.keys()) checks?.start(program.plan(index, 0));
     this.#session = session;
@@ -111,8 +117,9 @@ export class ClientEvaluation {
         checks: this.#checks,
       },
       { model: this.#program.clientFactors, inputs: x === null ? {} : { x }, kept: this.#kept },
-    ).catch((error: unknown) => {
+    ).catch(async (error: unknown) => {
       if (!(error instanceof WrongAnswerError)) throw error;
+      await this.#checks!.caught();
       throw new Error(error.message.replace(/^party \d+/, smpcName(error.party)), { cause: error });
     });
     if (segment === this.#program.segments.length - 1) this.#books.delete(step);

@@ -14,8 +14,7 @@ import { formatAt, receiveRows, tensorOf } from "../../cascade/hand-over-rows.ts
 import { DEALER, smpcName } from "../../cascade/party-name.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { PLAN_LOGITS, PLAN_OUTPUT } from "../../smpc/lowering/lower-layers.ts";
-import { ClientEvaluation } from "./client-evaluation.ts";
-import type { ProductChecks } from "../../smpc/check/product-checks.ts";
+import { ClientEvaluation, type SessionChecks } from "./client-evaluation.ts";
 import { SessionDealer, type Clock } from "../session/session-dealer.ts";
 import { shareRows } from "../../smpc/run/share-rows.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
@@ -52,7 +51,7 @@ export class ClientSmpc {
     program: SmpcProgram,
     endpoint: Endpoint,
     { embedding = null, dealerClock }: ClientOptions,
-    checks: ProductChecks | null,
+    checks: SessionChecks | null,
   ) {
     this.#session = session;
     this.program = program;

@@ -16,6 +16,7 @@ import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { ProductChecks } from "../../smpc/check/product-checks.ts";
+import type { SessionChecks } from "./client-evaluation.ts";
 import { INTEGERS, openProduct, programSetting, SmpcProgram } from "../session/smpc-program.ts";
 import { ClientSmpc, type ClientOptions } from "./client-smpc.ts";
 import { nodeNames } from "../deployment/deployment.ts";
@@ -33,7 +34,7 @@ export class Client {
   readonly #nodes: readonly string[];
   readonly #options: ClientOptions;
   readonly #sessions = new Map<number, ClientSession>();
-  #checks: ProductChecks | null = null;
+  #checks: Promise<ProductChecks> | null = null;
 
   /** `nodes`: names of all other parties. */
   constructor(endpoint: Endpoint, model: HostedModel, nodes: readonly string[], options: ClientOptions = {}) {
@@ -82,10 +83,19 @@ export class Client {
   }
 
   /** For all sessions until a party is caught. */
-  async #answerChecks(): Promise<ProductChecks | null> {
+  async #answerChecks(): Promise<SessionChecks | null> {
     if (this.#options.insecureUncheckedAnswers === true) return null;
     const product = await openProduct();
-    return (this.#checks ??= new ProductChecks(this.#model, product));
+    this.#checks ??= ProductChecks.open(this.#model, product);
+    const checks = await this.#checks;
+    return {
+      start: (plan) => checks.start(plan),
+      of: (products) => checks.of(products),
+      caught: () => {
+        this.#checks = null;
+        return checks.forget();
+      },
+    };
   }
 
   #control(peer: string, message: ControlMessage): void {

@@ -130,6 +130,26 @@ export class AnswerCheck {
     return new AnswerCheck(inputs, vectors, parts, folded, product);
   }
 
+  /** What `make` gave as `sums`, with the same vectors; `columns`: of each matrix. Throws RangeError for sums of another length. */
+  static restore(
+    inputs: number,
+    columns: readonly number[],
+    sums: Float64Array,
+    secrets: SecretVectors,
+    product: Float64Product | null = null,
+  ): AnswerCheck {
+    const { vectors } = secrets;
+    if (sums.length !== (vectors + 1) * inputs)
+      throw new RangeError(`check: expected ${(vectors + 1) * inputs} sums, got ${sums.length}`);
+    const parts = columns.map((outputs, part) => secrets.of(part, outputs));
+    return new AnswerCheck(inputs, vectors, parts, sums, product);
+  }
+
+  /** Secret sums of the matrices' rows, [vectors + 1, inputs]. */
+  get sums(): Float64Array {
+    return this.#folded;
+  }
+
   /** T, in units of the products: a word that is off by more than twice that and half a unit of the answer is found. */
   window(ringBits: number, droppedBits: number): number {
     return this.#threshold(ringBits, droppedBits) + this.#rounding(ringBits, droppedBits);

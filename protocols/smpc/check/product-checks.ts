@@ -3,10 +3,9 @@
  *
  * Functionality: made in the background from the public weights, a group at a time, so that no more than a group's matrices are in memory.
  * Parties: the client alone. Leaks: nothing until a server is caught (answer-check.ts). Assumes: as answer-check.ts.
- * Cost: none on the wire; a walk over the weights when a session opens. Error bound: answer-check.ts. Reference: answer-check.ts.
+ * Cost: none on the wire; a walk over the weights when the first session opens, which is kept (kept-checks.ts). Error bound: answer-check.ts. Reference: answer-check.ts.
  * Test: tests/protocols/fusion/caught-servers.test.ts
  */
-import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { StreamBook } from "../../../shares/stream-book.ts";
@@ -16,6 +15,7 @@ import type { MatrixSource } from "../factors/matrix-source.ts";
 import type { InstructionOf, Plan } from "../plan/instruction.ts";
 import type { ValueId } from "../plan/value.ts";
 import { AnswerCheck } from "./answer-check.ts";
+import { KeptChecks } from "./kept-checks.ts";
 import { SecretVectors } from "./secret-vectors.ts";
 
 /** Products of the same rows that the client gets. */
@@ -55,14 +55,22 @@ export function productGroups(plan: Plan): readonly ProductGroup[] {
 
 export class ProductChecks {
   readonly #model: WeightedModel;
-  readonly #secrets = new SecretVectors(new StreamBook(randomBytes(32)).batch("answer checks"));
-  readonly #checks = new Map<string, Promise<AnswerCheck>>();
   readonly #product: Float64Product;
+  readonly #kept: KeptChecks;
+  readonly #secrets: SecretVectors;
+  readonly #checks = new Map<string, Promise<AnswerCheck>>();
   #making: Promise<unknown> = Promise.resolve();
 
-  constructor(model: WeightedModel, product: Float64Product) {
+  private constructor(model: WeightedModel, product: Float64Product, kept: KeptChecks) {
     this.#model = model;
     this.#product = product;
+    this.#kept = kept;
+    this.#secrets = new SecretVectors(new StreamBook(kept.seed).batch("answer checks"));
+  }
+
+  /** Opens what is kept of a model's checks, or begins anew. Throws CacheError. */
+  static async open(model: WeightedModel, product: Float64Product): Promise<ProductChecks> {
+    return new ProductChecks(model, product, await KeptChecks.open(model));
   }
 
   /** Begins to make the checks of a plan's groups, in their order. */
@@ -70,15 +78,34 @@ export class ProductChecks {
     for (const { products } of productGroups(plan)) this.of(products).catch(() => {}); // `of` tells
   }
 
+  /** Forgets the secret vectors: a party was caught, and so has learned something about them. */
+  async forget(): Promise<void> {
+    await this.#kept.forget();
+  }
+
   /** The check of a group's products. Rejects where their weights can't be read. */
   of(products: readonly InstructionOf<"linear">[]): Promise<AnswerCheck> {
-    const name = products.map(({ matrix, matrixFracBits }) => `${matrix.weight} ${matrixFracBits}`).join(" ");
+    const name = JSON.stringify(products.map(({ matrix, matrixFracBits }) => [matrix, matrixFracBits]));
     let check = this.#checks.get(name);
     if (check === undefined) {
-      check = this.#making.then(() => this.#made(products));
+      check = this.#making.then(() => this.#opened(name, products));
       this.#making = check.catch(() => {});
       this.#checks.set(name, check);
     }
+    return check;
+  }
+
+  async #opened(name: string, products: readonly InstructionOf<"linear">[]): Promise<AnswerCheck> {
+    const shapes = products.map(({ matrix: { weight, transposed } }) => {
+      const [a, b] = this.#model.parameters.get(weight)!.spec.shape;
+      return transposed ? { inputs: b, outputs: a } : { inputs: a, outputs: b };
+    });
+    const [{ inputs }] = shapes;
+    const columns = shapes.map(({ outputs }) => outputs);
+    const kept = await this.#kept.read(name, (this.#secrets.vectors + 1) * inputs);
+    if (kept !== null) return AnswerCheck.restore(inputs, columns, kept, this.#secrets, this.#product);
+    const check = await this.#made(products);
+    await this.#kept.write(name, check.sums);
     return check;
   }
 

@@ -118,7 +118,8 @@ export const DEFAULT_PRECISION: Precision = {
   normalised: "weights",
   normedFracBits: null,
   outputFracBits: 16,
-  delegated: delegated(-1),
+  // Of what goes up into an MLP one bit less would be most of the error.
+  delegated: { ...delegated(-1), normed: { ...delegated(-1).normed, firstBits: delegated(0).normed.firstBits } },
   takenFracBits: 12,
   givenFracBits: 12,
 };

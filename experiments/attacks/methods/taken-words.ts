@@ -2,9 +2,10 @@
  * What servers of delegated layers hold: words that the first one was given of the client's rows, and seeds at the others.
  *
  * Functionality: the shares that the coalition holds of the rows in front of a layer's attention are added up mod 2^K, seeds expanded as
- *   their owners expand them, and read as rows: (1) the token whose public row points most in their direction; (2) the same of what the
- *   servers answer, products by public matrices; (3) differences of any two rows, of other layers, steps and sessions whose tokens are
- *   known too: two rows of length 1 under one mask differ by 2 at most, and the difference names both tokens. A position takes the guess that fits best.
+ *   their owners expand them, and read as rows: (1) the token whose public row points most in their direction; (2) where that is no row, the
+ *   same of what the servers answer, products by public matrices; (3) differences of any two rows, of other layers, steps and sessions whose
+ *   tokens are known too: two rows of length 1 under one mask differ by 2 at most, and the difference names both tokens. A position takes
+ *   the guess that fits best.
  * Needs: layers whose attention the client evaluates; tokens' rows are public and exact at layer 0, each token alone at later ones.
  * Cost: no forward pass; the vocabulary's rows once, rows * V * d for each reading. Reference: Slalom, arXiv 1806.03287.
  * Controls: all parties together must give every token of layer 0; a planted reused mask must be found (insecureReusedMask).
@@ -110,6 +111,7 @@ async function readRows(held: HeldRows, dictionary: TakenDictionary, offer: Offe
   const columns = answers.length / positions.length;
   MaskedRow.of(held, null).forEach((row, at) => {
     offer(row.position, guessOf(dictionary.byRow.rank(row.numbers(), RANKED)));
+    if (row.isBare) return; // its product says less, and its directions lie closer together
     const answer = answers.subarray(at * columns, (at + 1) * columns);
     offer(row.position, guessOf(dictionary.byAnswer.rank(answer, RANKED)));
   });

@@ -16,40 +16,41 @@ process.env.WEIR_CACHE = path.join(scratch.path, "cache");
 const model = await openModel(DEFAULT_MODEL);
 const product = await Float64Product.open(1);
 const folder = path.join(scratch.path, "cache", "checks", model.fingerprint);
-const PRODUCTS = ["q", "k", "v"].map(
-  (part, at): InstructionOf<"linear"> => ({
-    gate: "linear",
-    x: 0,
-    out: at + 1,
-    matrix: {
-      weight: `layers.0.${part}.weight`,
-      transposed: false,
-      rowGain: null,
-      factor: 1,
-      bias: null,
-      biasFactor: 1,
-      rowBias: null,
-      centred: false,
-      columnShifts: null,
-      isNormalised: true,
-    },
-    matrixFracBits: 16,
-  }),
-);
-const sumsOf = async (): Promise<Float64Array> =>
-  (await (await ProductChecks.open(model, product)).of(PRODUCTS)).sums;
+const PRODUCTS = ["q", "k", "v"].map((part, at): InstructionOf<"linear"> => ({
+  gate: "linear",
+  x: 0,
+  out: at + 1,
+  matrix: {
+    weight: `layers.0.${part}.weight`,
+    transposed: false,
+    rowGain: null,
+    factor: 1,
+    bias: null,
+    biasFactor: 1,
+    rowBias: null,
+    centred: false,
+    columnShifts: null,
+    isNormalised: true,
+  },
+  matrixFracBits: 16,
+}));
+const sumsOf = async (): Promise<Float64Array> => (await (await ProductChecks.open(model, product)).of(PRODUCTS)).sums;
 
 test("secret sums are kept between runs, for their user alone", async () => {
   const first = await sumsOf();
   const files = await readdir(folder);
   assert.equal(files.length, 2, "a seed, and one group of matrices");
-  for (const file of files) assert.equal((await stat(path.join(folder, file))).mode & 0o077, 0, `${file} is not for others`);
+  for (const file of files)
+    assert.equal((await stat(path.join(folder, file))).mode & 0o077, 0, `${file} is not for others`);
   assert.deepEqual(await sumsOf(), first, "the same vectors, and sums under them");
 });
 
 test("damaged sums are made again, and never used", async () => {
   const first = await sumsOf();
-  const file = path.join(folder, (await readdir(folder)).find((name) => name.endsWith(".bin"))!);
+  const file = path.join(
+    folder,
+    (await readdir(folder)).find((name) => name.endsWith(".bin"))!,
+  );
   const bytes = await readFile(file);
   bytes[bytes.length - 1] ^= 1;
   await writeFile(file, bytes);

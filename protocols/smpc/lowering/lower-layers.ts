@@ -79,9 +79,7 @@ export function lowerLayers(run: LayerRun): Plan {
         : error.isRefusal
           ? coarserRows(precisions, new Set(error.layers.map((layer) => layer - run.from)))
           : tightened(precisions, layersOf(error.values, starts));
-      // A refusal comes at the fewest bits that there are: a coarser precision has no fewer.
-      const coarsestRows = error.isRefusal ? { precision: DEFAULT_PRECISION } : {};
-      if (next === null) throw withRemedy(error, { ...remediesOf(run), ...coarsestRows });
+      if (next === null) throw withRemedy(error, error.isRefusal ? remediesOfRefused(run) : remediesOf(run));
       precisions = next;
     }
   }
@@ -113,9 +111,7 @@ function refuseHopeless(run: LayerRun, precisions: readonly Precision[]): void {
   try {
     checkPlanSize(lowerAccepted(run, precisions.map(coarsest), [], "least"), planName(run));
   } catch (error) {
-    throw error instanceof RingBudgetError
-      ? withRemedy(error, { ...remediesOf(run), precision: DEFAULT_PRECISION })
-      : error;
+    throw error instanceof RingBudgetError ? withRemedy(error, remediesOfRefused(run)) : error;
   }
 }
 
@@ -130,7 +126,7 @@ export function refuseRanges(run: LayerRun): void {
   } catch (error) {
     if (!(error instanceof RingBudgetError)) throw error; // rings depend on the weights too
   }
-  if (refusals.length > 0) throw withRemedy(refusalOf(refusals), { ...remediesOf(run), precision: DEFAULT_PRECISION });
+  if (refusals.length > 0) throw withRemedy(refusalOf(refusals), remediesOfRefused(run));
 }
 
 const refusalOf = (refusals: readonly string[]): RingBudgetError =>
@@ -140,6 +136,20 @@ const remediesOf = ({ precision = DEFAULT_PRECISION, prefix = 0, spec }: LayerRu
   precision,
   mayHavePrefix: spec.causal && prefix === 0,
 });
+
+/** The same where a layer is refused at the fewest bits of its precision: a coarser one is named if it has a table for all its ranges. */
+function remediesOfRefused(run: LayerRun): Remedies {
+  const remedies = remediesOf(run);
+  const refusals: string[] = [];
+  const coarser = { ...run, precision: DEFAULT_PRECISION };
+  try {
+    lowerAt(coarser, precisionsOf(coarser).map(coarsest), [], "least", refusals);
+  } catch (error) {
+    if (!(error instanceof RingBudgetError)) throw error;
+    refusals.push(error.message);
+  }
+  return refusals.length === 0 ? remedies : { ...remedies, precision: DEFAULT_PRECISION };
+}
 
 /** A layer each; the head has the last one's. */
 function precisionsOf({ from, to, precision = DEFAULT_PRECISION, trade = "standard" }: LayerRun): Precision[] {

@@ -12,6 +12,7 @@ import { namesOf, type Deployment, type DeploymentShape } from "./deployment.ts"
 import { startLocalProcesses } from "./local-processes.ts";
 import { joinTopology } from "./remote-deployment.ts";
 import { shardingsOf, placementText, type RunConfig } from "../config/run-config.ts";
+import { isDelegated } from "../../smpc/lowering/evaluators.ts";
 import { layersOnShares, type LayersOnShares } from "../session/layer-placement.ts";
 
 /** The model that runs where none is named. */
@@ -55,6 +56,10 @@ export async function openDeployment(
     model.notes.forEach(warn);
     const onShares = layersOnShares(placementText(config), model.spec.layers);
     const smpcLayers = onShares.layers;
+    if (config.insecureUncheckedAnswers && onShares.evaluators.some(isDelegated))
+      warn(
+        "answers of SMPC parties are not checked: one that computes wrong or cheats is not noticed (insecureUncheckedAnswers)",
+      );
     await check(model, modelPath);
     const whole = smpcShape(config, shape, smpcLayers, model.spec.layers);
     report(

@@ -5,6 +5,7 @@ import { coloursFor } from "../../cli/terminal.ts";
 import { runTable } from "../../cli/run-table.ts";
 import { openRun } from "../../protocols/fusion/client/run-prompt.ts";
 import { parseRunConfig } from "../../protocols/fusion/config/run-config.ts";
+import { weir } from "./weir-command.ts";
 
 const quiet = (): void => {};
 
@@ -36,5 +37,17 @@ describe("the table of weir run", () => {
       } finally {
         await run.close();
       }
+    });
+});
+
+describe("a run that doesn't check what parties answer", () => {
+  for (const [placement, warns] of [
+    ["all=delegated", true],
+    ["all=smpc", false],
+  ] as const)
+    it(`${warns ? "says so" : "says nothing"} with ${placement}`, async () => {
+      const flags = ["--max-tokens", "1", "--place", "memory", "--placement", placement];
+      const { stderr } = await weir("run", "It was", ...flags, "--insecure-unchecked-answers");
+      assert.equal(/^warning: answers of SMPC parties are not checked/m.test(stderr), warns, stderr);
     });
 });

@@ -47,7 +47,7 @@ const MANY_ROWS = 8;
 /** Rows that are checked at a time, so that room for them is bounded. */
 const TILE_ROWS = 64;
 /** Arrays for tiles of checks: the words that went to a server and what it said. */
-const rooms = new FloatRooms(8);
+const rooms = new FloatRooms(12);
 
 /** Integers of a matrix [inputs, outputs], row by row (see IntegerRows). */
 export interface RowsOfIntegers {
@@ -82,6 +82,8 @@ export class AnswerCheck {
   /** Largest sum of magnitudes in one of these columns. */
   readonly #factorSum: number;
   readonly #product: Float64Product | null;
+  /** Sums of one row, [vectors + 1]. */
+  readonly #scratch: Float64Array;
 
   private constructor(
     inputs: number,
@@ -99,6 +101,7 @@ export class AnswerCheck {
     this.#folded = folded;
     this.#factorSum = largestSum(folded, inputs);
     this.#product = product;
+    this.#scratch = new Float64Array(vectors + 1);
   }
 
   /**
@@ -176,6 +179,7 @@ export class AnswerCheck {
         for (let v = 0; v < vectors; v++)
           if (Math.abs(residue(left[at + v] - middle, 2 ** ringBits)) > threshold) return first + row;
       }
+      rooms.give(left);
     }
     return null;
   }
@@ -215,8 +219,8 @@ export class AnswerCheck {
   async #leftOver({ x, tops, ringBits, droppedBits }: Answers, first: number, rows: number): Promise<Float64Array> {
     const { inputs, vectors } = this;
     const product = rows >= MANY_ROWS ? this.#product : null;
-    const expected = new Float64Array(rows * (vectors + 1)); // (M v) . X
-    const said = new Float64Array(rows * (vectors + 1)); // v . top
+    const expected = rooms.take(rows * (vectors + 1)); // (M v) . X
+    const said = rooms.take(rows * (vectors + 1)).fill(0); // v . top
     const sent = rooms.take(rows * inputs);
     toReals(sent, x, first * inputs, ringBits);
     if (product === null) multiplyRows(expected, sent, this.#folded, inputs);
@@ -226,11 +230,12 @@ export class AnswerCheck {
       const { columns } = subsets;
       const top = rooms.take(rows * columns);
       toReals(top, tops[part], first * columns, ringBits - droppedBits);
-      if (product === null) addSums(said, subsets, top);
+      if (product === null) addSums(said, subsets, top, this.#scratch);
       else addTo(said, await product.times(top, columns, columnsOf(subsets.indicators, columns)));
       rooms.give(top);
     }
     takeOff(expected, said, this.#sizes, ringBits, droppedBits);
+    rooms.give(said);
     return expected;
   }
 }
@@ -265,9 +270,8 @@ function toReals(out: Float64Array, words: Words, from: number, bits: number): v
   splitLimbs(out, words.subarray(from, from + out.length), out.length, block, bits, { limbBits: bits, limbs: 1 });
 }
 
-/** said [rows, vectors + 1] += the sums of rows top [rows, columns]. */
-function addSums(said: Float64Array, subsets: SecretSubsets, top: Float64Array): void {
-  const sums = new Float64Array(subsets.vectors + 1);
+/** said [rows, vectors + 1] += the sums of rows top [rows, columns]; `sums`: room for those of a row. */
+function addSums(said: Float64Array, subsets: SecretSubsets, top: Float64Array, sums: Float64Array): void {
   for (let row = 0; row * sums.length < said.length; row++) {
     subsets.sums(top.subarray(row * subsets.columns, (row + 1) * subsets.columns), sums);
     addTo(said.subarray(row * sums.length, (row + 1) * sums.length), sums);

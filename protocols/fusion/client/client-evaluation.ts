@@ -3,7 +3,7 @@
  *
  * Functionality: for each step it gives parties 1 .. n-1 a fresh seed, a step ahead; then it runs its part of each segment's plan.
  * Parties: the client, the SMPC parties. Leaks: to party 0 uniform words, to the others when a step may begin.
- * Assumes: seeds that are used once; not all parties together. Cost: `takeSeedCost`, `ClientCost` of plan-cost.ts. Error bound: the gates'.
+ * Assumes: seeds that are used once; not all parties together. Cost: `takeSeedCost`, `ClientCost` of protocols/smpc/plan/plan-cost.ts. Error bound: the gates'.
  * Reference: Slalom, arXiv 1806.03287, with servers that don't collude in place of an enclave. Test: tests/protocols/smpc/delegated-models.test.ts
  */
 import { randomBytes } from "node:crypto";
@@ -17,7 +17,6 @@ import { givenByLevel, runClient, WrongAnswerError, type ClientLinks } from "../
 import { SEED_BYTES } from "../../smpc/run/share-rows.ts";
 import type { ProductChecks } from "../../smpc/check/product-checks.ts";
 import type { Plan } from "../../smpc/plan/instruction.ts";
-import { answersAhead } from "../../smpc/plan/plan-cost.ts";
 import { givenRole } from "../node/client-link.ts";
 import type { SmpcProgram } from "../session/smpc-program.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
@@ -58,27 +57,20 @@ export class ClientEvaluation {
 
   /** Lets the parties compute a step, and answer those after it ahead of time where they need nothing else for it: gives each its seed. */
   async order(step: number): Promise<void> {
-    const isAhead = this.#segments(0).every(([, plan]) => answersAhead(plan));
-    await this.#orderTo(isAhead ? orderedSteps(step, this.#session.schedule.steps) - 1 : step);
+    await this.#orderTo(this.#program.answersAhead ? orderedSteps(step, this.#session.schedule.steps) - 1 : step);
   }
 
   /** Takes in the answers that were ordered and not used, so that they are counted; they go nowhere. */
   async close(): Promise<void> {
     for (const step of this.#books.keys()) {
-      for (const [index, plan] of this.#segments(step)) {
-        const links = this.#links(plan, this.#program.segments[index].from, step);
+      for (const [index, { from }] of this.#program.segments.entries()) {
+        const plan = this.#program.plan(index, step);
+        const links = this.#links(plan, from, step);
         for (let party = 1; party < this.#session.schedule.parties; party++)
           for (const [level, bytes] of givenByLevel(plan, party)) await links.receive(level, party, bytes);
       }
       this.#books.delete(step);
     }
-  }
-
-  /** The plans of segments with gates at the client. */
-  #segments(step: number): [index: number, plan: Plan][] {
-    return this.#program.segments
-      .map((_, index): [number, Plan] => [index, this.#program.plan(index, step)])
-      .filter(([, { instructions }]) => instructions.some(({ gate }) => gate === "take" || gate === "give"));
   }
 
   async #orderTo(step: number): Promise<void> {

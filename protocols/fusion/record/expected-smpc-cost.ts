@@ -54,7 +54,7 @@ export function smpcCost(
       total[phase][figure] += cost[figure];
   };
   for (const seeds of [seedCost, zeroSeedCost]) add("deal", evaluateCosts(seeds, { n: parties }));
-  const isAhead = planned.segments.every((_, index) => planned.cost(index, 0).client?.isAhead !== false);
+  const isAhead = planned.segments.every((_, index) => planned.cost(index, 0).client?.isAhead === true);
   const ordered = steps === 0 || !isAhead ? steps : orderedSteps(steps - 1, schedule.steps);
   for (let step = 0; step < Math.max(ordered, Math.min(steps + 1, schedule.steps)); step++) {
     const isOrdered = step < ordered;

@@ -5,6 +5,7 @@
  * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/client-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
+import { INERT } from "../plan/inert.ts";
 import type { ValueId } from "../plan/value.ts";
 
 /** Numbers of the client from outside the plan. */
@@ -19,13 +20,5 @@ export const clientInput: Gate<ClientInputInstruction> = {
   name: "client-input",
   does: "rows that the client has before the first layer",
   operands: {},
-  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
-  quantities: () => ({}),
-  tables() {},
-  dealt: () => [],
-  party() {},
-  dealer() {},
-  clear() {},
-  widths: () => ({}),
-  errorUnits: () => 0,
+  ...INERT,
 };

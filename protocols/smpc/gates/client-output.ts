@@ -5,6 +5,7 @@
  * Cost: none. Error bound: 0. Reference: none. Proof: none needed (no computation). Test: tests/protocols/smpc/client-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
+import { INERT } from "../plan/inert.ts";
 import type { ValueId } from "../plan/value.ts";
 
 /** Numbers of the client that the plan is for. */
@@ -19,13 +20,5 @@ export const clientOutput: Gate<ClientOutputInstruction> = {
   name: "client-output",
   does: "rows that stay with the client after the last layer",
   operands: { x: () => 0 },
-  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
-  quantities: () => ({}),
-  tables() {},
-  dealt: () => [],
-  party() {},
-  dealer() {},
-  clear() {},
-  widths: () => ({}),
-  errorUnits: () => 0,
+  ...INERT,
 };

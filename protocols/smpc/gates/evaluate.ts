@@ -9,6 +9,7 @@
 import { evaluateOperation } from "../evaluation/evaluate-operation.ts";
 import type { Operation } from "../evaluation/operation.ts";
 import type { ClientWalk, Gate } from "../plan/gate.ts";
+import { INERT } from "../plan/inert.ts";
 import type { ValueId } from "../plan/value.ts";
 
 /** out (client) = operation of the inputs (client). */
@@ -24,16 +25,9 @@ export const evaluate: Gate<EvaluateInstruction> = {
   name: "evaluate",
   does: "the client computes a norm, an attention, an activation or a sum on its own numbers",
   operands: { inputs: () => 0 },
-  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
-  quantities: () => ({}),
-  tables() {},
-  dealt: () => [],
-  party() {},
-  dealer() {},
+  ...INERT,
   clear: evaluated,
   client: evaluated,
-  widths: () => ({}),
-  errorUnits: () => 0,
 };
 
 function evaluated({ operation, inputs, out }: EvaluateInstruction, walk: ClientWalk): void {

@@ -10,6 +10,7 @@
  * Reference: additive sharing. Proof: none needed (no computation). Test: tests/protocols/smpc/share-gates.test.ts
  */
 import type { Gate } from "../plan/gate.ts";
+import { INERT } from "../plan/inert.ts";
 import type { ValueId } from "../plan/value.ts";
 
 /** A share that comes from outside: the client or the CompNodes. */
@@ -24,13 +25,5 @@ export const input: Gate<InputInstruction> = {
   name: "input",
   does: "a share that comes from the client or from CompNodes",
   operands: {},
-  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
-  quantities: () => ({}),
-  tables() {},
-  dealt: () => [],
-  party() {},
-  dealer() {},
-  clear() {},
-  widths: () => ({}),
-  errorUnits: () => 0,
+  ...INERT,
 };

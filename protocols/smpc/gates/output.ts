@@ -12,6 +12,7 @@
  */
 import { widthOf } from "../plan/width-of.ts";
 import type { Gate } from "../plan/gate.ts";
+import { INERT } from "../plan/inert.ts";
 import type { ValueId } from "../plan/value.ts";
 
 /** A share that leaves, `bits` low bits of every word: to the CompNodes or the client. */
@@ -27,13 +28,6 @@ export const output: Gate<OutputInstruction> = {
   name: "output",
   does: "a share that leaves, to CompNodes or to the client",
   operands: { x: (_, { bits }) => bits },
-  cost: { onlineBits: "0", dealtBits: "0", rounds: "0", multiplyAdds: "0" },
-  quantities: () => ({}),
-  tables() {},
-  dealt: () => [],
-  party() {},
-  dealer() {},
-  clear() {},
+  ...INERT,
   widths: ({ x, bits }, info) => ({ spareBits: widthOf(info(x)) - bits }),
-  errorUnits: () => 0,
 };

@@ -71,9 +71,33 @@ export interface CalibrationPrompt {
   readonly view: RecordedView;
 }
 
+/**
+ * How far an attack goes with what it reads, from least to most: what a setting is not yet safe from when only weaker ones have been run.
+ * Composed: no more than its parts, which its records name. Single rows: a row at a time. Filled gaps: guesses that rows choose among, without
+ * proof. Matched rows: proven token by token, as long as gaps can be searched. Solved sums: tokens of other nodes out of sums over keys, at any
+ * gap. Decoded rows: every token that a row depends on, out of the row alone.
+ */
+export const STRENGTHS = [
+  "composed",
+  "single rows",
+  "filled gaps",
+  "matched rows",
+  "solved sums",
+  "decoded rows",
+] as const;
+
+/**
+ * What a party's view may hold for an attack to work on. Row: clear rows between layers. Sum: partial results or merged rows; first sum: those of layer 0 in the
+ * clear. Projection: q, k and v rows. Share: shares and opened words. Taken: words and seeds of servers of delegated layers.
+ */
+export type ViewPart = "row" | "sum" | "first sum" | "projection" | "share" | "taken";
+
 /** One attack of the lab; `options` are checked by its own schema when a config is read. */
 export interface Attack<Options> {
   readonly name: string;
+  readonly strength: (typeof STRENGTHS)[number];
+  /** It can be run on a view that holds any of these. */
+  readonly reads: readonly ViewPart[];
   /** Throws Error naming the key, what was expected and what came. */
   parseOptions(value: unknown): Options;
   prepare(preparation: Preparation, options: Options): Promise<PreparedAttack>;

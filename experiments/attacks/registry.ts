@@ -36,6 +36,10 @@ const ATTACKS: readonly Attack<unknown>[] = [
 /** The names of all attacks. */
 export const attackNames = (): string[] => ATTACKS.map(({ name }) => name);
 
+/** Every attack's name, what it works on and how far it goes. */
+export const attackStrengths = (): Pick<Attack<unknown>, "name" | "strength" | "reads">[] =>
+  ATTACKS.map(({ name, strength, reads }) => ({ name, strength, reads }));
+
 /** The attack of that name. Throws Error naming those that there are, and the nearest. */
 export function attackNamed(name: string): Attack<unknown> {
   const found = ATTACKS.find((attack) => attack.name === name);

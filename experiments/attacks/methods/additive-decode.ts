@@ -43,6 +43,8 @@ export type AdditiveDecodeOptions = z.infer<typeof schema>;
 
 export const additiveDecode: Attack<AdditiveDecodeOptions> = {
   name: "additive-decode",
+  strength: "solved sums",
+  reads: ["first sum"],
   parseOptions(value) {
     return parseOptions("additive-decode", schema, value);
   },

@@ -65,6 +65,8 @@ export interface BeamTask {
 
 export const beamInfill: Attack<BeamInfillOptions> = {
   name: "beam-infill",
+  strength: "filled gaps",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("beam-infill", beamInfillOptions, value);
   },

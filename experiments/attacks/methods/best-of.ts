@@ -22,6 +22,8 @@ const schema = z.strictObject({
 export function bestOf(named: (name: string) => Attack<unknown>): Attack<z.infer<typeof schema>> {
   return {
     name: "best-of",
+    strength: "composed",
+    reads: [],
     parseOptions(value) {
       const options = parseOptions("best-of", schema, value);
       for (const part of options.attacks) named(part.name).parseOptions(part.options);

@@ -45,6 +45,8 @@ export interface GapKnowledge {
 
 export const gapMatch: Attack<GapMatchOptions> = {
   name: "gap-match",
+  strength: "matched rows",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("gap-match", gapMatchOptions, value);
   },

@@ -44,6 +44,8 @@ export interface InfillTask {
 
 export const infill: Attack<InfillOptions> = {
   name: "infill",
+  strength: "filled gaps",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("infill", infillOptions, value);
   },

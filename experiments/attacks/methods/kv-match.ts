@@ -19,6 +19,8 @@ const KINDS: readonly RowKind[] = ["normed", "kv", "q"];
 
 export const kvMatch: Attack<ProbeOptions> = {
   name: "kv-match",
+  strength: "single rows",
+  reads: ["projection"],
   parseOptions(value) {
     return parseOptions("kv-match", probeOptions, value);
   },

@@ -52,6 +52,8 @@ export type LpOptions = z.infer<typeof lpOptions>;
 
 export const lp: Attack<LpOptions> = {
   name: "lp",
+  strength: "solved sums",
+  reads: ["first sum"],
   parseOptions: (value) => lpOptions.parse(value),
   prepare: async ({ engine, encode, training, seed }, options) => {
     const prior = new TokenPrior(engine, training.documents.map(encode));

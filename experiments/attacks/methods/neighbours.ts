@@ -43,6 +43,8 @@ export type NeighboursOptions = z.infer<typeof neighboursOptions>;
 
 export const neighbours: Attack<NeighboursOptions> = {
   name: "neighbours",
+  strength: "single rows",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("neighbours", neighboursOptions, value);
   },

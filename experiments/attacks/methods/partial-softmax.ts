@@ -38,6 +38,8 @@ export type PartialSoftmaxOptions = z.infer<typeof schema>;
 
 export const partialSoftmax: Attack<PartialSoftmaxOptions> = {
   name: "partial-softmax",
+  strength: "single rows",
+  reads: ["sum"],
   parseOptions(value) {
     return parseOptions("partial-softmax", schema, value);
   },

@@ -59,6 +59,8 @@ interface RankPreparation {
 
 export const rankMatch: Attack<RankMatchOptions> = {
   name: "rank-match",
+  strength: "solved sums",
+  reads: ["sum"],
   parseOptions(value) {
     return parseOptions("rank-match", schema, value);
   },

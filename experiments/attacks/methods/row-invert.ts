@@ -27,6 +27,8 @@ export type RowInvertOptions = z.infer<typeof rowInvertOptions>;
 
 export const rowInvert: Attack<RowInvertOptions> = {
   name: "row-invert",
+  strength: "single rows",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("row-invert", rowInvertOptions, value);
   },

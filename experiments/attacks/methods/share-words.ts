@@ -30,6 +30,8 @@ const RANKED = 5;
 
 export const shareWords: Attack<z.infer<typeof schema>> = {
   name: "share-words",
+  strength: "single rows",
+  reads: ["share"],
   parseOptions(value) {
     return parseOptions("share-words", schema, value ?? {});
   },

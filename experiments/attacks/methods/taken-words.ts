@@ -41,6 +41,8 @@ interface Guess {
 
 export const takenWords: Attack<z.infer<typeof schema>> = {
   name: "taken-words",
+  strength: "single rows",
+  reads: ["taken"],
   parseOptions(value) {
     return parseOptions("taken-words", schema, value ?? {});
   },

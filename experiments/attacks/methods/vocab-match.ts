@@ -65,6 +65,8 @@ export interface VocabMatchTask {
 
 export const vocabMatch: Attack<VocabMatchOptions> = {
   name: "vocab-match",
+  strength: "matched rows",
+  reads: ["row"],
   parseOptions(value) {
     return parseOptions("vocab-match", vocabMatchOptions, value);
   },

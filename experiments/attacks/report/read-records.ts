@@ -1,4 +1,5 @@
 /** Records of the attack lab from NDJSON files: cells of experiments, and rows of studies. */
+import path from "node:path";
 import { z } from "zod";
 import { readText } from "../../../layers/read-text.ts";
 import { cellRecord, type CellRecord } from "../run/cell-record.ts";
@@ -13,15 +14,23 @@ export const studyRecord = z.looseObject({
 });
 export type StudyRecord = z.infer<typeof studyRecord>;
 
+/** Where a record stands: its file's name, and the line from 1. */
+export interface RecordPlace {
+  readonly file: string;
+  readonly line: number;
+}
+
 export interface Records {
   readonly cells: readonly CellRecord[];
   readonly studies: readonly StudyRecord[];
+  readonly places: ReadonlyMap<CellRecord | StudyRecord, RecordPlace>;
 }
 
 /** Reads files, one after the other. Throws Error naming the file and line of what is neither a cell nor a row of a study. */
 export async function readRecords(files: readonly string[]): Promise<Records> {
   const cells: CellRecord[] = [];
   const studies: StudyRecord[] = [];
+  const places = new Map<CellRecord | StudyRecord, RecordPlace>();
   for (const file of files) {
     const lines = (await readText("records", file)).split("\n");
     for (const [at, line] of lines.entries()) {
@@ -32,9 +41,10 @@ export async function readRecords(files: readonly string[]): Promise<Records> {
       if (cell.success) cells.push(cell.data);
       else if (study.success) studies.push(study.data);
       else throw new Error(`${file}:${at + 1}: expected a record of the attack lab, got ${line.slice(0, 60)}`);
+      places.set(cell.success ? cell.data : study.data!, { file: path.basename(file), line: at + 1 });
     }
   }
-  return { cells, studies };
+  return { cells, studies, places };
 }
 
 function parsed(line: string): unknown {

@@ -7,6 +7,9 @@ import { textTable, wrap } from "./text-table.ts";
 type Conclusion = RunRecord["conclusions"][number];
 type Finding = Conclusion["findings"][number];
 
+// proof: secrecy of open; proof: secrecy of a server; record: cells-share-words.ndjson: verdict == no leak found; record: cells-taken-words.ndjson: verdict == no leak found
+const NOTHING = "nothing but lengths";
+
 /** What every party can conclude, what all SMPC parties could together, and what would have hidden it: the last lines of a run. */
 export function conclusionTable(record: RunRecord, { width, colours }: Layout): string[] {
   const { bold, dim, green, yellow } = colours;
@@ -17,7 +20,7 @@ export function conclusionTable(record: RunRecord, { width, colours }: Layout): 
     [CLIENT, "the prompt is its own", ""],
     ...grouped(alone).flatMap(({ name, findings, isOne }) =>
       findings.length === 0
-        ? [[name, "nothing but lengths", ""]]
+        ? [[name, NOTHING, ""]]
         : findings.map((finding, at) => [
             at === 0 ? name : "",
             learned(finding, record, isOne),
@@ -26,7 +29,9 @@ export function conclusionTable(record: RunRecord, { width, colours }: Layout): 
     ),
   ];
   return [
+    // definition: the head of the table
     ...wrap(`what each party can conclude; all know the lengths: ${lengths(record)}`, width).map(bold),
+    // definition: the head of the table
     ...textTable(["party", "can conclude", "how"], rows, width),
     ...sources.flatMap((source, at) => wrap(`  [${at + 1}] ${source}`, width)).map(dim),
     ...record.conclusions
@@ -70,6 +75,7 @@ function learned({ positions, share }: Finding, { publicPrefixLength }: RunRecor
   if (positions.length === 0) return "unknown";
   const last = positions[positions.length - 1];
   const example = isOne ? "" : "e.g. ";
+  // test: tests/protocols/fusion/conclusions.test.ts "is every token up to a CompNode's last row"
   const noun = share === "every" ? "every token" : "most tokens";
   if (positions.length === 1)
     return `${example}${share === "every" ? "" : "most likely "}the token at position ${last}`;
@@ -81,12 +87,15 @@ const how = ({ how: way, effort }: Finding): string =>
   effort === "none" || effort === "not timed" ? way : `${way}, ${effort}`;
 
 const colluding = ({ parties, findings: [{ how: way }] }: Conclusion): string =>
+  // record: cells-share-words.ndjson: controls.positive.mean == 1; proof: secrecy: a party with the dealer
   `${parties.join(" and ")} together: every token, by ${way}`;
 
 /** Whether it was hidden, and what would have hidden it. */
 function verdict({ isHidden, hiding, smpc, payloadBytes, rounds }: RunRecord): string {
   const simulated = smpc?.machines === 1 ? "; on one machine it is a simulation" : "";
+  // proof: secrecy of open; proof: secrecy of a server; record: cells-share-words.ndjson: verdict == no leak found; record: cells-taken-words.ndjson: verdict == no leak found
   if (isHidden || hiding === null) return `no single party learned anything but lengths${simulated}`;
+  // proof: secrecy of open; proof: secrecy of a server; record: cells-share-words.ndjson: verdict == no leak found; record: cells-taken-words.ndjson: verdict == no leak found; test: tests/protocols/fusion/conclusions.test.ts "is what the hidden run costs"
   return `to hide it from every single party: --preset ${hiding.preset}, here ${count(hiding.payloadBytes)} bytes of payload in ${count(hiding.rounds)} rounds (this run: ${count(payloadBytes)} in ${count(rounds)})`;
 }
 

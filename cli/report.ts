@@ -22,7 +22,7 @@ export function addReport(program: Command): void {
       await Promise.all([
         import("../experiments/attacks/report/read-records.ts"),
         import("../experiments/attacks/report/report-page.ts"),
-        import("../experiments/attacks/report/attack-fact.ts"),
+        import("../experiments/attacks/report/attack-facts.ts"),
         import("../experiments/attacks/report/worst-verdicts.ts"),
         import("../experiments/attacks/registry.ts"),
       ]);

@@ -28,6 +28,7 @@ export function addRun(program: Command): void {
   const command = program
     .command("run")
     .description(
+      // definition: what the command says
       "Generate text with a model that other parties compute; then say what it cost, who saw what, and what each of them can conclude.",
     )
     .argument("[prompt]", "the prompt; - reads it from standard input");

@@ -3,7 +3,8 @@ import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
 import { placementText } from "../../protocols/fusion/config/run-config.ts";
 import { layersOnShares } from "../../protocols/fusion/session/layer-placement.ts";
 import { GROUPS } from "../../protocols/smpc/lowering/evaluators.ts";
-import { attackFacts, type AttackFact } from "../attacks/report/attack-fact.ts";
+import type { AttackFact } from "../attacks/report/attack-fact.ts";
+import { attackFacts } from "../attacks/report/attack-facts.ts";
 import { committedRecords } from "../attacks/report/committed-records.ts";
 import { readRecords } from "../attacks/report/read-records.ts";
 import { attackersOf, viewParts } from "../attacks/report/attacked-setting.ts";
@@ -27,11 +28,13 @@ export interface Evidence {
 
 /** Holds of every candidate with a layer in Cascade, whatever records there are: experiments/FINDINGS.md, section 11. */
 export const JOINT_DECODING =
+  // outside: measured by others on recorded views; FINDINGS.md, section 11
   "one CompNode of a causal model reads every token before its last row from its own rows (experiments/FINDINGS.md, section 11; measured outside this repository)";
 
 /** Of all layers under SMPC. */
 const NO_CLEAR_ROW =
   "no node holds a clear row: SMPC parties see shares and words under uniform masks (docs/security.md)";
+// test: tests/experiments/plan-evidence.test.ts "is what its setting's records say"
 const TOLD_IDS = `broken without an attack: ${compName(0)} is told the ids of all positions`;
 export const NO_RECORD = "no record of this setting: unknown, not safe";
 

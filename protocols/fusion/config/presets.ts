@@ -16,15 +16,19 @@ export type PresetName = "hybrid" | "hidden" | "cascade" | "smpc" | "plain";
 
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   hybrid: {
+    // finding: 4
     says: "layer 0 under SMPC and the others in Cascade: shows both, hides no prompt",
     config: { placement: "first:1=smpc" },
   },
   hidden: {
+    // proof: secrecy of a server; record: cells-taken-words.ndjson: verdict == no leak found
     says: "all layers delegated, so that no single party learns more than lengths",
     config: { placement: "all=delegated", head: "client" },
   },
+  // finding: 4
   cascade: { says: "all layers in Cascade: hides no prompt", config: { placement: "all=cascade" } },
   smpc: {
+    // proof: secrecy of open; record: cells-share-words.ndjson: verdict == no leak found
     says: "all layers under SMPC, without the client's help: hides as hidden does",
     config: { placement: "all=smpc" },
   },

@@ -109,10 +109,12 @@ export const runConfig = z.strictObject({
   insecureColocation: z
     .boolean()
     .default(false)
+    // record: cells-share-words.ndjson: controls.positive.mean == 1
     .describe("allow a topology in which one machine can open the shares of the SMPC parties: it then reads all"),
   insecureUncheckedAnswers: z
     .boolean()
     .default(false)
+    // test: tests/protocols/fusion/caught-servers.test.ts
     .describe("believe what SMPC parties answer of delegated layers: one that computes wrong or cheats is not noticed"),
   views: pathText("folder").optional().describe("folder in which every party keeps the tensors that it sees"),
   idleDeadlineMs: z

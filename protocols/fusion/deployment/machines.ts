@@ -56,5 +56,6 @@ export function checkMachines(placed: PlacedParties, from: string): void {
     );
   if (warned.has(from)) return;
   warned.add(from);
+  // record: cells-share-words.ndjson: controls.positive.mean == 1; proof: secrecy: a party with the dealer
   warn(`${from}: ${faults.join("; ")}: nothing is secret from that machine (insecureColocation)`);
 }

@@ -58,6 +58,7 @@ export async function openDeployment(
     const smpcLayers = onShares.layers;
     if (config.insecureUncheckedAnswers && onShares.evaluators.some(isDelegated))
       warn(
+        // test: tests/protocols/fusion/caught-servers.test.ts
         "answers of SMPC parties are not checked: one that computes wrong or cheats is not noticed (insecureUncheckedAnswers)",
       );
     await check(model, modelPath);

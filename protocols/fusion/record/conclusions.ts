@@ -200,6 +200,7 @@ class SessionView {
       {
         positions: this.#reach(kinds, inverted),
         share: "every",
+        // outside: joint decoding, measured by others (FINDINGS.md, section 11); test: tests/protocols/fusion/conclusions.test.ts "invert the projections that are as wide as a row"
         how: `inverting its ${inverted.join(" and ")} rows, then joint decoding`,
         effort: "not measured",
         evidence: `${SECURITY}, What no gap closes`,

@@ -35,7 +35,9 @@ export const KIND_MEANINGS: Readonly<Record<ExposureKind, string>> = {
   scale: "rows for which another shard's log-sum-exp came",
   weighed: "positions whose k is in another shard's log-sum-exp, with others'",
   logit: "positions alone in another shard's log-sum-exp",
+  // proof: secrecy of share; record: cells-share-words.ndjson: verdict == no leak found
   share: "an additive share, which says nothing without all the others",
+  // proof: secrecy of open; test: tests/protocols/smpc/opened-words.test.ts "every opened wire is uniform, whatever the prompt is"
   masked: "words plus a uniform mask, which say nothing",
   unscheduled: "a message that the schedule does not know",
 };

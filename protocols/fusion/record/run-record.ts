@@ -80,6 +80,7 @@ export const runRecord = z.strictObject({
           .describe("why several parties are named: they share a machine, or could collude; null: it is one party"),
         findings: z.array(
           z.strictObject({
+            // definition: of a finding; test: tests/protocols/fusion/conclusions.test.ts
             positions: positions.describe("positions whose tokens it gives away, public ones apart"),
             share: z.enum(["every", "most"]).describe("of these tokens"),
             how: z.string(),
@@ -89,7 +90,9 @@ export const runRecord = z.strictObject({
         ),
       }),
     )
+    // proof: secrecy of open; proof: secrecy of a server; record: cells-share-words.ndjson: verdict == no leak found; record: cells-taken-words.ndjson: verdict == no leak found
     .describe("what can be concluded from what was seen; no findings: nothing but lengths"),
+  // test: tests/protocols/fusion/conclusions.test.ts
   isHidden: z.boolean().describe("no single party, nor who has a machine, can conclude more than lengths"),
   hiding: z
     .strictObject({ preset: z.string(), payloadBytes: bytes, rounds: z.int().min(0) })

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { attackNames, attackStrengths } from "../../../experiments/attacks/registry.ts";
-import { attackFacts } from "../../../experiments/attacks/report/attack-fact.ts";
+import { attackFacts } from "../../../experiments/attacks/report/attack-facts.ts";
 import { committedRecords } from "../../../experiments/attacks/report/committed-records.ts";
 import { readRecords } from "../../../experiments/attacks/report/read-records.ts";
 import { reportPage } from "../../../experiments/attacks/report/report-page.ts";

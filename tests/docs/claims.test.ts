@@ -124,6 +124,17 @@ describe("a claim that is broken", () => {
       assert.notDeepEqual(faultsOf(`${anchored} ${wrong}`), [], wrong);
   });
 
+  it("is red: one that is put before another's comment", () => {
+    const more = `No node learns more. ${anchored}`;
+    assert.match(faultsOf(`${more} ${anchor}`)[0], /its comment is for 1 claims, got 2/);
+    assert.deepEqual(faultsOf(`${more} ${anchor.replace("record:", "claims: 2; record:")}`), []);
+  });
+
+  it("is red in a table: a row without a comment beside rows that have one", () => {
+    const rows = "| who | what |\n| --- | --- |\n| a | b <!-- finding: 4 --> |\n| c | d |\n";
+    assert.match(faultsOf(rows)[0], /names no record, proof or test: c \| d/);
+  });
+
   it("is red in a table: a cell that differs, a row that no record has", () => {
     const head = "| c | alpha | read |\n| --- | --- | --- |\n";
     const table = (row: string): string =>

@@ -4,6 +4,7 @@
  *   record: FILE key=value ...: metric, metric   rows of FILE (experiments/attacks/records) whose keys have these values, and figures of
  *                                                them that the claim states; without metrics: that there is such a row
  *   table: FILE key=value ... by COLUMN=key, ...: COLUMN = metric, ...   the same of every row of the table below
+ *   claims: 3                                    how many sentences of the text before make a claim, where it isn't one
  *   given: 0.9, 64                               figures that are set, not measured
  *   test: FILE "NAME"                            a test that fails where the claim is false (a name: of it or its describe)
  *   proof: NAME                                  what `weir prove NAME` proves
@@ -26,6 +27,7 @@ export type AnchorPart =
       readonly columns: ReadonlyMap<string, readonly string[]>;
     }
   | { readonly kind: "given"; readonly figures: readonly number[] }
+  | { readonly kind: "claims"; readonly count: number }
   | { readonly kind: "test"; readonly file: string; readonly name: string | null }
   | { readonly kind: "proof"; readonly name: string }
   | { readonly kind: "finding"; readonly section: string }
@@ -37,7 +39,7 @@ export interface RowChoice {
 }
 
 export const REASONS = ["definition", "assumption", "outside"] as const;
-const KINDS = ["record", "table", "given", "test", "proof", "finding", ...REASONS];
+const KINDS = ["record", "table", "given", "claims", "test", "proof", "finding", ...REASONS];
 const KIND = new RegExp(`^(${KINDS.join("|")}): *`);
 
 /** Is a comment an anchor at all? */
@@ -58,6 +60,7 @@ function parsePart(part: string): AnchorPart {
   const rest = part.slice(part.indexOf(":") + 1).trim();
   if (rest === "") throw new Error(`anchor: expected something after ${kind}:, got nothing`);
   if (kind === "given") return { kind, figures: listed(rest).map((text) => Number(text.replaceAll(",", ""))) };
+  if (kind === "claims") return { kind, count: Number(rest) };
   if (kind === "proof") return { kind, name: rest };
   if (kind === "finding") return { kind, section: rest };
   if (kind === "test") {

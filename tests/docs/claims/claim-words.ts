@@ -7,7 +7,7 @@ const WORDS = [
   "every (?:earlier |hidden )?token|most tokens(?! to)|(?:no|every) single party|without an attack",
   "learns? (?:nothing|no|more|only|lengths|the|only)|sees? nothing|says? nothing|tells? nothing|nothing but lengths|nothing to",
   "no leak|leaks?|breaks|broken|refuted|confirmed|withst(?:and|ood)s?",
-  "nothing[:;]|everything:|the same, no more|none sees|no node gets an id",
+  "nothing[:;]|nothing, unless|everything(?=:|,| *(?:$|[|]))|see the union of|speaks? of|all exact|the same, no more|none sees|no node gets an id",
   "proved|proven|guarantee|uniform whatever|cannot be (?:read|told)|is not noticed|bounds nothing",
   "conclude|can open|open everything|would be everything|is secret from|stay secret",
 ].join("|");

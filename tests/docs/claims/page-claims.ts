@@ -36,7 +36,11 @@ export const pageClaims = (page: string, text: string, isEvery: boolean, sources
 
 /** Reads the claims that texts of a source make. */
 export const sourceClaims = (file: string, source: string, sources: Sources): PageClaims =>
-  joined(sourceWords(source).map((words) => unitClaims({ ...words, cells: null, ofTable: [] }, file, false, sources)));
+  joined(
+    sourceWords(source).map((words) =>
+      unitClaims({ ...words, cells: null, ofTable: [], isAmongAnchored: false }, file, false, sources),
+    ),
+  );
 
 /** Claims and faults of several as one. */
 export const joined = (parts: readonly PageClaims[]): PageClaims => ({
@@ -46,13 +50,23 @@ export const joined = (parts: readonly PageClaims[]): PageClaims => ({
 
 function unitClaims(unit: PageUnit, page: string, isEvery: boolean, sources: Sources): PageClaims {
   const where = `${page}:${unit.line}`;
-  const found = claimsIn(unit.text, isEvery);
+  const worded = claimsIn(unit.text, isEvery);
+  // A row beside others that are claims is one, and on a page of results one with a number.
+  const isRow = unit.cells !== null && (unit.isAmongAnchored || (isEvery && /\d/.test(unit.text)));
+  const found = worded.length === 0 && isRow ? [unit.text] : worded;
   try {
     const parts = partsOf(unit);
     const restsOn = parts.flatMap((part) => named(part, unit));
     const bare = restsOn.length > 0 ? [] : found.map((claim) => `names no record, proof or test: ${oneLine(claim)}`);
-    // What is anchored is a claim, whatever its words.
-    const texts = found.length > 0 ? found : restsOn.length > 0 ? [unit.text] : [];
+    // A sentence more, or a comment less, doesn't hide behind the next comment.
+    const count = parts.reduce((most, part) => (part.kind === "claims" ? part.count : most), 1);
+    const isOff = unit.anchors.some(isAnchor) && unit.cells === null && Math.max(1, found.length) !== count;
+    if (isOff)
+      bare.push(
+        `its comment is for ${count} claims, got ${found.length}: say what each rests on, then claims: ${found.length}`,
+      );
+    // What has an anchor of its own is a claim, whatever its words.
+    const texts = found.length > 0 ? found : unit.anchors.some(isAnchor) ? [unit.text] : [];
     return {
       claims: texts.map((claim) => ({ where, text: oneLine(claim), restsOn })),
       faults: [...bare, ...unitFaults(unit, parts, sources)].map((fault) => `${where}: ${fault}`),
@@ -153,6 +167,7 @@ function named(part: AnchorPart, unit: PageUnit): string[] {
     case "reason":
       return [`${part.word}: ${part.why}`];
     case "given":
+    case "claims":
       return [];
   }
 }

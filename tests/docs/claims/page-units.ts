@@ -10,6 +10,8 @@ export interface PageUnit {
   readonly cells: ReadonlyMap<string, string> | null;
   /** Of a row: anchors of its whole table. */
   readonly ofTable: readonly string[];
+  /** Is it a row beside others that have comments of their own? */
+  readonly isAmongAnchored: boolean;
 }
 
 const COMMENT = /<!--([^]*?)-->/g;
@@ -61,7 +63,14 @@ function textUnits(block: string, from: number): PageUnit[] {
   let line = from + 1;
   for (const [piece, text] of block.matchAll(/([^]+?)(?:(?:<!--[^]*?-->\s*)+|$)/g)) {
     if (text.trim() !== "")
-      units.push({ line, text, anchors: commentsOf(piece.slice(text.length)), cells: null, ofTable: [] });
+      units.push({
+        line,
+        text,
+        anchors: commentsOf(piece.slice(text.length)),
+        cells: null,
+        ofTable: [],
+        isAmongAnchored: false,
+      });
     line += piece.split("\n").length - 1;
   }
   return units;
@@ -81,5 +90,6 @@ function tableUnits(lines: readonly string[], from: number, ofTable: readonly st
     anchors: commentsOf(lines[at + 2]),
     cells: new Map(row.map((cell, column) => [head[column].trim(), cell.trim()])),
     ofTable,
+    isAmongAnchored: lines.slice(2).some((line) => commentsOf(line).length > 0),
   }));
 }

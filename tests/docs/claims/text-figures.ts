@@ -21,6 +21,9 @@ const WRITTEN = new RegExp(
   "g",
 );
 
+/** Of counts, which may be means: "45 of 45" is not what 44.6 of 45 says. */
+const COUNT = 0.05;
+
 /** The numbers of a text without code; names of papers, powers and section numbers are none. */
 export function numbersIn(text: string): Written[] {
   const bare = text
@@ -32,11 +35,11 @@ export function numbersIn(text: string): Written[] {
     const one = written(number);
     const isWhole = !one.text.includes(".");
     const half =
-      of !== undefined && isWhole ? 0.5 : percent !== undefined && isWhole ? Math.max(one.half, 0.5) : one.half;
+      of !== undefined && isWhole ? COUNT : percent !== undefined && isWhole ? Math.max(one.half, 0.5) : one.half;
     return {
       ...one,
       half,
-      of: of === undefined ? null : { ...written(of), half: 0.5 },
+      of: of === undefined ? null : { ...written(of), half: COUNT },
       ends: low === undefined || high === undefined ? null : [written(low), written(high)],
       isStrict: one.text.includes(".") || low !== undefined || of !== undefined || percent !== undefined,
       text: whole.trim(),

@@ -20,7 +20,15 @@ import { RecordFigures } from "./claims/record-figures.ts";
 import { CHECKOUT, textOf } from "./page-commands.ts";
 
 const FINDINGS = "experiments/FINDINGS.md";
-const PAGES = ["README.md", "docs/security.md", "docs/planning.md", "docs/protocol.md", "docs/attacks.md", FINDINGS];
+const PAGES = [
+  "README.md",
+  "SECURITY.md",
+  "docs/security.md",
+  "docs/planning.md",
+  "docs/protocol.md",
+  "docs/attacks.md",
+  FINDINGS,
+];
 /** What `weir run` and `weir plan` print: conclusions, ledger, warnings, and the words of flags and presets. */
 const PRINTED = [
   "cli/conclusion-table.ts",

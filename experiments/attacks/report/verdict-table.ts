@@ -14,6 +14,7 @@ export const VERDICT_STYLE = `  .verdicts td, .verdicts th { text-align: left; v
   .verdicts td, .verdicts th { padding: 3px 8px; }
   .verdicts tr.again td.setting { color: transparent; border-bottom-color: transparent; }
   .verdicts tr.part td { font-weight: 600; padding-top: 1.4em; border-bottom: 2px solid #8a94a0; }
+  .verdicts td.record { white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
   .verdict { white-space: nowrap; border-radius: 3px; padding: 0 5px; }
   .verdict.breaks { background: #f6c9c4; }
   .verdict.leaks { background: #fbe3c0; }
@@ -84,7 +85,7 @@ function row({ setting, attackers, tokens, worst, notAttackedBy }: WorstVerdict,
     ["number", positive === null ? "" : positive.toFixed(2)],
     ["number", noise === null ? "" : noise.toFixed(2)],
     ["number", worst.certifiedWrong ?? ""],
-    ["", `<a href="#${recordId(place)}">${escaped(place.file.replace(/\.ndjson$/, ""))}:${place.line}</a>`],
+    ["record", `<a href="#${recordId(place)}">${escaped(place.file.replace(/\.ndjson$/, ""))}:${place.line}</a>`],
   ] as const;
   const html = cells.map(([kind, text]) => `<td class="${kind}">${text}</td>`).join("");
   return `<tr${isAgain ? ' class="again"' : ""}>${html}</tr>`;
@@ -137,7 +138,7 @@ function inOrder(a: WorstVerdict, b: WorstVerdict): number {
     (other.merge ?? "").localeCompare(one.merge ?? "") ||
     (one.alpha ?? 0) - (other.alpha ?? 0) ||
     (one.c ?? 0) - (other.c ?? 0) ||
-    sharding(one).localeCompare(sharding(other)) ||
+    also(one).localeCompare(also(other)) ||
     a.worst.coalition.length - b.worst.coalition.length ||
     VERDICTS.indexOf(a.worst.verdict) - VERDICTS.indexOf(b.worst.verdict)
   );

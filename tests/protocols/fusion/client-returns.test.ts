@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { describe, it } from "node:test";
+import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { DeadlineError } from "../../../protocols/wire/errors.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { GREEDY } from "../../../layers/sampling.ts";
@@ -123,6 +124,23 @@ describe("a session that its client gives up", () => {
       assert.equal(told.length, deployment.nodes.length);
       for (const each of told) assert.match(each, reason);
     }
+    await deployment.close();
+  });
+
+  it("names the party that says that a session can't go on, whatever party it names", async () => {
+    const engine = await referenceEngine(model);
+    const endpoints = new Map<string, Endpoint>();
+    const wrap = (endpoint: Endpoint): Endpoint => {
+      endpoints.set(endpoint.party, endpoint);
+      return endpoint;
+    };
+    const deployment = await inProcessDeployment(model, engine, { alpha: 2, beta: 2 }, { wrap });
+    const client = new Client(deployment.client, model, deployment.nodes);
+    const session = await client.open(description);
+    const liar = endpoints.get("comp.0")!;
+    const message = { type: "session-abort", session: session.number, party: "comp.1", reason: "I computed wrong" };
+    await liar.sendControl("client", message);
+    await assert.rejects(session.step(0, ids), { message: "comp.0: I computed wrong" });
     await deployment.close();
   });
 });

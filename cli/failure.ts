@@ -1,7 +1,7 @@
 import process from "node:process";
 import { CommanderError } from "commander";
 import type { ErrorRecord } from "./error-record.ts";
-import { coloursFor } from "./terminal.ts";
+import { coloursFor, withoutControls } from "./terminal.ts";
 
 /**
  * Ends the command with exit code 1 and a message on stderr that says what was expected, and with --json the same as an object on stdout;
@@ -14,7 +14,7 @@ export function reportFailure(error: unknown): void {
   }
   const { message, name, code } = described(error);
   const { red, bold } = coloursFor(process.stderr);
-  process.stderr.write(`${bold(red("weir:"))} ${message}\n`);
+  process.stderr.write(`${bold(red("weir:"))} ${withoutControls(message)}\n`);
   if (error instanceof CommanderError)
     process.stderr.write("(weir --help lists the commands, weir COMMAND --help its flags)\n");
   if (process.env.WEIR_TRACE !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);

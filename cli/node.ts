@@ -6,6 +6,7 @@ import { pathText } from "../protocols/fusion/config/path-text.ts";
 import type { LinkChange } from "../protocols/wire/endpoint-options.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { networkFlags } from "./network-flags.ts";
+import { withoutControls } from "./terminal.ts";
 
 const flags = z.object({
   party: z.string().min(1).meta({ title: "name" }).describe("the party: comp.0, attn.1.2, ..."),
@@ -76,7 +77,8 @@ export function addNode(program: Command): void {
 /** A line for whoever keeps the node running; what a client does is not worth one. */
 function tellOf(party: string, { peer, state, reason }: LinkChange): void {
   if (peer === CLIENT) return;
-  if (state === "refused") process.stderr.write(`${party}: refused a link: ${reason!.message}\n`);
-  else if (state === "lost") process.stderr.write(`${party}: lost ${peer}: ${reason!.message}; waiting for it\n`);
+  if (state === "refused") process.stderr.write(`${party}: refused a link: ${withoutControls(reason!.message)}\n`);
+  else if (state === "lost")
+    process.stderr.write(`${party}: lost ${peer}: ${withoutControls(reason!.message)}; waiting for it\n`);
   else process.stderr.write(`${party}: linked to ${peer}\n`);
 }

@@ -7,7 +7,7 @@ import { addConfigFlags, readConfig } from "./config-flags.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { progress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
-import { coloursFor, layoutFor } from "./terminal.ts";
+import { coloursFor, layoutFor, withoutControls } from "./terminal.ts";
 
 const flags = z.object({
   prompt: z.string().optional().describe("the prompt; - reads it from standard input"),
@@ -86,7 +86,7 @@ function generatedText(prompt: string, chat: boolean): { write(piece: string): v
     write(piece) {
       if (!isOpen && process.stdout.isTTY) process.stdout.write(`${gray(shown)}${chat ? "\n" : ""}`);
       isOpen = true;
-      process.stdout.write(piece);
+      process.stdout.write(process.stdout.isTTY ? withoutControls(piece) : piece);
     },
     end() {
       if (isOpen) process.stdout.write("\n");

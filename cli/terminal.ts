@@ -18,6 +18,18 @@ export function takesColours(stream: Output): boolean {
   return Boolean(FORCE_COLOR || (stream.isTTY && stream.hasColors()));
 }
 
+/** A text of others (a node's reason, what a model says) without what moves a terminal's cursor or sets its colours: \x1b in place of it. */
+export const withoutControls = (text: string): string =>
+  Array.from(text, (sign) => (isControl(sign) ? `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}` : sign)).join(
+    "",
+  );
+
+/** Of ASCII and of Latin-1, but for the ends of lines and tabs. */
+function isControl(sign: string): boolean {
+  const code = sign.codePointAt(0)!;
+  return (code < 0x20 && sign !== "\n" && sign !== "\t") || (code >= 0x7f && code < 0xa0);
+}
+
 export type Colours = ReturnType<typeof colors.createColors>;
 
 /** Colours for what is written to a stream; functions that change nothing where it takes none. */

@@ -177,7 +177,7 @@ export const ringHalves: Omit<RingKernels, "pack" | "unpack"> = {
     for (let i = 0; i < out.length; i++) {
       const scaled = values[i] * unit;
       if (!(Math.abs(scaled) < LARGEST_ENCODED))
-        throw new RangeError(`fixed point: expected a magnitude below 2^62 units, got ${values[i]} * 2^${fracBits}`);
+        throw new RangeError(`fixed point: expected a magnitude below 2^62 units of 2^-${fracBits}, got one beyond`);
       let rounded = scaled;
       if (scaled >= 0 && scaled < ALL_INTEGER) rounded = scaled + ALL_INTEGER - ALL_INTEGER;
       else if (scaled < 0 && scaled > -ALL_INTEGER) rounded = scaled - ALL_INTEGER + ALL_INTEGER;

@@ -139,7 +139,7 @@ export const ringReference: RingKernels = {
     for (let i = 0; i < out.length; i++) {
       const scaled = values[i] * 2 ** fracBits;
       if (!(Math.abs(scaled) < 2 ** 62))
-        throw new RangeError(`fixed point: expected a magnitude below 2^62 units, got ${values[i]} * 2^${fracBits}`);
+        throw new RangeError(`fixed point: expected a magnitude below 2^62 units of 2^-${fracBits}, got one beyond`);
       const floor = Math.floor(scaled);
       const rest = scaled - floor;
       const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);

@@ -131,7 +131,7 @@ export class HybridParties {
         if (steps === 0) firstAt = performance.now();
       }
     } catch (error) {
-      await session.abort(error instanceof Error ? error.message : String(error));
+      await session.giveUp(error);
       throw error;
     }
     const endedAt = performance.now();

@@ -10,6 +10,7 @@ import { lp } from "./methods/lp.ts";
 import { neighbours } from "./methods/neighbours.ts";
 import { partialSoftmax } from "./methods/partial-softmax.ts";
 import { rankMatch } from "./methods/rank-match.ts";
+import { reusedMergeMasks } from "./methods/reused-merge-masks.ts";
 import { rowInvert } from "./methods/row-invert.ts";
 import { shareWords } from "./methods/share-words.ts";
 import { takenWords } from "./methods/taken-words.ts";
@@ -27,6 +28,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   neighbours,
   partialSoftmax,
   rankMatch,
+  reusedMergeMasks,
   rowInvert,
   shareWords,
   takenWords,

@@ -61,10 +61,9 @@ export function logSums(m: FloatArray, e: FloatArray, wire: WireWord): FloatArra
   const exact = Float64Array.from(m, (most, slot) => (e[slot] === 0 ? -Infinity : most + Math.log(e[slot])));
   if (wire === "float64") return exact;
   if (wire === "float32") return Float32Array.from(exact);
-  const beyond = beyondFloat16(exact);
-  if (beyond >= 0)
+  if (beyondFloat16(exact) >= 0)
     throw new RangeError(
-      `scale exchange: expected log-sum-exps within ${MAX_FLOAT16}, the largest of float16, got ${exact[beyond]}; use --wire float32`,
+      `scale exchange: expected log-sum-exps within ${MAX_FLOAT16}, the largest of float16, got one beyond; use --wire float32`,
     );
   const words = new Uint16Array(exact.length);
   roundToFloat16(exact, words);

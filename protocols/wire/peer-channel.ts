@@ -157,11 +157,10 @@ export class PeerChannel {
 
   /** Before the first chunk leaves: a value that became infinite on the way would be found by whoever computes with it, far from here. */
   #checkFloat16({ role, layer, step }: MessageKey, { data }: WireTensor): void {
-    const at = beyondFloat16(data);
-    if (at < 0) return;
+    if (beyondFloat16(data) < 0) return;
     const where = layer < 0 ? "" : `, layer ${layer}`;
     throw new Float16RangeError(
-      `message ${role} to ${this.#peer}${where}, step ${step}: expected values within ${MAX_FLOAT16}, the largest of float16, got ${data[at]}; use --wire float32`,
+      `message ${role} to ${this.#peer}${where}, step ${step}: expected values within ${MAX_FLOAT16}, the largest of float16, got one beyond; use --wire float32`,
     );
   }
 

@@ -176,6 +176,26 @@ export const MUTATIONS: readonly Mutation[] = [
     { file: STREAMS, name: FRESH },
   ),
   one(
+    "one machine under two names is two machines",
+    "protocols/fusion/deployment/machines.ts",
+    "return address === undefined ? null : hostOf(address);",
+    "return address === undefined ? null : new URL(address).hostname;",
+    {
+      file: "tests/protocols/fusion/machines.test.ts",
+      name: "is refused with all parties on one machine under two of its names",
+    },
+  ),
+  one(
+    "secret vectors that others know are used",
+    "protocols/smpc/check/kept-checks.ts",
+    "  if (process.getuid === undefined) return false;",
+    "  if (where !== null) return false;",
+    {
+      file: "tests/protocols/smpc/kept-checks.test.ts",
+      name: "a seed that others may have read or put there is not used",
+    },
+  ),
+  one(
     "masks of the merge have no step in their name",
     "protocols/cascade/mask-seeds.ts",
     "`merge/${session}/${step}`",

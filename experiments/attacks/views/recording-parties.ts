@@ -75,7 +75,7 @@ export class RecordingParties {
       await session.step(0, ids.slice(0, promptLength));
       for (let step = 1; step < steps; step++) await session.step(step, [ids[promptLength + step - 1]]);
     } catch (error) {
-      await session.abort(error instanceof Error ? error.message : String(error));
+      await session.giveUp(error);
       throw error;
     }
     const reports = await session.close();

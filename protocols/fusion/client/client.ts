@@ -14,6 +14,7 @@ import { keyOf, NO_LAYER, type Session } from "../../cascade/session.ts";
 import { compName, partyKind } from "../../cascade/party-name.ts";
 import { byOwner, type Schedule } from "../../cascade/schedule.ts";
 import type { ControlMessage, Endpoint } from "../../wire/endpoint.ts";
+import { WireError } from "../../wire/errors.ts";
 import type { FailedRow } from "../../smpc/run/hand-over.ts";
 import { ProductChecks } from "../../smpc/check/product-checks.ts";
 import type { SessionChecks } from "./client-evaluation.ts";
@@ -104,7 +105,7 @@ export class Client {
     if (session === undefined) return;
     if (control.type === "session-ready") session.ready(peer, control.hashes);
     else if (control.type === "session-report") session.reported(peer, control.report as PartyReport);
-    else if (control.type === "session-abort") session.fail(new Error(`${control.party}: ${control.reason}`));
+    else if (control.type === "session-abort") session.fail(new Error(`${peer}: ${control.reason}`)); // who says so, not whom it names
   }
 }
 
@@ -275,6 +276,15 @@ export class ClientSession {
     this.#endpoint.closeSession(this.#session.number, new Error(reason));
     const message = { type: "session-abort", session: this.#session.number, party: this.#endpoint.party, reason };
     await Promise.allSettled(this.#nodes.map((node) => this.#endpoint.sendControl(node, message)));
+  }
+
+  /**
+   * Ends the session after a step failed. Nodes are told a cause that one of them or the wire named; a text of the client's own computing
+   * may hold what it computed, and stays here.
+   */
+  async giveUp(error: unknown): Promise<void> {
+    const isTheirs = error instanceof WireError || (error instanceof Error && error === this.#failure);
+    await this.abort(isTheirs ? error.message : "it could not go on; its own output says why");
   }
 
   /** CPU seconds of the client's process since the session was opened. */

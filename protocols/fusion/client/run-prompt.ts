@@ -83,7 +83,7 @@ async function generateOnce(
   try {
     spoken = await spokenText(tokens, { tokenizer, promptIds }, options.onText);
   } catch (error) {
-    await session.abort(error instanceof Error ? error.message : String(error));
+    await session.giveUp(error);
     throw error;
   }
   const { text, generatedIds, firstTokenAt, endedAt } = spoken;

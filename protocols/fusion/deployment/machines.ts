@@ -1,5 +1,6 @@
 import { warn } from "../../../layers/warning.ts";
 import { CLIENT, DEALER, smpcName } from "../../cascade/party-name.ts";
+import { isLoopback } from "../../wire/websocket-address.ts";
 
 /** Which party runs where. */
 export interface PlacedParties {
@@ -12,12 +13,40 @@ export interface PlacedParties {
   readonly insecureColocation?: boolean;
 }
 
-/** The machine of a party: its label, or the host of its address; null for a client without a label. */
+/** What all addresses of one's own machine are called: localhost, ::1, 0.0.0.0, ... */
+const OWN = "127.0.0.1";
+
+/** The machine of a party: its label, or the host of its address, the same for all spellings of it; null for a client without a label. */
 export function machineOf(party: string, { nodes, machines }: PlacedParties): string | null {
   const label = machines?.[party];
   if (label !== undefined) return label;
   const address = nodes[party] as string | undefined;
-  return address === undefined ? null : new URL(address).hostname;
+  return address === undefined ? null : hostOf(address);
+}
+
+/** The host of an address without brackets and the dot at its end; IPv4 as such; one name for whatever reaches the machine itself. */
+export function hostOf(address: string): string {
+  const host = new URL(address).hostname.toLowerCase().replace(/^\[|\]$|\.$/g, "");
+  const mapped = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(host);
+  const plain = mapped === null ? host : ipv4(parseInt(mapped[1], 16), parseInt(mapped[2], 16));
+  const isOwn = isLoopback(plain) || plain === "0.0.0.0" || plain === "::" || plain.endsWith(".localhost");
+  return isOwn ? OWN : plain;
+}
+
+const ipv4 = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
+
+/**
+ * The labels of a placement as the client's machine knows better: `own` are its names and addresses. Parties without a label that are
+ * reached there, under whatever name, are on one machine, the client's where that has no label.
+ */
+export function machinesBeside(placed: PlacedParties, own: readonly string[]): Record<string, string> {
+  const names = new Set([OWN, ...own.map((name) => name.toLowerCase())]);
+  const here = Object.keys(placed.nodes).filter((party) => names.has(hostOf(placed.nodes[party])));
+  const machines: Record<string, string> = { ...placed.machines };
+  if (here.length === 0) return machines;
+  const machine = machines[CLIENT] ?? machineOf(here.find((party) => party in machines) ?? here[0], placed)!;
+  for (const party of [CLIENT, ...here]) machines[party] ??= machine;
+  return machines;
 }
 
 /**

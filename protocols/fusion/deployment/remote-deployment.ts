@@ -5,8 +5,7 @@ import { linkClient } from "./local-processes.ts";
 import { readText } from "../../../layers/read-text.ts";
 import { placementText, type RunConfig } from "../config/run-config.ts";
 import { CLIENT } from "../../cascade/party-name.ts";
-import { isLoopback } from "../../wire/websocket-address.ts";
-import { checkMachines, machineOf, type PlacedParties } from "./machines.ts";
+import { checkMachines, machineOf, machinesBeside, type PlacedParties } from "./machines.ts";
 import { readTopology, type Topology } from "./topology.ts";
 
 /** Links the client to the nodes of a topology file, which run already, once they serve no other client. Throws Error naming the file, or a node that can't be reached. */
@@ -64,19 +63,10 @@ export async function joinTopology(
   return { client, nodes: namesOf(whole), machines, close: () => client.close() };
 }
 
-/** The placement with the client's machine in it: its label, or that of a party whose address is this machine's. */
+/** The placement with the client's machine in it: the label of a party whose address is this machine's, or that address. */
 function withClient(topology: Topology, { insecureColocation }: RunConfig): PlacedParties {
-  const own = new Set([
-    hostname(),
-    ...Object.values(networkInterfaces()).flatMap((all = []) => all.map((at) => at.address)),
-  ]);
-  const here = Object.entries(topology.nodes).find(([, address]) => {
-    const host = new URL(address).hostname.replace(/^\[|\]$/g, "");
-    return isLoopback(host) || own.has(host);
-  });
-  const machines = { ...topology.machines };
-  const machine = here === undefined ? null : machineOf(here[0], topology);
-  if (machines[CLIENT] === undefined && machine !== null) machines[CLIENT] = machine;
+  const own = [hostname(), ...Object.values(networkInterfaces()).flatMap((all = []) => all.map((at) => at.address))];
+  const machines = machinesBeside(topology, own);
   return { ...topology, machines, insecureColocation: topology.insecureColocation === true || insecureColocation };
 }
 

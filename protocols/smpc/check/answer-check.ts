@@ -22,7 +22,9 @@
  *   differ by D_j mod 2^K, and both lie in a window of width 2 T only if |D_j| <= 2 T. The entries of the k vectors are independent.
  *   This holds in a ring with zero divisors because the entries of v differ by 1, a unit. With v in {-1,1} they differ by 2: two words both
  *   off by half the ring would cancel under every v. A server that adapts its lies to not having been caught gains nothing: up to the first
- *   refusal what it sees is the same for all v, so its lies are chosen before v is drawn.
+ *   refusal what it sees is the same for all v, so its lies are chosen before v is drawn. Where sessions go on under the same v after a
+ *   refusal (others that were open), its lies up to the first that is missed are again one sequence, so that of q one is missed with
+ *   probability q 2^-k at most.
  * What is missed: lies of at most 2 T in every word, T = 1.98 sqrt(outputs) units of the answer for k = 20 (110 of 3,072 outputs). Lies in
  *   many words add up: with E the 2-norm of D and the sum of |D_j| below half the ring, v . D - s / 2 has standard deviation E / 2 and is E / 4
  *   or more in magnitude with probability 3/16 or more (Paley and Zygmund), so E > 4 T is missed with probability (13/16)^k at most, 1.6 % for

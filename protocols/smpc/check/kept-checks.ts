@@ -2,13 +2,14 @@
  * The secret sums of a model's matrices between runs: reading all weights for them takes seconds.
  *
  * Functionality: a seed of the secret vectors and the sums under it, in the cache folder. Parties: the client alone; the files are readable
- *   to its user only, and whoever reads them can answer wrongly unseen. Leaks: nothing else. Assumes: a client whose files are its own.
+ *   to its user only, and whoever reads them can answer wrongly unseen; a seed that others may have read or put there isn't used. Leaks: nothing else. Assumes: a client whose files are its own.
  * Cost: none on the wire. Error bound: none. Reference: answer-check.ts. Test: tests/protocols/smpc/kept-checks.test.ts
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { cacheFolder, temporaryName } from "../../../layers/cache-folder.ts";
+import { warn } from "../../../layers/warning.ts";
 import type { WeightedModel } from "../factors/layer-weights.ts";
 import { SEED_BYTES } from "../run/share-rows.ts";
 
@@ -37,7 +38,12 @@ export class KeptChecks {
     const file = path.join(folder, "seed");
     // Whoever comes first draws it, and all others take that one.
     await writeFile(file, randomBytes(SEED_BYTES), { mode: OWN_FILE, flag: "wx" }).catch(() => {});
-    const seed = await readFile(file).catch(() => null);
+    const others = (await isForOthers(folder)) ? folder : (await isForOthers(file)) ? file : null;
+    if (others !== null)
+      warn(
+        `cache ${others}: expected secret sums that are this user's alone, got ones that others have or may have read or written; they aren't used. Remove the folder`,
+      );
+    const seed = others === null ? await readFile(file).catch(() => null) : null;
     return seed?.length === SEED_BYTES ? new KeptChecks(seed, folder) : new KeptChecks(randomBytes(SEED_BYTES), null);
   }
 
@@ -77,4 +83,12 @@ export class KeptChecks {
   #digest(name: string, data: Uint8Array): Buffer {
     return createHmac("sha256", this.seed).update(`${name.length} ${name}`).update(data).digest();
   }
+}
+
+/** Is a file or folder another user's, a link, or open to others? On systems without users there is nobody else; what isn't there is nobody's. */
+async function isForOthers(where: string): Promise<boolean> {
+  if (process.getuid === undefined) return false;
+  const found = await lstat(where).catch(() => null);
+  if (found === null) return false;
+  return found.isSymbolicLink() || found.uid !== process.getuid() || (found.mode & 0o077) !== 0;
 }

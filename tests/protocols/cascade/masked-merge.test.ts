@@ -182,6 +182,11 @@ describe("the masked merge", async () => {
     const [none, far, near] = [-Infinity, -1e4, 1e4];
     assert.deepEqual([...weightsOf(Float64Array.of(none, none, near), [Float64Array.of(none, far, far)])], [0, 0, 1]);
     assert.deepEqual([...logSums(Float64Array.of(3, none), Float64Array.of(1, 0), "float16")], [3, none]);
+    // What it is stays with the AttnNode: the text goes to every party.
+    assert.throws(
+      () => logSums(Float64Array.of(3, 70_001), Float64Array.of(1, 1), "float16"),
+      ({ message }: Error) => /got one beyond/.test(message) && !message.includes("7000"),
+    );
     assert.throws(() => weightsOf(Float64Array.of(NaN), []), /expected finite scales/);
     const attention = { heads: 2, kvHeads: 1, headDim: 1, scale: 1, softCap: null, causal: true, window: null };
     const sum = new MaskedSum(2, attention);

@@ -29,7 +29,7 @@ async function sessionWith(fault: Fault, parties = 2): Promise<{ error: Error | 
       const changed = isAnswer ? fault(endpoint.party, key, Uint8Array.from(tensor.data as Uint8Array)) : null;
       if (changed === null) return endpoint.send(peer, key, tensor);
       isWrong = key.role === "given";
-      return endpoint.send(peer, key, { ...tensor, data: changed });
+      return endpoint.send(peer, key, { ...tensor, data: changed, shape: [1, changed.length] });
     });
   const setting = {
     model: MODEL,
@@ -102,4 +102,34 @@ describe("a server that answers wrongly", () => {
     });
     assert.match(String(error), /^Error: smpc\.0: expected the products of row [01] with layers\.0\.o\.weight/);
   });
+
+  it("is named where it answers a step with what it answered ahead to another", async () => {
+    let other: Uint8Array | null = null;
+    const { error } = await sessionWith((party, key, data) => {
+      if (party !== "smpc.1" || key.role !== "ahead") return null;
+      if (isAt(key, { step: 1, part: OUTPUT })) other = data.slice();
+      return isAt(key, { step: 2, part: OUTPUT }) ? other : null;
+    });
+    assert.match(String(error), /^Error: smpc\.1: expected the products of row 0 with layers\.0\.o\.weight/);
+  });
+
+  it("is named where every bit of its answer is set, or none", async () => {
+    for (const byte of [0xff, 0]) {
+      const { error } = await sessionWith((party, key, data) =>
+        party === "smpc.0" && isAt(key, { step: 1, part: PROJECTIONS }) ? data.fill(byte) : null,
+      );
+      assert.match(String(error), /^Error: smpc\.0: expected the products of row 0/, String(byte));
+    }
+  });
+
+  for (const party of ["smpc.0", "smpc.1"])
+    it(`ends the session where ${party}'s answer is a byte short or long, before anything of it is read`, async () => {
+      for (const change of [(data: Uint8Array) => data.slice(1), (data: Uint8Array) => Uint8Array.of(...data, 0)]) {
+        const { error, askedAfter } = await sessionWith((name, key, data) =>
+          name === party && isAt(key, { step: 1, part: OUTPUT }) ? change(data) : null,
+        );
+        assert.match(String(error), /expected/);
+        assert.equal(askedAfter, 0);
+      }
+    });
 });

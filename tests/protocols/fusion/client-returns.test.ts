@@ -4,6 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { describe, it } from "node:test";
+import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
+import { DeadlineError } from "../../../protocols/wire/errors.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";
 import { GREEDY } from "../../../layers/sampling.ts";
 import type { ShardingRule } from "../../../protocols/cascade/sharding.ts";
@@ -95,4 +97,50 @@ describe("a session that its client gives up", () => {
       await deployment.close();
     });
   }
+
+  it("tells the nodes a cause that the wire named, and of its own computing no word", async () => {
+    const engine = await referenceEngine(model);
+    const deployment = await inProcessDeployment(model, engine, { alpha: 2, beta: 2 });
+    const told: string[] = [];
+    const overheard = new Proxy(deployment.client, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        if (name !== "sendControl") return value.bind(target) as unknown;
+        return (peer: string, message: { type: string; reason?: string }) => {
+          if (message.type === "session-abort") told.push(message.reason!);
+          return target.sendControl(peer, message);
+        };
+      },
+    });
+    const client = new Client(overheard, model, deployment.nodes);
+    for (const [error, reason] of [
+      [new Error("token 1234: expected one that can be said"), /^it could not go on; its own output says why$/],
+      [new RangeError("row 3: expected a number, got 0.125"), /^it could not go on; its own output says why$/],
+      [new DeadlineError("comp.1", "comp.1: expected rows within 5 ms"), /^comp\.1: expected rows within 5 ms$/],
+    ] as const) {
+      told.length = 0;
+      await (await client.open(description)).giveUp(error);
+      assert.equal(told.length, deployment.nodes.length);
+      for (const each of told) assert.match(each, reason);
+    }
+    await deployment.close();
+  });
+
+  it("names the party that says that a session can't go on, whatever party it names", async () => {
+    const engine = await referenceEngine(model);
+    const endpoints = new Map<string, Endpoint>();
+    const wrap = (endpoint: Endpoint): Endpoint => {
+      endpoints.set(endpoint.party, endpoint);
+      return endpoint;
+    };
+    const deployment = await inProcessDeployment(model, engine, { alpha: 2, beta: 2 }, { wrap });
+    const client = new Client(deployment.client, model, deployment.nodes);
+    const session = await client.open(description);
+    const liar = endpoints.get("comp.0")!;
+    const message = { type: "session-abort", session: session.number, party: "comp.1", reason: "I computed wrong" };
+    await liar.sendControl("client", message);
+    await assert.rejects(session.step(0, ids), { message: "comp.0: I computed wrong" });
+    await deployment.close();
+  });
 });

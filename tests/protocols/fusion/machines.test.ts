@@ -1,7 +1,7 @@
 /** Topologies in which one machine could open shares are refused, unless they say that they are insecure. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { colocations, machineOf } from "../../../protocols/fusion/deployment/machines.ts";
+import { colocations, machineOf, machinesBeside } from "../../../protocols/fusion/deployment/machines.ts";
 import { makeTopology, parseTopology } from "../../../protocols/fusion/deployment/topology.ts";
 
 const CASCADE = makeTopology(2, 1, ["10.0.0.1", "10.0.0.2"], 7700);
@@ -64,6 +64,40 @@ describe("a topology with SMPC parties", () => {
     it(`is refused with ${what}`, () => {
       assert.throws(() => parseTopology(text, "some.json"), { message: reason });
     });
+
+  it("is refused with all parties on one machine under two of its names", () => {
+    const names = [
+      "localhost",
+      "127.0.0.1",
+      "127.1",
+      "127.0.0.2",
+      "[::1]",
+      "0.0.0.0",
+      "[::]",
+      "[::ffff:127.0.0.1]",
+      "a.localhost",
+    ];
+    for (const name of names)
+      assert.throws(
+        () => parseTopology(withParties(["127.0.0.1", name], null), "some.json"),
+        /more than one machine/,
+        name,
+      );
+    for (const [one, other] of [
+      ["10.0.0.9", "[::ffff:10.0.0.9]"],
+      ["node.example", "NODE.example."],
+      ["10.0.0.9", "0x0a.0.0.9"],
+    ])
+      assert.throws(() => parseTopology(withParties([one, other], null), "some.json"), /more than one machine/, other);
+  });
+
+  it("has the parties that are reached at the client's own machine on one machine, under whatever address", () => {
+    const placed = { nodes: { "smpc.0": "wss://10.0.0.5:1", "smpc.1": "ws://localhost:2" }, parties: 2 };
+    assert.equal(colocations({ ...placed, machines: machinesBeside(placed, ["10.0.0.5"]) }).length, 2);
+    assert.deepEqual(colocations({ ...placed, dealer: true, machines: machinesBeside(placed, ["10.0.0.6"]) }), []);
+    const labels = { ...placed, machines: { "smpc.0": "a", client: "c" } };
+    assert.deepEqual(machinesBeside(labels, ["10.0.0.5"]), { "smpc.0": "a", "smpc.1": "c", client: "c" });
+  });
 
   it("is taken with the flag that says it is insecure, and warned about", () => {
     const written: string[] = [];

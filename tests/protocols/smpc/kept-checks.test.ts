@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { openModel } from "../../../layers/model.ts";
@@ -63,6 +63,40 @@ test("sums are forgotten with their vectors once a party is caught", async () =>
   await (await ProductChecks.open(model, product)).forget();
   assert.notDeepEqual(await sumsOf(), first, "other vectors");
 });
+
+test("a seed that others may have read or put there is not used", { skip: process.getuid === undefined }, async () => {
+  const { seed } = await KeptChecks.open(model);
+  assert.deepEqual((await KeptChecks.open(model)).seed, seed, "as it should be, it is");
+  const file = path.join(folder, "seed");
+  const opened = async (): Promise<Uint8Array> => (await withoutWarnings(() => KeptChecks.open(model))).seed;
+  for (const [where, open, own] of [
+    [file, 0o644, 0o600],
+    [folder, 0o755, 0o700],
+    [folder, 0o730, 0o700],
+  ] as const) {
+    await chmod(where, open);
+    assert.notDeepEqual(await opened(), seed, `${path.basename(where)}, mode ${open.toString(8)}`);
+    await chmod(where, own);
+  }
+  const elsewhere = path.join(scratch.path, "planted");
+  await rename(file, elsewhere);
+  await symlink(elsewhere, file);
+  assert.notDeepEqual(await opened(), seed, "a link to a file elsewhere");
+  await rename(elsewhere, file);
+  assert.deepEqual((await KeptChecks.open(model)).seed, seed);
+});
+
+async function withoutWarnings<T>(work: () => Promise<T>): Promise<T> {
+  const write = process.stderr.write.bind(process.stderr);
+  const written: string[] = [];
+  process.stderr.write = (text: string | Uint8Array) => written.push(String(text)) > 0;
+  try {
+    return await work();
+  } finally {
+    process.stderr.write = write;
+    assert.match(written.join(""), /^warning: cache .*: expected secret sums that are this user's alone/);
+  }
+}
 
 test("a model that is made up keeps nothing", async () => {
   const { seed } = await KeptChecks.open({ ...model, source: undefined });

@@ -104,7 +104,7 @@ export class Client {
     if (session === undefined) return;
     if (control.type === "session-ready") session.ready(peer, control.hashes);
     else if (control.type === "session-report") session.reported(peer, control.report as PartyReport);
-    else if (control.type === "session-abort") session.fail(new Error(`${control.party}: ${control.reason}`));
+    else if (control.type === "session-abort") session.fail(new Error(`${peer}: ${control.reason}`));
   }
 }
 

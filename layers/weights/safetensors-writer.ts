@@ -24,11 +24,13 @@ export interface SafetensorsWriter {
 
 /**
  * Begins a safetensors file. The header comes first in it and needs every shape, so data waits in three files beside it until `close`:
- * 8-byte words, which come first, 4-byte words, and bytes; so every tensor is aligned to its words.
+ * 8-byte words, which come first, 4-byte words, and bytes; so every tensor is aligned to its words. `mode`: who may read all of them,
+ * less what the umask takes away.
  */
 export async function createSafetensorsWriter(
   path: string,
   metadata: Readonly<Record<string, string>> = {},
+  mode = 0o666,
 ): Promise<SafetensorsWriter> {
   const partial = `${path}.partial`;
   const spools: Spool[] = [];
@@ -36,7 +38,7 @@ export async function createSafetensorsWriter(
     await Promise.all([...spools.map((spool) => spool.remove()), rm(partial, { force: true })]);
   };
   try {
-    for (const part of ["words8", "words4", "bytes"]) spools.push(await createSpool(`${path}.${part}.partial`));
+    for (const part of ["words8", "words4", "bytes"]) spools.push(await createSpool(`${path}.${part}.partial`, mode));
   } catch (error) {
     await abandon();
     throw error;
@@ -73,7 +75,7 @@ export async function createSafetensorsWriter(
   };
 
   async function writeWhole(): Promise<void> {
-    const file = await open(partial, "w");
+    const file = await open(partial, "w", mode);
     try {
       const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
       for (const [name, { dtype, shape, spool, from, bytes }] of entries) {
@@ -128,8 +130,8 @@ interface Spool {
   remove(): Promise<void>;
 }
 
-async function createSpool(path: string): Promise<Spool> {
-  const handle = await open(path, "w");
+async function createSpool(path: string, mode: number): Promise<Spool> {
+  const handle = await open(path, "w", mode);
   const remove = async (): Promise<void> => {
     await handle.close().catch(() => {}); // it may be closed already
     await rm(path, { force: true });

@@ -344,4 +344,18 @@ export const MUTATIONS: readonly Mutation[] = [
       name: "are found by the CompNode that takes the rows",
     },
   ),
+  one(
+    "every user of a machine reads views",
+    "protocols/fusion/record/view-recorder.ts",
+    "const OWN_FILE = 0o600;",
+    "const OWN_FILE = 0o644;",
+    { file: "tests/protocols/fusion/recorded-views.test.ts", name: "are the user's alone" },
+  ),
+  one(
+    "a party ends a session in the name that it likes",
+    "protocols/fusion/client/client.ts",
+    "session.fail(new Error(`${peer}: ${control.reason}`))",
+    "session.fail(new Error(`${control.party}: ${control.reason}`))",
+    { file: "tests/protocols/fusion/same-messages.test.ts", name: "name who ended a session, whoever it says it is" },
+  ),
 ];

@@ -123,7 +123,7 @@ export class PartyHost {
   async #control(endpoint: Endpoint, peer: string, message: ControlMessage): Promise<void> {
     const control = message as SessionControl;
     try {
-      if (control.type === "session-abort") this.#abort(endpoint, control.session, `${peer}: ${control.reason}`);
+      if (control.type === "session-abort") this.#abort(endpoint, control.session, `${peer}: ${control.reason}`); // what it calls itself is only its word
       else if (peer !== CLIENT) throw new Error(`${control.type}: expected from the client only, got it from ${peer}`);
       else if (control.type === "session-open") await this.#open(endpoint, control.session, control.description);
       else if (control.type === "session-deal") await this.#deal(endpoint, control.session, control.step);

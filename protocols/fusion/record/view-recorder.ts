@@ -13,6 +13,10 @@ import type { Session, ComputedKind, Witness } from "../../cascade/session.ts";
 import { messagePositions } from "../../cascade/exposure.ts";
 import type { MessageKey, WireTensor } from "../../wire/endpoint.ts";
 
+/** Views of all parties on one machine are the prompt: they are this user's alone. */
+const OWN_FILE = 0o600;
+const OWN_FOLDER = 0o700;
+
 /** One tensor of a view. */
 export interface ViewEntry {
   /** Name of the tensor in the safetensors file. */
@@ -93,7 +97,7 @@ export class ViewRecorder implements Witness {
   async #writeBoth(): Promise<void> {
     await (await this.#written).close();
     const index: ViewIndex = { party: this.#party, session: this.#session.number, entries: this.#entries };
-    await writeFile(`${this.#base}.json`, JSON.stringify(index));
+    await writeFile(`${this.#base}.json`, JSON.stringify(index), { mode: OWN_FILE });
   }
 
   get #base(): string {
@@ -105,8 +109,8 @@ export class ViewRecorder implements Witness {
   }
 
   async #create(): Promise<SafetensorsWriter> {
-    await mkdir(this.#folder, { recursive: true });
-    this.#writer = await createSafetensorsWriter(`${this.#base}.safetensors`);
+    await mkdir(this.#folder, { recursive: true, mode: OWN_FOLDER });
+    this.#writer = await createSafetensorsWriter(`${this.#base}.safetensors`, {}, OWN_FILE);
     return this.#writer;
   }
 

@@ -1,7 +1,7 @@
 /** Recorded views against the exposure ledger: the same positions, layers and kinds, and a row too many is found. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -73,6 +73,14 @@ describe("recorded views", async () => {
     const at = folder();
     await run({ r: TWO, s: TWO }, 6, 2, at, { views: false });
     assert.equal(existsSync(at), false);
+  });
+
+  it("are the user's alone", { skip: process.getuid === undefined }, async () => {
+    const at = folder();
+    await run({ r: TWO, s: TWO }, 4, 1, at);
+    const modes = async (where: string): Promise<number> => (await stat(where)).mode & 0o777;
+    assert.equal(await modes(at), 0o700);
+    for (const file of await readdir(at)) assert.equal(await modes(path.join(at, file)), 0o600, file);
   });
 
   it("show a message that no schedule knows, by its missing positions", async () => {

@@ -32,6 +32,8 @@ const PROVEN = 1e-3;
 
 export const reusedMergeMasks: Attack<z.infer<typeof schema>> = {
   name: "reused-merge-masks",
+  strength: "single rows",
+  reads: ["sum"],
   parseOptions(value) {
     return parseOptions("reused-merge-masks", schema, value ?? {});
   },

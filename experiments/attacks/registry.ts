@@ -5,6 +5,7 @@ import { beamInfill } from "./methods/beam-infill.ts";
 import { bestOf } from "./methods/best-of.ts";
 import { gapMatch } from "./methods/gap-match.ts";
 import { infill } from "./methods/infill.ts";
+import { jointDecode } from "./methods/joint-decode.ts";
 import { kvMatch } from "./methods/kv-match.ts";
 import { lp } from "./methods/lp.ts";
 import { neighbours } from "./methods/neighbours.ts";
@@ -23,6 +24,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   beamInfill,
   gapMatch,
   infill,
+  jointDecode,
   kvMatch,
   lp,
   neighbours,

@@ -47,7 +47,7 @@ export async function measureEffects(
   const bases: Float32Array[] = [];
   for (const context of contexts) {
     const common = await forward.common(context);
-    const base = common.observed as Float32Array;
+    const base = common.observed;
     bases.push(base);
     for (const [place, { tokens }] of candidates.entries()) {
       const rows = await forward.swaps(common, place, tokens);

@@ -63,6 +63,8 @@ export interface WindowAnswer {
 /** Guesses that are kept with their rows. */
 const MOST_KEPT = 512;
 const RANKED = 5;
+/** Nearer guesses that each one is crossed with. */
+const CROSSED = 8;
 /** A round that leaves more than this share of the distance hasn't gained. */
 const GAIN = 0.9;
 /** Two fills are about 1.4 apart: rows that a round leaves so far from every guess are of no window after what is known. */
@@ -178,10 +180,14 @@ class WindowDecoding {
   /** Moves around the nearest guesses, as long as they gain. */
   async #move(always = false): Promise<void> {
     const places = this.#task.candidates.flatMap(({ tokens }, place) => (tokens.length > 1 ? [place] : []));
-    for (let distance = Infinity; this.#kept[0].distance < distance && (always || !this.#isRight);) {
+    let distance = Infinity;
+    while (this.#kept[0].distance < distance) {
+      if (this.#isRight && !always) return;
       distance = this.#kept[0].distance;
       const around = this.#kept.slice(0, this.#options.moved).map(({ tokens }) => tokens);
-      const moves = around.flatMap((guess, at) => [...guessMoves(guess, around.slice(0, Math.min(at, 8)), places)]);
+      const moves = around.flatMap((guess, at) => [
+        ...guessMoves(guess, around.slice(0, Math.min(at, CROSSED)), places),
+      ]);
       await this.#runAll(moves);
     }
   }
@@ -217,12 +223,11 @@ class WindowDecoding {
     const right = { data: this.#units!, shape: [width, width], transposed: false } as const;
     const distances = meanSquares(await product.times(off, width, right), width);
     const before = this.#kept[0]?.distance ?? Infinity;
-    const d = forward.engine.spec.width;
     const ranked = fresh.map(({ tokens, rows }, at) => ({
       tokens,
       rows: rows.slice(),
       distance: Math.sqrt(distances[at]),
-      error: relativeError(rows, observed, d),
+      error: relativeError(rows, observed, forward.rowWidth),
     }));
     this.#kept = [...this.#kept, ...ranked].sort((a, b) => a.distance - b.distance).slice(0, MOST_KEPT);
     const [{ tokens, distance }] = this.#kept;

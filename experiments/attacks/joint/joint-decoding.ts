@@ -4,12 +4,12 @@ import type { StageEngine } from "../../../layers/stage-engine.ts";
 import type { AttackBudget, Recovery } from "../attack.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import { interleave, orderByLogits } from "../forward/proposals.ts";
-import type { OwnProbes } from "../methods/own-probes.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { Ranking } from "../probes/linear-probe.ts";
 import type { PlaceCandidates } from "./additive-model.ts";
 import { decodeWindow, relativeError, type DecodeOptions } from "./decode-window.ts";
 import { ownWindows, type OwnWindow } from "./own-windows.ts";
-import { observedRows, type WindowThresholds } from "./window-certificate.ts";
+import type { OwnRows } from "./own-rows.ts";
+import type { WindowThresholds } from "./window-certificate.ts";
 import { windowFills } from "./window-fills.ts";
 import { WindowForward } from "./window-forward.ts";
 
@@ -27,11 +27,10 @@ export interface JointDecodingTask {
   readonly product: Float64Product;
   /** Logits of a document's first token. */
   readonly opening: ArrayLike<number>;
-  readonly probes: OwnProbes;
+  /** Tokens of an own position, best first. */
+  readonly rank: (position: number) => Promise<Ranking>;
   readonly thresholds: WindowThresholds;
-  readonly view: RecordedView;
-  /** Layers whose own rows the view has, the attacked one first. */
-  readonly seen: readonly number[];
+  readonly own: OwnRows;
   readonly options: JointDecodingOptions;
   readonly budget: AttackBudget;
   readonly report: (doing: string) => void;
@@ -65,10 +64,10 @@ export class JointDecoding {
   readonly #model: PrefixForward;
 
   constructor(task: JointDecodingTask) {
-    const { engine, seen, options } = task;
+    const { engine, own, options } = task;
     this.#task = task;
-    this.#search = new WindowForward(engine, seen.slice(0, 1 + options.moreLayers));
-    this.#proof = new WindowForward(engine, seen);
+    this.#search = new WindowForward(engine, own.layers.slice(0, 1 + options.moreLayers), own.kind);
+    this.#proof = new WindowForward(engine, own.layers, own.kind);
     this.#model = new PrefixForward(engine);
   }
 
@@ -77,9 +76,8 @@ export class JointDecoding {
   }
 
   async run(promptLength: number): Promise<Recovery> {
-    const { view, seen, options, budget, report } = this.#task;
-    const own = view.rows("row", seen[0]);
-    const windows = ownWindows([...own.keys()], options.ownRows);
+    const { own, options, budget, report } = this.#task;
+    const windows = ownWindows(own.positions, options.ownRows);
     const guesses = new Map<number, readonly number[]>();
     const certified = new Set<number>();
     const within = MARKS.map(() => 0);
@@ -137,15 +135,15 @@ export class JointDecoding {
 
   /** Decodes a window after what is known, and proves it. `until`: passes that may have been made in all. */
   async #window(window: OwnWindow, until: number): Promise<DecodedWindow> {
-    const { seen, options, budget, thresholds, view, product, engine } = this.#task;
-    const length = window.end - window.start;
-    const isOwn = Array.from({ length }, (_, place) => window.own.includes(window.start + place));
+    const { own, options, budget, thresholds, product } = this.#task;
     const places = window.own.map((position) => position - window.start);
     this.#search.watch(places);
     this.#proof.watch(places);
-    const searched = observedRows(view, this.#search.layers, window.own);
-    const proving = observedRows(view, seen, window.own);
-    const named = isOwn.map((own, place) => (own ? this.#named(window.start + place) : null));
+    const searched = own.at(this.#search.layers, window.own);
+    const proving = own.at(own.layers, window.own);
+    const named: (PlaceCandidates | null)[] = [];
+    for (let position = window.start; position < window.end; position++)
+      named.push(window.own.includes(position) ? await this.#named(position) : null);
     let best: DecodedWindow | null = null;
     for (let attempt = 0, isOver = false; attempt < options.attempts && !isOver; attempt++) {
       const known = named.map((each) => (each === null ? null : each.tokens[0]));
@@ -169,7 +167,11 @@ export class JointDecoding {
       isOver = answer.isHopeless || this.#passes >= until;
       const rows = await this.#proof.rows(answer.ranked);
       const errors = answer.ranked.map((_, at) =>
-        relativeError(rows.subarray(at * this.#proof.width, (at + 1) * this.#proof.width), proving, engine.spec.width),
+        relativeError(
+          rows.subarray(at * this.#proof.width, (at + 1) * this.#proof.width),
+          proving,
+          this.#proof.rowWidth,
+        ),
       );
       const least = errors.indexOf(Math.min(...errors));
       const tokens = answer.ranked[least];
@@ -189,12 +191,12 @@ export class JointDecoding {
 
   /** An own row with nothing hidden before it: vocabulary matching, in the order of the probe and of the model. */
   async #single({ start }: OwnWindow): Promise<DecodedWindow> {
-    const { view, seen, thresholds, engine, opening } = this.#task;
+    const { own, thresholds, opening } = this.#task;
     this.#search.watch([0]);
     this.#proof.watch([0]);
-    const observed = observedRows(view, this.#search.layers, [start]);
+    const observed = own.at(this.#search.layers, [start]);
     const logits = this.#model.length === 0 ? opening : this.#model.nextLogits();
-    const order = [...interleave(this.#named(start).tokens, orderByLogits(logits))];
+    const order = [...interleave((await this.#named(start)).tokens, orderByLogits(logits))];
     const tried: { token: number; error: number }[] = [];
     for (let from = 0, size = FIRST_BATCH; from < order.length; from += size, size *= 2) {
       const tokens = order.slice(from, from + size);
@@ -202,18 +204,14 @@ export class JointDecoding {
       const { width } = this.#search;
       tokens.forEach((token, at) => {
         const row = rows.subarray(at * width, (at + 1) * width);
-        tried.push({ token, error: relativeError(row, observed, engine.spec.width) });
+        tried.push({ token, error: relativeError(row, observed, this.#search.rowWidth) });
       });
       tried.sort((a, b) => a.error - b.error);
       tried.length = Math.min(tried.length, LISTED);
       if (tried[0].error <= thresholds.search.epsilon) break;
     }
     const [{ token }] = tried;
-    const error = relativeError(
-      await this.#proof.rows([[token]]),
-      observedRows(view, seen, [start]),
-      engine.spec.width,
-    );
+    const error = relativeError(await this.#proof.rows([[token]]), own.at(own.layers, [start]), this.#proof.rowWidth);
     return {
       tokens: [token],
       listed: [tried.map((each) => each.token)],
@@ -225,9 +223,8 @@ export class JointDecoding {
   }
 
   /** Tokens that the probe names for an own row. */
-  #named(position: number): PlaceCandidates {
-    const { probes, view, seen, options } = this.#task;
-    const { ids, scores } = probes.rank(position, view.rows("row", seen[0]).get(position)!, options.ownCandidates);
+  async #named(position: number): Promise<PlaceCandidates> {
+    const { ids, scores } = await this.#task.rank(position);
     const odds = scores.map((score) => Math.exp(PROBE_WEIGHT * (score - scores[0])));
     const total = odds.reduce((a, b) => a + b, 0);
     return {

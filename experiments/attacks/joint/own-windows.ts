@@ -19,7 +19,7 @@ export function ownWindows(own: readonly number[], most: number): OwnWindow[] {
   for (let at = 0; at < sorted.length;) {
     const hidden = sorted[at] - start;
     let count = 1;
-    while (hidden > 0 && count < most && sorted[at + count] === sorted[at] + count) count++;
+    if (hidden > 0) while (count < most && sorted[at + count] === sorted[at] + count) count++;
     const end = sorted[at + count - 1] + 1;
     windows.push({ start, end, own: sorted.slice(at, at + count) });
     start = end;

@@ -1,11 +1,10 @@
 /** When a window's guess is proven: its rows of every layer that the party saw are the observed ones but for rounding. */
-import type { CalibrationPrompt } from "../attack.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { orderByLogits } from "../forward/proposals.ts";
 import { PrefixForward } from "../forward/prefix-forward.ts";
 import { separatingDistance } from "../metrics/separating-distance.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
 import { relativeError } from "./decode-window.ts";
+import type { OwnRows } from "./own-rows.ts";
 import { WindowForward } from "./window-forward.ts";
 
 /** Relative errors of right guesses and of wrong ones, and what lies between. */
@@ -27,44 +26,18 @@ const [WRONG, WINDOWS] = [6, 6];
 /** Rounding of a float32 row. */
 const LEAST_RIGHT = 1e-6;
 
-/** The layers from `layer` on whose rows the view has, ascending. */
-export const seenLayers = (view: RecordedView, layer: number, layers: number): number[] =>
-  Array.from({ length: layers - layer + 1 }, (_, at) => layer + at).filter((at) => view.rows("row", at).size > 0);
-
-/** Rows of positions at some layers, one after the other: [layers, positions, d]. Throws Error for a row that isn't in the view. */
-export function observedRows(
-  view: RecordedView,
-  layers: readonly number[],
-  positions: readonly number[],
-): Float32Array {
-  const parts = layers.flatMap((layer) => {
-    const rows = view.rows("row", layer);
-    return positions.map((position) => {
-      const row = rows.get(position);
-      if (row === undefined)
-        throw new Error(`rows: expected a row of position ${position} at layer ${layer}, got none`);
-      return row;
-    });
-  });
-  const width = parts[0].length;
-  const out = new Float32Array(parts.length * width);
-  parts.forEach((row, at) => out.set(row, at * width));
-  return out;
-}
-
 /**
  * What right windows are off by on prompts that the attacker knows, and the least of wrong ones: the token before an own row exchanged for another, and
- * for its neighbour. Throws Error where no such prompt has own rows behind two other tokens.
+ * for its neighbour. `searchedLayers`: how many layers the search looks at. Throws Error where no such prompt has own rows behind two other tokens.
  */
 export async function windowThresholds(
   engine: StageEngine,
-  searched: readonly number[],
-  seen: readonly number[],
-  prompts: readonly CalibrationPrompt[],
+  searchedLayers: number,
+  prompts: readonly { readonly ids: readonly number[]; readonly own: OwnRows }[],
 ): Promise<WindowThresholds> {
   const errors = { search: { right: LEAST_RIGHT, wrong: Infinity }, proof: { right: LEAST_RIGHT, wrong: Infinity } };
-  for (const { ids, view } of prompts) {
-    const positions = [...view.rows("row", seen[0]).keys()].sort((a, b) => a - b).filter((position) => position >= 2);
+  for (const { ids, own } of prompts) {
+    const positions = own.positions.filter((position) => position >= 2);
     const every = Math.ceil(positions.length / WINDOWS);
     for (const position of positions.filter((_, at) => at % every === 0)) {
       const start = Math.max(0, position - 3);
@@ -81,17 +54,17 @@ export async function windowThresholds(
           : [truth.with(place, truth[place - 1]).with(place - 1, truth[place])]),
       ];
       for (const [kind, layers] of [
-        ["search", searched],
-        ["proof", seen],
+        ["search", own.layers.slice(0, searchedLayers)],
+        ["proof", own.layers],
       ] as const) {
-        const run = new WindowForward(engine, layers);
+        const run = new WindowForward(engine, layers, own.kind);
         await run.extend(ids.slice(0, start));
         run.watch([truth.length - 1]);
-        const observed = observedRows(view, layers, [position]);
+        const observed = own.at(layers, [position]);
         const rows = await run.rows(guesses);
         guesses.forEach((_, at) => {
-          const own = rows.subarray(at * run.width, (at + 1) * run.width);
-          const error = relativeError(own, observed, engine.spec.width);
+          const guessed = rows.subarray(at * run.width, (at + 1) * run.width);
+          const error = relativeError(guessed, observed, run.rowWidth);
           const into = errors[kind];
           if (at === 0) into.right = Math.max(into.right, error);
           else into.wrong = Math.min(into.wrong, error);

@@ -9,6 +9,7 @@ import { attentionOutput, forwardPass, type Attend } from "../../../layers/forwa
 import { allocate, rowRange, stackRows, takeRows, type FloatArray, type Tensor } from "../../../layers/tensor.ts";
 import type { PartialAttention, StageEngine } from "../../../layers/stage-engine.ts";
 import { attendChains } from "./chain-attention.ts";
+import { ownRowWidth, type OwnRowKind } from "./own-rows.ts";
 
 /** Rows that run through a layer at a time: bounds what is held beside the results. */
 const MOST_ROWS = 8192;
@@ -23,13 +24,16 @@ export interface CommonGuess {
   /** At the input of layer 0, [window, d] */
   readonly embedded: Tensor;
   /** As `WindowForward.rows` of this guess. */
-  readonly observed: FloatArray;
+  readonly observed: Float32Array;
 }
 
 export class WindowForward {
   readonly engine: StageEngine;
   /** Layers at whose input rows are observed, ascending; the number of layers: after the last one. */
   readonly layers: readonly number[];
+  readonly kind: OwnRowKind;
+  /** Numbers of an observed row. */
+  readonly rowWidth: number;
   /** Tokens run so far: of each guess those that it doesn't share, each counted once however many layers it ran through. */
   passes = 0;
   readonly #prefix: number[] = [];
@@ -38,14 +42,17 @@ export class WindowForward {
   readonly #values: Tensor[];
   #places: readonly number[] = [];
 
-  /** Throws RangeError for a layer below 1: its input says a token itself. */
-  constructor(engine: StageEngine, layers: readonly number[]) {
-    const { kvHeads, headDim } = engine.spec;
+  /** Throws RangeError for a layer below 1, whose input is the token itself, and for a model that isn't causal. */
+  constructor(engine: StageEngine, layers: readonly number[], kind: OwnRowKind) {
+    const { causal, kvHeads, headDim } = engine.spec;
+    if (!causal) throw new RangeError("window: expected a causal model, got one whose rows see what follows");
     const none = (): Tensor => ({ data: allocate(engine.word, 0), shape: [0, kvHeads * headDim] });
     if (layers.length === 0 || layers[0] < 1)
       throw new RangeError(`window: expected rows of layers from 1 on, got [${layers.join(", ")}]`);
     this.engine = engine;
     this.layers = layers;
+    this.kind = kind;
+    this.rowWidth = ownRowWidth(engine.spec, kind);
     this.#keys = Array.from({ length: this.#depth }, none);
     this.#values = Array.from({ length: this.#depth }, none);
   }
@@ -57,7 +64,7 @@ export class WindowForward {
 
   /** Numbers of a guess's observed rows. */
   get width(): number {
-    return this.layers.length * this.#places.length * this.engine.spec.width;
+    return this.layers.length * this.#places.length * this.rowWidth;
   }
 
   /** Says which places of the window are observed from now on, ascending. */
@@ -117,11 +124,12 @@ export class WindowForward {
       const [keys, values] = [stackRows([this.#keys[layer], k]), stackRows([this.#values[layer], v])];
       return attentionOutput(await engine.attend(layer, q, positions, keys, values, all));
     };
-    const observed = allocate("float32", this.width);
+    const observed = new Float32Array(this.width);
     const embedded = await engine.embed(tokens, positions);
+    const places = [...tokens.keys()];
     let layer = 0;
     for await (const rows of forwardPass(engine, embedded, positions, { to: this.#depth, attend }))
-      this.#keep(layer++, rows, 0, tokens.length, observed);
+      await this.#keep(layer++, rows, { first: 0, places, count: 1 }, observed);
     return { tokens, ...made, embedded, observed };
   }
 
@@ -198,16 +206,7 @@ export class WindowForward {
       }
       x = await engine.post(layer, queries(x), attended);
       places = wanted;
-      for (let guess = 0; guess < count; guess++)
-        this.#keep(
-          layer + 1,
-          rowRange(x, guess * places.length, (guess + 1) * places.length),
-          place,
-          places.length,
-          out,
-          guess,
-          places,
-        );
+      await this.#keep(layer + 1, x, { first: place, places, count }, out);
     }
   }
 
@@ -315,24 +314,44 @@ export class WindowForward {
     return common === null || place === 0 ? known : stackRows([known, rowRange(common[part][layer], 0, place)]);
   }
 
-  /** Keeps observed rows of one guess: `rows` [places, d] at the input of `layer`, the first at `from` of the window. */
-  #keep(
+  /**
+   * Keeps what is observed of `rows` [count, places, d] at the input of `layer`; `first`: where in the window the places count from.
+   */
+  async #keep(
     layer: number,
     rows: Tensor,
-    from: number,
-    count: number,
-    out: FloatArray,
-    guess = 0,
-    places: readonly number[] = Array.from({ length: count }, (_, at) => at),
-  ): void {
+    { first, places, count }: { readonly first: number; readonly places: readonly number[]; readonly count: number },
+    out: Float32Array,
+  ): Promise<void> {
     const at = this.layers.indexOf(layer);
     if (at < 0) return;
-    const d = this.engine.spec.width;
-    places.forEach((place, row) => {
-      const seen = this.#places.indexOf(from + place);
-      if (seen < 0) return;
-      const to = guess * this.width + (at * this.#places.length + seen) * d;
-      out.set(rows.data.subarray(row * d, (row + 1) * d), to);
+    const seen = places.flatMap((place, row) => {
+      const index = this.#places.indexOf(first + place);
+      return index < 0 ? [] : [{ index, row, position: this.#prefix.length + first + place }];
     });
+    if (seen.length === 0) return;
+    const taken = takeRows(
+      rows,
+      Array.from({ length: count }, (_, guess) => seen.map(({ row }) => guess * places.length + row)).flat(),
+    );
+    const parts = await this.#parts(
+      layer,
+      taken,
+      Array.from({ length: count }, () => seen.map((each) => each.position)).flat(),
+    );
+    const partWidth = this.rowWidth / parts.length;
+    for (let guess = 0; guess < count; guess++)
+      seen.forEach(({ index }, own) => {
+        const from = (guess * seen.length + own) * partWidth;
+        const to = guess * this.width + (at * this.#places.length + index) * this.rowWidth;
+        parts.forEach((part, which) => out.set(part.subarray(from, from + partWidth), to + which * partWidth));
+      });
+  }
+
+  /** What is observed of rows, side by side. */
+  async #parts(layer: number, rows: Tensor, positions: readonly number[]): Promise<FloatArray[]> {
+    if (this.kind === "row") return [rows.data];
+    const { k, v } = await this.engine.pre(layer, rows, positions);
+    return [k.data, v.data];
   }
 }

@@ -7,7 +7,7 @@
  *   around (joint/decode-window.ts). Own tokens are named by a probe. A window is proven where the rows of every layer that the party
  *   saw are the observed ones but for rounding, and is then part of what is known. Ids are never used. Neither merge, masks, gap nor
  *   layers under SMPC below play a part: rows are all it reads.
- * Needs: own rows of a layer after the first, of a causal model. Own rows of later layers prove.
+ * Needs: own rows of a layer after the first, or an AttnNode's key and value rows of it; a causal model. Those of later layers prove.
  * Cost: places times vocabulary swaps for each context, each through the layers below from its place on; covariances of the rows' width.
  * Reference: none published; that rows determine their prefix is arXiv 2510.15511, vocabulary matching arXiv 2505.18332.
  * Controls: noise fits nothing; prior: the model's own greedy continuation of what is known; alpha 1 is plain vocabulary matching;
@@ -20,10 +20,14 @@ import { remembered } from "../../../protocols/remembered.ts";
 import type { Attack, AttackBudget, Preparation, PublicKnowledge, Recovery } from "../attack.ts";
 import { openingLogits } from "../forward/proposals.ts";
 import { JointDecoding } from "../joint/joint-decoding.ts";
-import { seenLayers, windowThresholds, type WindowThresholds } from "../joint/window-certificate.ts";
+import { ownRows } from "../joint/own-rows.ts";
+import { windowThresholds, type WindowThresholds } from "../joint/window-certificate.ts";
 import { parseOptions } from "../parse-options.ts";
 import type { RecordedView } from "../views/recorded-view.ts";
-import { OwnProbes } from "./own-probes.ts";
+import type { Ranking } from "../probes/linear-probe.ts";
+import { rowReaders } from "../probes/row-kinds.ts";
+import { rowsOf } from "../probes/view-rows.ts";
+import { NO_ROWS, OwnProbes } from "./own-probes.ts";
 import { priorContinuation } from "./prior-continuation.ts";
 
 const schema = z.strictObject({
@@ -54,18 +58,29 @@ export type JointDecodeOptions = z.infer<typeof schema>;
 export const jointDecode: Attack<JointDecodeOptions> = {
   name: "joint-decode",
   strength: "decoded rows",
-  reads: ["row"],
+  reads: ["row", "projection"],
   parseOptions(value) {
     return parseOptions("joint-decode", schema, value);
   },
   async prepare(preparation, options) {
-    const { engine, layer, training, encode, seed } = preparation;
+    const { model, engine, layer, training, encode, seed, report } = preparation;
     if (layer < 1)
       throw new Error("joint-decode: expected rows of a layer from 1 on, got 0, whose rows are tokens themselves");
     const opening = await openingLogits(engine);
     const documents = training.documents.map((text) => encode(text));
-    const probes = await OwnProbes.train({ engine, layer, documents, tokens: options.trainingTokens, seed });
     const product = await Float64Product.open(1);
+    const { own: probes } = await OwnProbes.trainEach(
+      { engine, layer, documents, tokens: options.trainingTokens, seed },
+      {
+        product,
+        readers: await rowReaders(model, layer, ["row", "kv"], product),
+        probes: ["class-means"],
+        calibration: () => Promise.resolve(NO_ROWS),
+        windowTokens: 32,
+        prefixes: 1,
+        report,
+      },
+    );
     const calibrated = new Map<string, Promise<WindowThresholds>>();
     return {
       async recover(view, knowledge, budget) {
@@ -86,23 +101,26 @@ interface JointPreparation {
   readonly preparation: Preparation;
   readonly options: JointDecodeOptions;
   readonly opening: ArrayLike<number>;
-  readonly probes: OwnProbes;
+  readonly probes: readonly OwnProbes[];
   readonly product: Float64Product;
   readonly thresholds: WindowThresholds;
 }
 
-function thresholdsOf(
+async function thresholdsOf(
   { engine, layer, calibration }: Preparation,
   { moreLayers }: JointDecodeOptions,
   parties: readonly string[],
 ): Promise<WindowThresholds> {
-  const own = calibration.map(({ ids, view }) => ({
+  if (calibration.length === 0) throw new Error("joint-decode: expected calibration prompts, got none");
+  const known = calibration.map(({ ids, view }) => ({
     ids,
-    view: view.filter(({ party }) => parties.includes(party)),
+    own: ownRows(
+      view.filter(({ party }) => parties.includes(party)),
+      layer,
+      engine.spec,
+    ),
   }));
-  if (own.length === 0) throw new Error("joint-decode: expected calibration prompts, got none");
-  const seen = seenLayers(own[0].view, layer, engine.spec.layers);
-  return windowThresholds(engine, seen.slice(0, 1 + moreLayers), seen, own);
+  return windowThresholds(engine, 1 + moreLayers, known);
 }
 
 async function recover(
@@ -112,18 +130,10 @@ async function recover(
   budget: AttackBudget,
 ): Promise<Recovery> {
   const { engine, layer, report } = preparation;
-  const seen = seenLayers(view, layer, engine.spec.layers);
-  const decoding = new JointDecoding({
-    engine,
-    product,
-    opening,
-    probes,
-    thresholds,
-    view,
-    seen,
-    options,
-    budget,
-    report,
-  });
+  const own = ownRows(view, layer, engine.spec);
+  const probe = probes.find(({ reader }) => reader.kind === own.kind)!;
+  const rank = async (position: number): Promise<Ranking> =>
+    probe.rank(position, await rowsOf(view, layer, probe.reader, [position]), options.ownCandidates);
+  const decoding = new JointDecoding({ engine, product, opening, rank, thresholds, own, options, budget, report });
   return decoding.run(description.promptLength);
 }

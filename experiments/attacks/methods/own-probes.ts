@@ -32,7 +32,8 @@ export interface OwnProbeChoices {
   readonly report: (doing: string) => void;
 }
 
-const NO_ROWS: LabelledRows = { rows: new Float32Array(0), ids: [] };
+/** No calibration rows: the first probe is taken. */
+export const NO_ROWS: LabelledRows = { rows: new Float32Array(0), ids: [] };
 
 export class OwnProbes {
   readonly reader: RowReader;

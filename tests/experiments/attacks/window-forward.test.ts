@@ -18,7 +18,9 @@ async function plainRows(
 ): Promise<number[]> {
   const { hidden } = await plainForward(model, [...ids]);
   const d = model.spec.width;
-  return layers.flatMap((layer) => positions.flatMap((at) => [...hidden[layer].data.slice(at * d, (at + 1) * d)]));
+  return layers.flatMap((layer) =>
+    positions.flatMap((at) => Array.from(hidden[layer].data.subarray(at * d, (at + 1) * d))),
+  );
 }
 
 /** Largest difference between windows run together, and as swaps of a common one, and the plain model. */

@@ -1,4 +1,4 @@
-/** What is known of how a candidate stands up to attacks: the lab's records, and one finding that is stated and has no record. */
+/** What is known of how a candidate stands up to attacks: the lab's records, and one finding that goes beyond their settings. */
 import { compName, partyKind } from "../../protocols/cascade/party-name.ts";
 import { placementText } from "../../protocols/fusion/config/run-config.ts";
 import { layersOnShares } from "../../protocols/fusion/session/layer-placement.ts";
@@ -28,8 +28,8 @@ export interface Evidence {
 
 /** Holds of every candidate with a layer in Cascade, whatever records there are: experiments/FINDINGS.md, section 11. */
 export const JOINT_DECODING =
-  // outside: measured by others on recorded views; FINDINGS.md, section 11
-  "one CompNode of a causal model reads every token before its last row from its own rows (experiments/FINDINGS.md, section 11; measured outside this repository)";
+  // record: cells-joint-decode.ndjson: verdict == breaks, certifiedWrong == 0
+  "one CompNode of a causal model reads every token before its last row from its own rows, and one AttnNode from its keys and values (joint-decode; experiments/FINDINGS.md, section 11)";
 
 /** Of all layers under SMPC. */
 const NO_CLEAR_ROW =

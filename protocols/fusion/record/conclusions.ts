@@ -193,19 +193,38 @@ class SessionView {
       effort: "not timed",
       evidence: `${FINDINGS}, section 3`,
     };
-    const inverted = this.#inverted();
-    if (inverted.length === 0) return [probes];
-    return [
-      probes,
-      {
-        positions: this.#reach(kinds, inverted),
+    const found = [probes];
+    if (this.#hasKeysAndValues(kinds))
+      found.push({
+        positions: this.#reach(kinds, ["k"]),
         share: "every",
-        // outside: joint decoding, measured by others (FINDINGS.md, section 11); test: tests/protocols/fusion/conclusions.test.ts "invert the projections that are as wide as a row"
+        // record: cells-joint-decode-attn.ndjson: verdict == breaks, certifiedWrong == 0
+        how: "joint decoding of its key and value rows",
+        effort: "minutes",
+        evidence: `${FINDINGS}, section 11`,
+      });
+    const inverted = this.#inverted();
+    const beyond = inverted.length === 0 ? [] : this.#reach(kinds, inverted);
+    if (
+      beyond.some((position) =>
+        found.every(({ share, positions }) => share !== "every" || !positions.includes(position)),
+      )
+    )
+      found.push({
+        positions: beyond,
+        share: "every",
+        // test: tests/protocols/fusion/conclusions.test.ts "invert the projections that are as wide as a row"; finding: 11
         how: `inverting its ${inverted.join(" and ")} rows, then joint decoding`,
         effort: "not measured",
         evidence: `${SECURITY}, What no gap closes`,
-      },
-    ];
+      });
+    return found;
+  }
+
+  /** Key and value rows of one layer after the first, of a causal model: such as were decoded jointly. */
+  #hasKeysAndValues({ k, v }: Exposure["kinds"]): boolean {
+    if (k === undefined || v === undefined || !this.#model.spec.causal) return false;
+    return k.layers.some((layer) => layer > 0 && v.layers.includes(layer));
   }
 
   #lowest(kinds: Exposure["kinds"]): number {

@@ -57,9 +57,14 @@ describe("what parties of a run can conclude", () => {
       );
     }
     assert.deepEqual([of(hybrid, "smpc.0"), of(hybrid, "smpc.1")], [[], []]);
-    const [probes, inverted] = of(hybrid, "attn.0.1");
+    const [probes, decoded] = of(hybrid, "attn.0.1");
+    const keys = hybrid.parties["attn.0.1"].kinds.k.positions;
     assert.deepEqual([probes.share, probes.positions], ["most", hybrid.parties["attn.0.1"].positions]);
-    assert.deepEqual([inverted.effort, inverted.positions[0]], ["not measured", 0]);
+    assert.deepEqual(
+      [decoded.how, decoded.effort, decoded.evidence],
+      ["joint decoding of its key and value rows", "minutes", "experiments/FINDINGS.md, section 11"],
+    );
+    assert.deepEqual(decoded.positions, upTo(keys[keys.length - 1]));
     const together = hybrid.conclusions.filter((conclusion) => conclusion.together !== null);
     assert.deepEqual(
       together.map(({ parties, findings: [{ positions }] }) => [parties, positions]),
@@ -170,7 +175,7 @@ describe("conclusions", () => {
   });
 
   it("invert the projections that are as wide as a row, and no others", async () => {
-    const seen = exposure(["q", "k", "v"], [5], [1]);
+    const seen = exposure(["q"], [5], [1]);
     for (const name of ["llama-gqa", "gpt2"]) {
       const other = await open(path.join(FIXTURES, name));
       const { heads, headDim, width } = other.spec;
@@ -179,6 +184,16 @@ describe("conclusions", () => {
       const narrow: Model = { ...other, spec: { ...other.spec, heads: 1, kvHeads: 1 } };
       assert.equal(ofView("attn.0.0", seen, narrow).length, 1);
     }
+  });
+
+  it("decode keys and values of layers after the first jointly, not of the first, and not of an encoder", async () => {
+    const how = (kinds: Parameters<typeof exposure>[0], layer: number, on: Model = model): string[] =>
+      ofView("attn.0.0", exposure(kinds, [5], [layer]), on).map((finding) => finding.how);
+    const decoded = "joint decoding of its key and value rows";
+    assert.ok(how(["k", "v"], 1).includes(decoded));
+    assert.ok(!how(["k", "v"], 0).includes(decoded));
+    assert.ok(!how(["k"], 1).includes(decoded));
+    assert.ok(!how(["k", "v"], 1, await open(path.join(FIXTURES, "bert"))).includes(decoded));
   });
 
   it("join the parties of one machine, but not the client's", () => {

@@ -49,17 +49,15 @@ export async function beamDecode(
   { beam, priorWeight }: BeamOptions,
 ): Promise<number[][]> {
   const width = observed.length;
-  const open = new Set(model.places.keys());
+  const order = await strongestFirst(product, spreads, noise, width);
   const start = Float64Array.from(observed, (value, i) => value - model.base[i]);
   let kept: { readonly tokens: readonly number[]; readonly left: Float64Array; readonly prior: number }[] = [
     { tokens: model.places.map(() => -1), left: start, prior: 0 },
   ];
-  while (open.size > 0) {
-    const place = await strongest(product, [...open], spreads, noise, width);
-    open.delete(place);
+  for (const [step, place] of order.entries()) {
     const covariance = noise.slice();
     const mean = new Float64Array(width);
-    for (const other of open) {
+    for (const other of order.slice(step + 1)) {
       for (let i = 0; i < covariance.length; i++) covariance[i] += spreads[other].covariance[i];
       for (let i = 0; i < width; i++) mean[i] += spreads[other].mean[i];
     }
@@ -96,27 +94,21 @@ export async function beamDecode(
   return kept.map(({ tokens }) => [...tokens]);
 }
 
-/** The place whose effects stand out most over interactions and all others: the largest trace of its covariance in their units. */
-async function strongest(
+/** Places by how much their effects stand out over interactions and all others: the trace of their covariance in these units. */
+async function strongestFirst(
   product: Float64Product,
-  open: readonly number[],
   spreads: readonly PlaceSpread[],
   noise: Float64Array,
   width: number,
-): Promise<number> {
-  if (open.length === 1) return open[0];
+): Promise<number[]> {
   const all = noise.slice();
-  for (const place of open) for (let i = 0; i < all.length; i++) all[i] += spreads[place].covariance[i];
+  for (const { covariance } of spreads) for (let i = 0; i < all.length; i++) all[i] += covariance[i];
   const t = whitening(all, width);
   const precision = await product.times(t, width, { data: t, shape: [width, width], transposed: true });
-  const strength = (place: number): number => {
-    let sum = 0;
-    const { covariance } = spreads[place];
-    for (let i = 0; i < covariance.length; i++) sum += precision[i] * covariance[i];
-    return sum;
-  };
-  const strengths = open.map(strength);
-  return open[strengths.indexOf(Math.max(...strengths))];
+  const strengths = spreads.map(({ covariance }) =>
+    covariance.reduce((sum, value, i) => sum + precision[i] * value, 0),
+  );
+  return [...spreads.keys()].sort((a, b) => strengths[b] - strengths[a]);
 }
 
 function squareOf(data: Float64Array, row: number, width: number): number {

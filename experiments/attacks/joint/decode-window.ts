@@ -36,6 +36,8 @@ export interface WindowTask {
   readonly fills: readonly (readonly number[])[];
   /** Relative error of the observed rows below which a guess is right. */
   readonly epsilon: number;
+  /** The same below which it may be: a round that gains nothing is then the last. */
+  readonly settled: number;
   /** Passes that `forward` may have made in all. */
   readonly budget: number;
 }
@@ -121,7 +123,7 @@ class WindowDecoding {
       const { distance } = this.#kept[0];
       const gains = distance < GAIN * before;
       isHopeless = distance > HOPELESS;
-      if (isHopeless) break;
+      if (isHopeless || (!gains && this.#kept[0].error <= this.#task.settled)) break;
       if (candidates === all && round > 1) idle = gains ? 0 : idle + 1;
       before = distance;
       candidates =

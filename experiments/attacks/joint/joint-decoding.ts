@@ -160,6 +160,7 @@ export class JointDecoding {
           candidates,
           fills,
           epsilon: thresholds.search.epsilon,
+          settled: thresholds.proof.epsilon,
           budget: until - (this.#passes - this.#search.passes),
         },
         options,

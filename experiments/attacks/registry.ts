@@ -12,6 +12,7 @@ import { neighbours } from "./methods/neighbours.ts";
 import { partialSoftmax } from "./methods/partial-softmax.ts";
 import { rankMatch } from "./methods/rank-match.ts";
 import { reusedMergeMasks } from "./methods/reused-merge-masks.ts";
+import { rowDecode } from "./methods/row-decode.ts";
 import { rowInvert } from "./methods/row-invert.ts";
 import { shareWords } from "./methods/share-words.ts";
 import { takenWords } from "./methods/taken-words.ts";
@@ -31,6 +32,7 @@ const ATTACKS: readonly Attack<unknown>[] = [
   partialSoftmax,
   rankMatch,
   reusedMergeMasks,
+  rowDecode,
   rowInvert,
   shareWords,
   takenWords,

@@ -61,6 +61,8 @@ export interface BeamTask {
   readonly evidence: RowEvidence | null;
   /** Logits of a prompt's first token. */
   readonly opening: ArrayLike<number>;
+  /** Nats that tokens of an unknown position gain beside the model's own, [vocabulary]; none where it is absent. */
+  readonly told?: ReadonlyMap<number, ArrayLike<number>>;
 }
 
 export const beamInfill: Attack<BeamInfillOptions> = {
@@ -105,8 +107,8 @@ interface Beam {
 
 /** Fills every unknown position. */
 export async function beamFill(
-  { engine, length, known, evidence, opening }: BeamTask,
-  { width, ahead, guesses: count }: Pick<BeamInfillOptions, "width" | "ahead" | "guesses">,
+  { engine, length, known, evidence, opening, told }: BeamTask,
+  { width, ahead = width, guesses }: Pick<BeamInfillOptions, "width" | "guesses"> & { readonly ahead?: number },
 ): Promise<Recovery> {
   const forward = new PrefixForward(engine);
   let beams: Beam[] = [{ score: 0, tokens: [], chain: [], next: logProbabilities(opening) }];
@@ -114,7 +116,8 @@ export async function beamFill(
     const given = known.get(position);
     const facing =
       given === undefined && evidence?.rows.has(position + 1) === true ? known.get(position + 1) : undefined;
-    const likely = likeliest(beams, given, facing === undefined ? width : Math.max(width, ahead));
+    const count = facing === undefined ? width : Math.max(width, ahead);
+    const likely = likeliest(beams, given, count, told?.get(position));
     const tried =
       facing === undefined ? likely : await nearest(forward, likely, position + 1, facing, evidence!, width);
     const observed = evidence?.rows.get(position);
@@ -135,7 +138,7 @@ export async function beamFill(
     beams = await shareBeginnings(forward, beams);
   }
   return {
-    guesses: new Map(Array.from({ length }, (_, position) => [position, guessesAt(beams, position, count)])),
+    guesses: new Map(Array.from({ length }, (_, position) => [position, guessesAt(beams, position, guesses)])),
     certified: new Set(),
     forwardPasses: forward.passes,
     figures: {},
@@ -149,14 +152,19 @@ interface Extension {
   readonly score: number;
 }
 
-/** The `count` likeliest extensions, best first; one of each filling by the given token where there is one. */
-function likeliest(beams: readonly Beam[], given: number | undefined, count: number): Extension[] {
+/** The `count` likeliest extensions, best first; one of each filling by the given token where there is one. `told`: as of a task, of this position. */
+function likeliest(
+  beams: readonly Beam[],
+  given: number | undefined,
+  count: number,
+  told: ArrayLike<number> | undefined,
+): Extension[] {
   if (given !== undefined) return beams.map((beam) => ({ beam, id: given, score: beam.score + beam.next[given] }));
   const vocabulary = beams[0].next.length;
   const scores = new Float64Array(beams.length * vocabulary);
   beams.forEach(({ score, next }, at) =>
     scores.set(
-      next.map((log) => score + log),
+      next.map((log, id) => score + log + (told?.[id] ?? 0)),
       at * vocabulary,
     ),
   );

@@ -34,7 +34,7 @@ const schema = z.strictObject({
   weights: z
     .array(z.number().min(0))
     .min(1)
-    .default([0, 0.4, 0.7, 1])
+    .default([0, 0.7, 1, 1.4, 2])
     .describe("factors on what the row says, beside the model's own: the best on calibration prompts is taken"),
   guesses: z.int().min(1).default(5).describe("guesses of a position"),
 });

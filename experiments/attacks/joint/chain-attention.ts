@@ -4,33 +4,34 @@ import type { PartialAttention } from "../../../layers/stage-engine.ts";
 import type { FloatArray } from "../../../layers/tensor.ts";
 import { isVisible } from "../../../layers/reference/attention.ts";
 
-/** A partial result over shared keys, and queries that go on over keys of their own. */
+/** Partial results over shared keys, and queries that go on over keys of their own. */
 export interface ChainAttention {
   readonly attention: AttentionSpec;
   readonly partial: PartialAttention;
-  /** [rows, heads·headDim] */
+  /** [sequences · queries, heads·headDim] */
   readonly q: FloatArray;
-  /** [..., kvHeads·headDim] */
+  /** [sequences · own, kvHeads·headDim] */
   readonly keys: FloatArray;
   readonly values: FloatArray;
-  /** Position of each query row. */
-  readonly positionOf: (row: number) => number;
-  /** Own keys of a query row: rows of `keys` from `from` on, `count` of them, at positions from `position` on. */
-  readonly ownOf: (row: number) => { readonly from: number; readonly count: number; readonly position: number };
+  /** Own keys of a sequence, at positions from `position` on. */
+  readonly own: number;
+  readonly position: number;
+  /** Of a sequence's queries: where they are, and how many of its own keys they see, the first ones. */
+  readonly queries: readonly { readonly position: number; readonly sees: number }[];
 }
 
-/** Merges each row's own keys into its partial result, in place (the algebra of protocols/cascade/merge.ts). */
-export function attendChains({ attention, partial, q, keys, values, positionOf, ownOf }: ChainAttention): void {
-  const { heads, kvHeads, headDim, scale, softCap } = attention;
+/** Merges each query's own keys into its partial result, in place (the algebra of protocols/cascade/merge.ts). */
+export function attendChains({ attention, partial, q, keys, values, own, position, queries }: ChainAttention): void {
+  const { heads, kvHeads, headDim, scale, softCap, window } = attention;
   const [u, m, e] = [partial.u.data, partial.m.data, partial.e.data];
   const group = heads / kvHeads;
   const kvWidth = kvHeads * headDim;
   const rows = m.length / heads;
   for (let row = 0; row < rows; row++) {
-    const { from, count, position } = ownOf(row);
-    const query = positionOf(row);
-    for (let step = 0; step < count; step++) {
-      if (!isVisible(attention, query, position + step)) continue;
+    const query = queries[row % queries.length];
+    const from = Math.floor(row / queries.length) * own;
+    for (let step = 0; step < query.sees; step++) {
+      if (window !== null && !isVisible(attention, query.position, position + step)) continue;
       const base = (from + step) * kvWidth;
       for (let h = 0; h < heads; h++) {
         const slot = row * heads + h;

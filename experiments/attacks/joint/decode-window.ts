@@ -119,6 +119,7 @@ class WindowDecoding {
       const guesses = await beamDecode(product, model, spreads, noise, target, this.#options);
       await this.#runAll(guesses);
       await this.#move();
+      if (this.#isRight) break;
       // Few candidates as long as they gain; where they don't, the right one may be among the others.
       const { distance } = this.#kept[0];
       const gains = distance < GAIN * before;

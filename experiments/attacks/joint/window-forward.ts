@@ -195,12 +195,9 @@ export class WindowForward {
           q: q.data,
           keys: projected.k.data,
           values: projected.v.data,
-          positionOf: (row) => at[row],
-          ownOf: (row) => ({
-            from: Math.floor(row / wanted.length) * left,
-            count: wanted[row % wanted.length] + 1,
-            position: start,
-          }),
+          own: left,
+          position: start,
+          queries: wanted.map((step) => ({ position: start + step, sees: step + 1 })),
         });
         attended = attentionOutput(partial);
       }
@@ -302,8 +299,9 @@ export class WindowForward {
       q,
       keys: projected.k.data,
       values: projected.v.data,
-      positionOf: (row) => start + wanted[row % wanted.length],
-      ownOf: (row) => ({ from: Math.floor(row / wanted.length), count: 1, position: start }),
+      own: 1,
+      position: start,
+      queries: wanted.map((step) => ({ position: start + step, sees: 1 })),
     });
     return attentionOutput(partial);
   }

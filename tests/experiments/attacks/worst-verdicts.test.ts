@@ -119,7 +119,7 @@ describe("the worst verdict on a setting", async () => {
       assert.deepEqual([broken.worst.attack, broken.worst.verdict, broken.notAttackedBy], ["decoder", "breaks", []]);
       assert.equal(broken.worst.hidden!.mean, 0.886);
       const voided = await withRecord({ ...read, verdict: "void", void: "negative control: got 1" });
-      assert.deepEqual([voided.worst.attack, voided.notAttackedBy], ["rank-match", ["decoder"]]);
+      assert.deepEqual([voided.worst.attack, voided.notAttackedBy], ["row-decode", ["decoder"]]);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -20,6 +20,9 @@ import { RecordFigures } from "./claims/record-figures.ts";
 import { CHECKOUT, textOf } from "./page-commands.ts";
 
 const FINDINGS = "experiments/FINDINGS.md";
+const PAPER = "docs/paper.md";
+/** Pages of results: each share and decimal of them is a claim. */
+const RESULTS = [FINDINGS, PAPER];
 const PAGES = [
   "README.md",
   "SECURITY.md",
@@ -27,7 +30,7 @@ const PAGES = [
   "docs/planning.md",
   "docs/protocol.md",
   "docs/attacks.md",
-  FINDINGS,
+  ...RESULTS,
 ];
 /** What `weir run` and `weir plan` print: conclusions, ledger, warnings, and the words of flags and presets. */
 const PRINTED = [
@@ -47,7 +50,7 @@ const SOURCES: Sources = {
 };
 
 const claimsOf = (page: string, text = textOf(page)): PageClaims =>
-  page.endsWith(".md") ? pageClaims(page, text, page === FINDINGS, SOURCES) : sourceClaims(page, text, SOURCES);
+  page.endsWith(".md") ? pageClaims(page, text, RESULTS.includes(page), SOURCES) : sourceClaims(page, text, SOURCES);
 
 describe("security claims", () => {
   for (const page of PAGES)

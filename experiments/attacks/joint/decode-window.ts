@@ -11,7 +11,7 @@ import { measureEffects, residual, type AdditiveModel, type PlaceCandidates, typ
 import { beamDecode, spreadOf, type PlaceSpread } from "./beam-decode.ts";
 import { guessMoves } from "./guess-moves.ts";
 import { narrowed } from "./narrow-candidates.ts";
-import { meanSquares, robustMoments, secondMoments } from "./row-covariance.ts";
+import { meanSquares, robustMoments, secondMoments, standingOut } from "./row-covariance.ts";
 import type { WindowForward } from "./window-forward.ts";
 
 export interface DecodeOptions {
@@ -111,10 +111,12 @@ class WindowDecoding {
       if (this.#isRight) break;
       const residuals = new Float64Array(fills.length * width);
       sample.forEach((guess, at) => residuals.set(residual(model, guess), at * width));
-      const noise = await robustMoments(product, residuals, width);
-      this.#interactions = trace(noise, width) / trace(spread, width);
+      const interactions = await robustMoments(product, residuals, width);
+      this.#interactions = trace(interactions, width) / trace(spread, width);
       const spreads: PlaceSpread[] = [];
       for (const place of model.places) spreads.push(await spreadOf(product, place));
+      const covariances = spreads.map(({ covariance }) => covariance);
+      const noise = standingOut(interactions, covariances, width);
       const target = Float64Array.from(observed);
       const guesses = await beamDecode(product, model, spreads, noise, target, this.#options);
       await this.#runAll(guesses);

@@ -28,6 +28,16 @@ export async function robustMoments(product: Float64Product, rows: Float64Array,
   return covariance;
 }
 
+/**
+ * Interactions' `noise` with `LEAST` of the variance of all effects on its diagonal: where effects add up all but exactly, as those of one
+ * or two tokens do, effects of few candidates would leave a sum of both without full rank. Each [width, width].
+ */
+export function standingOut(noise: Float64Array, spreads: readonly Float64Array[], width: number): Float64Array {
+  const out = noise.slice();
+  for (let i = 0; i < out.length; i += width + 1) for (const spread of spreads) out[i] += LEAST * spread[i];
+  return out;
+}
+
 /** x C⁻¹ xᵀ / width of rows [rows, width]. */
 export async function squaredSizes(
   product: Float64Product,

@@ -6,6 +6,7 @@ import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
 import { beamDecode, spreadOf } from "../../../experiments/attacks/joint/beam-decode.ts";
 import { guessMoves } from "../../../experiments/attacks/joint/guess-moves.ts";
 import { ownWindows } from "../../../experiments/attacks/joint/own-windows.ts";
+import { standingOut } from "../../../experiments/attacks/joint/row-covariance.ts";
 import { jointDecode } from "../../../experiments/attacks/methods/joint-decode.ts";
 import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
@@ -106,6 +107,29 @@ test("a beam under an additive model finds the tokens that rows are made of", as
     });
     assert.deepEqual(first, truth);
   }
+  await product.close();
+});
+
+test("a beam decodes effects that add up exactly, of fewer candidates than a row has numbers", async () => {
+  const product = await Float64Product.open(1);
+  const [width, count] = [24, 6];
+  const chance = seededChance(5);
+  const places = [0, 1].map(() => ({
+    tokens: Array.from({ length: count }, (_, token) => token),
+    prior: new Float64Array(count).fill(1 / count),
+    effects: Float32Array.from({ length: count * width }, () => chance() - 0.5),
+    rowOf: new Map(Array.from({ length: count }, (_, token) => [token, token])),
+  }));
+  const base = new Float64Array(width);
+  const observed = base.map((_, i) => places[0].effects[4 * width + i] + places[1].effects[width + i]);
+  const spreads = await Promise.all(places.map((place) => spreadOf(product, place)));
+  const none = new Float64Array(width * width);
+  for (let i = 0; i < width; i++) none[i * (width + 1)] = 1e-20;
+  const decode = (noise: Float64Array): Promise<number[][]> =>
+    beamDecode(product, { base, places }, spreads, noise, observed, { beam: 20, priorWeight: 1 });
+  await assert.rejects(decode(none), /positive definite/);
+  const covariances = spreads.map(({ covariance }) => covariance);
+  assert.deepEqual((await decode(standingOut(none, covariances, width)))[0], [4, 1]);
   await product.close();
 });
 

@@ -3,10 +3,14 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { CellRecord } from "../run/cell-record.ts";
 import type { StudyRecord } from "./read-records.ts";
+import { settingText, spaced } from "./setting-text.ts";
 import { verdictMetric } from "./verdict-metric.ts";
 
 const { document } = parseHTML("<html><body></body></html>");
 const WIDTH = 760;
+
+/** Places of an x axis that are all labelled. */
+const MOST_TICKS = 32;
 
 /** Room of a letter of a cell's name, pixels. */
 const LETTER = 5.4;
@@ -23,9 +27,9 @@ export function cellPlot(cells: readonly CellRecord[]): string {
   return svg({
     height: 60 + 22 * cells.length,
     marginLeft: 20 + LETTER * Math.max(...cells.map((cell) => cellName(cell).length)),
-    x: { domain: [0, 1], label: of, grid: true },
+    x: { domain: [0, 1], label: spaced(of), grid: true },
     y: { label: null, domain: cells.map(cellName) },
-    color: { legend: true, domain: ["attack", "prior only"], range: ["#b3261e", "#5f6b7a"] },
+    color: { legend: true, domain: ["attack", "prior only"], range: ["var(--attack)", "var(--quiet)"] },
     marks: [
       Plot.ruleY(points, { y: "cell", x1: "low", x2: "high", stroke: "who", strokeOpacity: 0.5, strokeWidth: 3 }),
       Plot.dot(points, { y: "cell", x: "mean", fill: "who", r: 4 }),
@@ -51,7 +55,11 @@ export interface StudyAxes {
 export function studyPlot(all: readonly StudyRecord[], axes: StudyAxes): string | null {
   const { x, y, series, only = {} } = axes;
   const rows = all.filter(({ setting }) => Object.entries(only).every(([key, value]) => setting[key] === value));
-  const named = (row: StudyRecord): string => series.map((key) => `${key} ${String(row.setting[key])}`).join(", ");
+  const named = (row: StudyRecord): string =>
+    series
+      .map((key) => settingText(key, row.setting[key]))
+      .filter((text) => text !== "")
+      .join(", ");
   const points = rows
     .flatMap((row) =>
       typeof x === "string"
@@ -64,15 +72,19 @@ export function studyPlot(all: readonly StudyRecord[], axes: StudyAxes): string 
     )
     .filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
   if (points.length === 0) return null;
+  const places = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
+  // Whole numbers of nodes, layers or tokens have no ticks between them.
+  const isCounted = axes.logarithmic !== true && places.length <= MOST_TICKS && places.every(Number.isInteger);
   return svg({
     height: 340,
     marginLeft: 50,
     x: {
-      label: typeof x === "string" ? x : x.label,
+      label: typeof x === "string" ? spaced(x) : x.label,
       grid: true,
+      ...(isCounted ? { ticks: places, tickFormat: "d" } : {}),
       ...(axes.logarithmic === true ? { type: "log" as const } : {}),
     },
-    y: { label: y, grid: true, domain: [0, Math.max(1, ...points.map((point) => point.y))] },
+    y: { label: spaced(y), grid: true, domain: [0, Math.max(1, ...points.map((point) => point.y))] },
     color: { legend: true, scheme: "Tableau10" },
     marks: [
       Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "series", strokeOpacity: 0.5 }),
@@ -103,10 +115,34 @@ function spread(figure: unknown): { y: number; low: number; high: number } {
 
 /** "alpha 4, c 2 · layer 1 · comp.0". */
 export function cellName({ cell }: CellRecord): string {
-  const setting = Object.entries(cell.setting).map(
-    ([key, value]) => `${key} ${JSON.stringify(value).replaceAll('"', "")}`,
+  const setting = Object.entries(cell.setting).map(([key, value]) => settingText(key, value));
+  return `${setting.join(", ")} · layer ${cell.layer} · ${cell.coalition.join(" + ")}`;
+}
+
+const BUDGET = /^hiddenCertifiedWithin(\d+)$/;
+
+/** Share of the hidden tokens before a party's last row that were proven, by passes a window: a line a cell; null where no cell has such figures. */
+export function budgetPlot(cells: readonly CellRecord[]): string | null {
+  const points = cells.flatMap((cell) =>
+    Object.entries(cell.figures).flatMap(([name, proven]) => {
+      const [, passes] = BUDGET.exec(name) ?? [];
+      return passes === undefined
+        ? []
+        : [{ cell: cellName(cell), passes: Number(passes), share: proven / cell.figures.hiddenSeen }];
+    }),
   );
-  return `${setting.join(", ")} · layer ${cell.layer} · ${cell.coalition.join("+")}`;
+  if (points.length === 0) return null;
+  return svg({
+    height: 340,
+    marginLeft: 50,
+    x: { type: "log", label: "forward passes a window", grid: true },
+    y: { label: "share of hidden tokens proven", grid: true, domain: [0, 1] },
+    color: { legend: true, scheme: "Tableau10" },
+    marks: [
+      Plot.lineY(points, { x: "passes", y: "share", stroke: "cell", sort: "passes" }),
+      Plot.dot(points, { x: "passes", y: "share", fill: "cell", r: 3 }),
+    ],
+  });
 }
 
 function svg(options: Plot.PlotOptions): string {

@@ -4,7 +4,7 @@ import { attackersText, type AttackedSetting } from "./attacked-setting.ts";
 import { escaped } from "./escaped.ts";
 import { grouped } from "./grouped.ts";
 import type { RecordPlace } from "./read-records.ts";
-import { VERDICTS, type WorstVerdict } from "./worst-verdicts.ts";
+import { alsoText, inOrder, type WorstVerdict } from "./worst-verdicts.ts";
 
 /** For the page's style sheet. */
 export const VERDICT_STYLE = `  .verdicts td, .verdicts th { text-align: left; vertical-align: top; }
@@ -13,14 +13,13 @@ export const VERDICT_STYLE = `  .verdicts td, .verdicts th { text-align: left; v
   .verdicts td.who { white-space: normal; min-width: 8em; max-width: 12em; }
   .verdicts td, .verdicts th { padding: 3px 8px; }
   .verdicts tr.again td.setting { color: transparent; border-bottom-color: transparent; }
-  .verdicts tr.part td { font-weight: 600; padding-top: 1.4em; border-bottom: 2px solid #8a94a0; }
+  .verdicts tr.part td { font-weight: 600; padding-top: 1.4em; border-bottom: 2px solid var(--strong-line); }
   .verdicts td.record { white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
   .verdict { white-space: nowrap; border-radius: 3px; padding: 0 5px; }
-  .verdict.breaks { background: #f6c9c4; }
-  .verdict.leaks { background: #fbe3c0; }
-  .verdict.undecided, .verdict.void { background: #e3e7ec; }
-  .verdict.none { background: #d5ebd6; }
-  .small { color: #5f6b7a; font-size: 12px; }`;
+  .verdict.breaks { background: var(--breaks); }
+  .verdict.leaks { background: var(--leaks); }
+  .verdict.undecided, .verdict.void { background: var(--undecided); }
+  .verdict.none { background: var(--none); }`;
 
 /** What a record's row is called on the page. */
 export const recordId = ({ file, line }: RecordPlace): string => `record-${file}-${line}`;
@@ -51,11 +50,11 @@ export function verdictTable(verdicts: readonly WorstVerdict[]): string {
     ...part.map((one, at) => row(one, at > 0 && sharding(part[at - 1].setting) === sharding(one.setting))),
   ]);
   const head = HEAD.map(([name, kind]) => `<th class="${kind}">${name}</th>`).join("");
-  return `<h2>The worst verdict on each setting</h2>
+  return `<h2 id="verdicts">The worst verdict on each setting</h2>
 <p>Over all attacks and records. Read: the share of the tokens that the attackers saw nothing of, unless it says otherwise, with its 95 % interval over prompts.
 Passes and seconds: of one prompt. Must: what the attack reached where there is nothing to hide; noise: on noise. Wrong: tokens that it certified and that were wrong. More parties together are listed
 where fewer got less far. "No leak found" is of the attacks that were run, and bounds nothing; "not attacked by" names those that go further, and of which no record is.</p>
-<div class="wide"><table class="verdicts"><tr>${head}</tr>
+<div class="wide" tabindex="0"><table class="verdicts"><tr>${head}</tr>
 ${rows.join("\n")}</table></div>`;
 }
 
@@ -71,7 +70,7 @@ function row({ setting, attackers, tokens, worst, notAttackedBy }: WorstVerdict,
     ["number setting", alpha ?? ""],
     ["number setting", c ?? ""],
     ["setting", merge ?? ""],
-    ["setting", also(setting)],
+    ["setting", alsoText(setting)],
     ["who", `${attackersText(attackers, setting)}<div class="small">${worst.coalition.join(", ")}</div>`],
     [
       "text",
@@ -98,14 +97,6 @@ const placed = ({ onShares }: AttackedSetting): string =>
 const sharding = ({ alpha, c, merge, wire, m, more }: AttackedSetting): string =>
   JSON.stringify([alpha, c, merge, wire, m, more]);
 
-function also({ m, wire, more }: AttackedSetting): string {
-  return [
-    ...(m === null || m === 1 ? [] : [`m ${m}`]),
-    ...(wire === null || wire === "float32" ? [] : [wire]),
-    ...(more === null ? [] : [more]),
-  ].join(", ");
-}
-
 const NAMES: Readonly<Partial<Record<AttackFact["metric"], string>>> = {
   ownAccuracy: "of own tokens",
   wholeAccuracy: "of all tokens",
@@ -125,27 +116,3 @@ const interval = ({ mean, low, high }: Share): string => `${mean.toFixed(3)} [${
 /** Three digits at least: "0.3", "1,234". */
 const rounded = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(2)));
-
-/** The default model first, from no layer on shares to all; within that by sharding, then the smaller coalition. */
-function inOrder(a: WorstVerdict, b: WorstVerdict): number {
-  const [one, other] = [a.setting, b.setting];
-  return (
-    Number(one.model !== "default") - Number(other.model !== "default") ||
-    one.model.localeCompare(other.model) ||
-    Number(one.alpha === null) - Number(other.alpha === null) ||
-    depth(one) - depth(other) ||
-    one.onShares.localeCompare(other.onShares) ||
-    (other.merge ?? "").localeCompare(one.merge ?? "") ||
-    (one.alpha ?? 0) - (other.alpha ?? 0) ||
-    (one.c ?? 0) - (other.c ?? 0) ||
-    also(one).localeCompare(also(other)) ||
-    a.worst.coalition.length - b.worst.coalition.length ||
-    VERDICTS.indexOf(a.worst.verdict) - VERDICTS.indexOf(b.worst.verdict)
-  );
-}
-
-/** First layers on shares: none, 1, 2, ...; other choices after them. */
-function depth({ onShares }: AttackedSetting): number {
-  if (onShares === "none") return 0;
-  return Number(/^first (\d+)$/.exec(onShares)?.[1] ?? Infinity);
-}

@@ -95,3 +95,36 @@ export function strongerThan(
     .filter((one) => order(one) > furthest && one.reads.some((part) => parts.has(part)))
     .map(({ name }) => name);
 }
+
+/** What of a setting has no column of its own: m above 1, wire, rules. */
+export function alsoText({ m, wire, more }: AttackedSetting): string {
+  return [
+    ...(m === null || m === 1 ? [] : [`m ${m}`]),
+    ...(wire === null || wire === "float32" ? [] : [wire]),
+    ...(more === null ? [] : [more]),
+  ].join(", ");
+}
+
+/** The default model first, from no layer on shares to all; within that by sharding, then the smaller coalition. */
+export function inOrder(a: WorstVerdict, b: WorstVerdict): number {
+  const [one, other] = [a.setting, b.setting];
+  return (
+    Number(one.model !== "default") - Number(other.model !== "default") ||
+    one.model.localeCompare(other.model) ||
+    Number(one.alpha === null) - Number(other.alpha === null) ||
+    depth(one) - depth(other) ||
+    one.onShares.localeCompare(other.onShares) ||
+    (other.merge ?? "").localeCompare(one.merge ?? "") ||
+    (one.alpha ?? 0) - (other.alpha ?? 0) ||
+    (one.c ?? 0) - (other.c ?? 0) ||
+    alsoText(one).localeCompare(alsoText(other)) ||
+    a.worst.coalition.length - b.worst.coalition.length ||
+    VERDICTS.indexOf(a.worst.verdict) - VERDICTS.indexOf(b.worst.verdict)
+  );
+}
+
+/** First layers on shares: none, 1, 2, ...; other choices after them. */
+function depth({ onShares }: AttackedSetting): number {
+  if (onShares === "none") return 0;
+  return Number(/^first (\d+)$/.exec(onShares)?.[1] ?? Infinity);
+}

@@ -133,7 +133,7 @@ describe("the worst verdict on a setting", async () => {
   });
 
   it("stands first on the report, each row with its record", () => {
-    const page = reportPage(records, verdicts);
+    const page = reportPage({ records, verdicts, questions: new Map() });
     const table = page.indexOf('<table class="verdicts">');
     assert.ok(table > 0 && table < page.indexOf("<svg"));
     const ids = new Set([...page.matchAll(/ id="(record-[^"]+)"/g)].map(([, id]) => id));
@@ -141,6 +141,6 @@ describe("the worst verdict on a setting", async () => {
     assert.equal(links.length, verdicts.length);
     for (const link of links) assert.ok(ids.has(link), link);
     const missing = worstVerdicts([of(withoutDecoder, 4, 1, "masked").worst], [...WEAKER, DECODER]);
-    assert.match(reportPage(records, missing), /not attacked by decoder/);
+    assert.match(reportPage({ records, verdicts: missing, questions: new Map() }), /not attacked by decoder/);
   });
 });

@@ -53,6 +53,8 @@ interface DecodedWindow {
   readonly listed: readonly (readonly number[])[];
   readonly certified: boolean;
   readonly error: number;
+  /** Came no guess near the rows? */
+  readonly isHopeless: boolean;
   readonly rounds: number;
   readonly interactions: number;
 }
@@ -82,12 +84,17 @@ export class JointDecoding {
     const certified = new Set<number>();
     const within = MARKS.map(() => 0);
     let [hidden, read, gaps, gapsRead, rounds, interactions, rightMost] = [0, 0, 0, 0, 0, 0, 0];
+    let isLost = false;
     for (const [at, window] of windows.entries()) {
       report(`window ${at + 1} of ${windows.length}, ${window.end - window.start - window.own.length} hidden tokens`);
       const before = this.#passes;
       const share = (budget.forwardPasses - before) / (windows.length - at);
       const isSingle = window.end - window.start === 1;
-      const decoded = isSingle ? await this.#single(window) : await this.#window(window, before + share);
+      const decoded: DecodedWindow = isSingle
+        ? await this.#single(window)
+        : await this.#window(window, before + share, isLost);
+      // Later rows depend on these tokens too: what isn't known here isn't found there.
+      isLost ||= decoded.isHopeless;
       decoded.listed.forEach((tokens, place) => guesses.set(window.start + place, tokens));
       if (decoded.certified) {
         for (let position = window.start; position < window.end; position++) certified.add(position);
@@ -133,8 +140,11 @@ export class JointDecoding {
     };
   }
 
-  /** Decodes a window after what is known, and proves it. `until`: passes that may have been made in all. */
-  async #window(window: OwnWindow, until: number): Promise<DecodedWindow> {
+  /**
+   * Decodes a window after what is known, and proves it. `until`: passes that may have been made in all. `isLost`: what goes before is
+   * known to be wrong, so that the nearest fill is named, and no more.
+   */
+  async #window(window: OwnWindow, until: number, isLost: boolean): Promise<DecodedWindow> {
     const { own, options, budget, thresholds, product } = this.#task;
     const places = window.own.map((position) => position - window.start);
     this.#search.watch(places);
@@ -163,9 +173,9 @@ export class JointDecoding {
           settled: thresholds.proof.epsilon,
           budget: until - (this.#passes - this.#search.passes),
         },
-        options,
+        isLost ? { ...options, rounds: 0 } : options,
       );
-      isOver = answer.isHopeless || this.#passes >= until;
+      isOver = isLost || answer.isHopeless || this.#passes >= until;
       const rows = await this.#proof.rows(answer.ranked);
       const errors = answer.ranked.map((_, at) =>
         relativeError(
@@ -182,6 +192,7 @@ export class JointDecoding {
         listed: tokens.map((token, place) => [...new Set([token, ...answer.ranked.map((guess) => guess[place])])]),
         certified: errors[least] <= thresholds.proof.epsilon,
         error: errors[least],
+        isHopeless: answer.isHopeless,
         rounds: answer.rounds,
         interactions: answer.interactions,
       };
@@ -218,6 +229,7 @@ export class JointDecoding {
       listed: [tried.map((each) => each.token)],
       certified: error <= thresholds.proof.epsilon,
       error,
+      isHopeless: false,
       rounds: 0,
       interactions: 0,
     };

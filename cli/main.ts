@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   node: () => import("./node.ts").then(({ addNode }) => addNode),
   up: () => import("./up.ts").then(({ addUp }) => addUp),
   topology: () => import("./topology.ts").then(({ addTopology }) => addTopology),
+  experiment: () => import("./experiment.ts").then(({ addExperiment }) => addExperiment),
   attack: () => import("./attack.ts").then(({ addAttack }) => addAttack),
   report: () => import("./report.ts").then(({ addReport }) => addReport),
   prove: () => import("./prove.ts").then(({ addProve }) => addProve),

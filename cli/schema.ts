@@ -12,6 +12,8 @@ const SCHEMAS: Readonly<Record<string, () => Promise<z.ZodType>>> = {
   prove: async () => (await import("./prove-record.ts")).proofRecord,
   attack: async () => (await import("../experiments/attacks/run/cell-record.ts")).cellRecord,
   "attack-config": async () => (await import("../experiments/attacks/run/attack-config.ts")).attackConfig,
+  experiment: async () => (await import("../experiments/lab/experiment-record.ts")).experimentRecord,
+  question: async () => (await import("../experiments/lab/question.ts")).questionSchema,
   config: async () => (await import("../protocols/fusion/config/run-config.ts")).runConfig,
   topology: async () => (await import("../protocols/fusion/deployment/topology.ts")).topologySchema,
   error: async () => (await import("./error-record.ts")).errorRecord,

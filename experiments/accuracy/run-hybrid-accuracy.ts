@@ -16,6 +16,7 @@ import { accuracyTexts, type AccuracyText } from "./accuracy-texts.ts";
 import { distributionDifference, type DistributionDifference } from "./distribution-difference.ts";
 import { greedyDifference, type GreedyDifference } from "./greedy-difference.ts";
 import { HybridParties, type HybridSetting, type SessionFigures } from "./hybrid-parties.ts";
+import { joinedRows } from "./joined-rows.ts";
 import { PlainReadings } from "./plain-readings.ts";
 import { rowErrors, type RowErrors } from "./row-errors.ts";
 
@@ -121,19 +122,13 @@ async function greedyLine(setting: HybridSetting, text: AccuracyText): Promise<L
     figures,
     rowsComputed: text.ids.length - text.prefixLength + tokens.length - 1,
     distribution: distributionDifference(
-      joined(expected.logits.slice(0, compared)),
-      joined(logits.slice(0, compared)),
+      joinedRows(expected.logits.slice(0, compared)),
+      joinedRows(logits.slice(0, compared)),
       compared,
     ),
     greedy: difference,
     asGolden: golden === null ? null : golden.every((id, at) => id === tokens[at]) && tokens.length >= golden.length,
   };
-}
-
-function joined(rows: readonly ArrayLike<number>[]): Float64Array {
-  const all = new Float64Array(rows.length * rows[0].length);
-  rows.forEach((row, at) => all.set(row, at * row.length));
-  return all;
 }
 
 /** All texts of a setting together. */

@@ -5,7 +5,7 @@ import type { Model } from "../../../layers/model.ts";
 import { commonLength, continued, conversation, publicOpening } from "../../../layers/tokenizer/public-opening.ts";
 import type { Tokenizer } from "../../../layers/tokenizer/tokenizer.ts";
 
-export interface Prompt {
+export interface PromptText {
   readonly text: string;
   /** Put the prompt through the model's chat template. */
   readonly chat: boolean;
@@ -17,6 +17,9 @@ export interface PromptIds {
   readonly secret: readonly number[];
 }
 
+/** A prompt as a person gives it, or encoded already. */
+export type Prompt = PromptText | PromptIds;
+
 /** Throws Error for a model that has no next token to give. */
 export function checkDecoder({ name, spec, program }: Pick<Model, "name" | "spec" | "program">): void {
   if (program.logits === null)
@@ -26,17 +29,19 @@ export function checkDecoder({ name, spec, program }: Pick<Model, "name" | "spec
 }
 
 /**
- * The ids of a prompt. `publicPrefix`: "none"; text (or @FILE) that everybody may know and that goes before the prompt, with a chat template
+ * The ids of a prompt; of one that is encoded already, these. `publicPrefix`: "none"; text (or @FILE) that everybody may know and that goes before the prompt, with a chat template
  * as its system message; undefined: with a chat template what the template writes before the user's text, else nothing.
  * `warn` is told where the border had to move. Ids are public where they are those of the public text alone, token by token, and would be for other secret texts too. Throws Error for a
  * file that can't be read, or a longer prefix than a session may have; ModelFileError where the model has no template.
  */
 export async function encodePrompt(
   tokenizer: Tokenizer,
-  { text, chat }: Prompt,
+  prompt: Prompt,
   publicPrefix: string | undefined,
   warn: (text: string) => void,
 ): Promise<PromptIds> {
+  if ("secret" in prompt) return prompt;
+  const { text, chat } = prompt;
   const isNone = publicPrefix === "none";
   const known = publicPrefix === undefined || isNone ? "" : await knownText(publicPrefix);
   const writing = chat ? conversation(tokenizer, known) : continued(known);

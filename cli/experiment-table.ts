@@ -34,7 +34,7 @@ export function settingText(
 
 /** Do all records have a key with one value? */
 function commonTo(records: readonly ExperimentRecord[]): (key: string, value: unknown) => boolean {
-  const of = records.map(({ cell }) => ({ ...cell.setting, ...cell.network }) as Record<string, unknown>);
+  const of = records.map(({ cell }): Record<string, unknown> => ({ ...cell.setting, ...cell.network }));
   return (key, value) => of.every((each) => JSON.stringify(each[key]) === JSON.stringify(value));
 }
 

@@ -8,6 +8,9 @@ import { proofRecord } from "../../cli/prove-record.ts";
 import { attackNames } from "../../experiments/attacks/registry.ts";
 import { benchRecord } from "../../experiments/bench/bench-record.ts";
 import { smpcBenchRecord } from "../../experiments/bench/smpc/record.ts";
+import { readyQuestions } from "../../experiments/lab/ready-questions.ts";
+import { questionSchema } from "../../experiments/lab/question.ts";
+import { MEASURES } from "../../experiments/measures/registry.ts";
 import { planRecord } from "../../experiments/plan/plan-record.ts";
 import { verifyRecord } from "../../experiments/verify/verify-record.ts";
 import { ModelConfigError } from "../../layers/architectures/config-reader.ts";
@@ -72,6 +75,27 @@ describe("docs/models.md", () => {
     });
 
   it("has examples of refused keys", () => assert.ok(refused.length >= 10));
+});
+
+describe("docs/experiments.md", () => {
+  it("lists the measures, in their words", () => {
+    const rows = rowsOf("experiments.md", "Measures").slice(1);
+    assert.deepEqual(
+      rows.map(([name, says]) => `${name}: ${says}`).sort(),
+      [...MEASURES.values()].map(({ name, says }) => `${name}: ${says}`).sort(),
+    );
+  });
+
+  it("lists the keys of a question", () => {
+    const rows = rowsOf("experiments.md", "A question").slice(1);
+    assert.deepEqual(rows.map(([key]) => key).sort(), Object.keys(questionSchema.shape).sort());
+  });
+
+  it("lists the questions that come with weir", async () => {
+    const rows = rowsOf("experiments.md", "Questions that come with weir").slice(1);
+    const ready = (await readyQuestions()).map(({ question: { id, question } }) => `${id}: ${question}`);
+    assert.deepEqual(rows.map(([id, question]) => `${id}: ${question}`).sort(), ready.sort());
+  });
 });
 
 describe("docs/protocol.md", () => {

@@ -101,6 +101,7 @@ export function missingHeaders(sources: Sources): string[] {
 const REGISTRIES = [
   { folder: "layers/architectures", registry: "layers/architectures/registry.ts", type: "Architecture\\b" },
   { folder: "experiments/attacks/methods", registry: "experiments/attacks/registry.ts", type: "Attack<" },
+  { folder: "experiments/measures", registry: "experiments/measures/registry.ts", type: "Measure\\b" },
   { folder: "protocols/smpc/gates", registry: "protocols/smpc/gates/registry.ts", type: "Gate<" },
 ] as const;
 
@@ -114,6 +115,15 @@ export function unregistered(sources: Sources): string[] {
       return imported.test(sources.get(registry) ?? "") ? [] : [`${file}: expected ${name} in ${registry}`];
     }),
   );
+}
+
+/** Measures without a test of their name. */
+export function untestedMeasures(sources: Sources): string[] {
+  return [...code(sources)].flatMap(([file, text]) => {
+    if (!/^experiments\/measures\/.*\.ts$/.test(file) || !/^export const \w+: Measure\b/m.test(text)) return [];
+    const test = `tests/${file.replace(/\.ts$/, ".test.ts")}`;
+    return sources.has(test) ? [] : [`${file}: expected ${test}`];
+  });
 }
 
 /** Test files that a header names and that don't exist. */

@@ -9,6 +9,7 @@ import {
   missingTests,
   protocolSteps,
   unregistered,
+  untestedMeasures,
   wrongImports,
 } from "./house-rules.ts";
 import { importCircles } from "./import-circles.ts";
@@ -185,6 +186,13 @@ describe("the house", () => {
     assert.deepEqual(missingTests(SOURCES), []);
     const name = ["tests", "nowhere.test.ts"].join("/");
     assert.equal(missingTests(new Map([["layers/a.ts", `/** Test: ${name} */`]])).length, 1);
+  });
+
+  it("has a test of every measure", () => {
+    assert.deepEqual(untestedMeasures(SOURCES), []);
+    const file = "experiments/measures/more.ts";
+    const lone = new Map([[file, "export const more: Measure = {};"]]);
+    assert.deepEqual(untestedMeasures(lone), [`${file}: expected tests/experiments/measures/more.test.ts`]);
   });
 
   it("holds no path of the machine it was written on, and no registry", () => {

@@ -90,7 +90,11 @@ describe("a question", () => {
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
     ["an unknown key", { ...BASE, mesures: [] }, /expected known keys only, got "mesures"; did you mean measures\?/],
     ["a mistyped measure", { ...BASE, measures: ["cots"] }, /expected one of cost, .*, got cots; did you mean cost\?/],
-    ["a mistyped option", { ...BASE, measures: [{ measure: "leak", atack: "lp" }] }, /measure leak: .*"atack"; did you mean attack/s],
+    [
+      "a mistyped option",
+      { ...BASE, measures: [{ measure: "leak", atack: "lp" }] },
+      /measure leak: .*"atack"; did you mean attack/s,
+    ],
     ["a setting that is none", { ...BASE, grid: { alhpa: [2] } }, /setting .*alhpa.*did you mean alpha\?/],
     ["no list", { ...BASE, grid: { alpha: 2 } }, /grid.alpha: expected a list, got 2/],
   ];

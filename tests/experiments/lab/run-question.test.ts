@@ -1,6 +1,6 @@
 /** A question that is run: resume after a kill, half lines, processes side by side, one cell alone. Real runs of the command. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -21,15 +21,19 @@ async function weir(
   child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
   child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  while (killAfter !== undefined && child.exitCode === null) {
-    const written = await readFile(killAfter.file, "utf8").catch(() => "");
-    if (recordsOf(written).length >= killAfter.records) {
+  if (killAfter !== undefined) await killedAfter(child, killAfter);
+  return { code: await ended, stdout, stderr };
+}
+
+async function killedAfter(child: ChildProcess, { file, records }: { file: string; records: number }): Promise<void> {
+  while (child.exitCode === null) {
+    const written = await readFile(file, "utf8").catch(() => "");
+    if (recordsOf(written).length >= records) {
       child.kill("SIGKILL");
-      break;
+      return;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { code: await ended, stdout, stderr };
 }
 
 const sorted = (records: readonly ExperimentRecord[]): unknown[] =>

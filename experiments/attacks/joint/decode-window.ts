@@ -38,6 +38,8 @@ export interface WindowTask {
   readonly epsilon: number;
   /** The same below which it may be: a round that gains nothing is then the last. */
   readonly settled: number;
+  /** Rounds with all candidates that gain nothing before the search gives up. */
+  readonly patience: number;
   /** Passes that `forward` may have made in all. */
   readonly budget: number;
 }
@@ -71,8 +73,6 @@ const CROSSED = 8;
 const GAIN = 0.9;
 /** Two fills are about 1.4 apart: rows that a round leaves so far from every guess are of no window after what is known. */
 const HOPELESS = 1;
-/** Rounds with all candidates that gain nothing before the search gives up. */
-const PATIENCE = 3;
 
 export async function decodeWindow(task: WindowTask, options: DecodeOptions): Promise<WindowAnswer> {
   return new WindowDecoding(task, options).run();
@@ -95,7 +95,7 @@ class WindowDecoding {
   }
 
   async run(): Promise<WindowAnswer> {
-    const { forward, product, fills, observed, budget } = this.#task;
+    const { forward, product, fills, observed, budget, patience } = this.#task;
     const { width } = forward;
     const rows = await forward.rows(fills);
     const about = Float64Array.from(rows, (value, at) => value - observed[at % width]);
@@ -105,7 +105,7 @@ class WindowDecoding {
     await this.#rank(sample);
     const all = this.#task.candidates;
     let [candidates, round, before, idle, isHopeless] = [all, 0, Infinity, 0, false];
-    while (!this.#isRight && round < this.#options.rounds && idle < PATIENCE && forward.passes < budget) {
+    while (!this.#isRight && round < this.#options.rounds && idle < patience && forward.passes < budget) {
       const model = await this.#model(candidates);
       round++;
       if (this.#isRight) break;

@@ -43,6 +43,11 @@ const PROBE_WEIGHT = 0.5;
 /** Passes a window at which the share of hidden tokens that are proven is reported. */
 const MARKS = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000] as const;
 
+/** How many times as many candidates a further attempt has. */
+const WIDER = 4;
+/** Rounds with all candidates that gain nothing before the search gives up; one, where there are more candidates to come. */
+const PATIENCE = 3;
+
 /** Candidates of a single row's first batch; later ones double. Guesses that are named. */
 const [FIRST_BATCH, LISTED] = [64, 5];
 
@@ -155,27 +160,33 @@ export class JointDecoding {
     for (let position = window.start; position < window.end; position++)
       named.push(window.own.includes(position) ? await this.#named(position) : null);
     let best: DecodedWindow | null = null;
+    let nearest: readonly (readonly number[])[] = [];
     for (let attempt = 0, isOver = false; attempt < options.attempts && !isOver; attempt++) {
       const known = named.map((each) => (each === null ? null : each.tokens[0]));
       const { fills, prior } = await windowFills(this.#model, known, this.#task.opening, {
         count: options.fills,
         seed: budget.seed * 1000 + window.start + attempt * 7919,
       });
-      const candidates = named.map((each, place) => each ?? likeliest(prior[place], options.vocabulary));
+      // What the likeliest tokens don't explain holds one that is rarer: the others are then known, and all tokens are tried beside them.
+      const most = options.vocabulary * WIDER ** attempt;
+      const isWhole = most >= prior[0].length;
+      const candidates = named.map((each, place) => each ?? likeliest(prior[place], most));
       const answer = await decodeWindow(
         {
           forward: this.#search,
           product,
           observed: searched,
           candidates,
-          fills,
+          fills: [...nearest, ...fills],
+          patience: isWhole ? PATIENCE : 1,
           epsilon: thresholds.search.epsilon,
           settled: thresholds.proof.epsilon,
           budget: until - (this.#passes - this.#search.passes),
         },
         isLost ? { ...options, rounds: 0 } : options,
       );
-      isOver = isLost || answer.isHopeless || this.#passes >= until;
+      nearest = isWhole ? [] : answer.ranked;
+      isOver = isLost || (answer.isHopeless && isWhole) || this.#passes >= until;
       const rows = await this.#proof.rows(answer.ranked);
       const errors = answer.ranked.map((_, at) =>
         relativeError(

@@ -44,7 +44,11 @@ const schema = z.strictObject({
     .default(0)
     .describe("layers after the attacked one whose own rows are decoded from as well"),
   fills: z.int().min(16).default(1000).describe("fills of a window drawn from the language model"),
-  vocabulary: z.int().min(2).default(65_536).describe("candidates of a hidden place in the first round, the likeliest"),
+  vocabulary: z
+    .int()
+    .min(2)
+    .default(65_536)
+    .describe("candidates of a hidden place in the first attempt, the likeliest; four times as many in the next"),
   candidates: z.int().min(2).default(512).describe("candidates of a place in rounds that gain"),
   contexts: z.int().min(1).default(3).describe("guesses that single swaps are made around in a round"),
   rounds: z.int().min(1).default(12),

@@ -1,5 +1,5 @@
-import type { Interval } from "../experiments/attacks/metrics/bootstrap.ts";
-import type { Metric } from "../experiments/attacks/run/attack-config.ts";
+import type { Interval } from "../experiments/lab/statistics/bootstrap.ts";
+import type { Metric } from "../experiments/lab/metric.ts";
 import type { CellRecord } from "../experiments/attacks/run/cell-record.ts";
 import { textTable, wrap } from "./text-table.ts";
 

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { committedRecords } from "../experiments/attacks/report/committed-records.ts";
+import { committedRecords } from "../experiments/report/committed-records.ts";
 import { z } from "zod";
 import { pathText } from "../protocols/fusion/config/path-text.ts";
 import { addFlags, readFlags } from "./flags.ts";
@@ -20,7 +20,7 @@ export function addReport(program: Command): void {
     .argument("[record-files...]", "NDJSON files (default: those in experiments/attacks/records)");
   addFlags(command, flags).action(async (names: string[], given: Record<string, unknown>) => {
     const { out } = readFlags(flags, given);
-    const { reportOfFiles } = await import("../experiments/attacks/report/report-of-files.ts");
+    const { reportOfFiles } = await import("../experiments/report/report-of-files.ts");
     const files = names.length > 0 ? names.map((file) => path.resolve(file)) : await committedRecords();
     const format = path.extname(out).toLowerCase();
     const { text, contents } = await reportOfFiles(files, format === ".md" || format === ".csv" ? format : ".html");

@@ -1,22 +1,22 @@
 import { didYouMean } from "../../protocols/fusion/config/did-you-mean.ts";
-import type { Attack } from "./attack.ts";
-import { additiveDecode } from "./methods/additive-decode.ts";
-import { beamInfill } from "./methods/beam-infill.ts";
-import { bestOf } from "./methods/best-of.ts";
-import { gapMatch } from "./methods/gap-match.ts";
-import { infill } from "./methods/infill.ts";
-import { jointDecode } from "./methods/joint-decode.ts";
-import { kvMatch } from "./methods/kv-match.ts";
-import { lp } from "./methods/lp.ts";
-import { neighbours } from "./methods/neighbours.ts";
-import { partialSoftmax } from "./methods/partial-softmax.ts";
-import { rankMatch } from "./methods/rank-match.ts";
-import { reusedMergeMasks } from "./methods/reused-merge-masks.ts";
-import { rowDecode } from "./methods/row-decode.ts";
-import { rowInvert } from "./methods/row-invert.ts";
-import { shareWords } from "./methods/share-words.ts";
-import { takenWords } from "./methods/taken-words.ts";
-import { vocabMatch } from "./methods/vocab-match.ts";
+import type { Attack } from "../lab/attack.ts";
+import { additiveDecode } from "./additive-decode/attack.ts";
+import { beamInfill } from "./beam-infill/attack.ts";
+import { bestOf } from "./best-of/attack.ts";
+import { gapMatch } from "./gap-match/attack.ts";
+import { infill } from "./infill/attack.ts";
+import { jointDecode } from "./joint-decode/attack.ts";
+import { kvMatch } from "./kv-match/attack.ts";
+import { lp } from "./lp/attack.ts";
+import { neighbours } from "./neighbours/attack.ts";
+import { partialSoftmax } from "./partial-softmax/attack.ts";
+import { rankMatch } from "./rank-match/attack.ts";
+import { reusedMergeMasks } from "./reused-merge-masks/attack.ts";
+import { rowDecode } from "./row-decode/attack.ts";
+import { rowInvert } from "./row-invert/attack.ts";
+import { shareWords } from "./share-words/attack.ts";
+import { takenWords } from "./taken-words/attack.ts";
+import { vocabMatch } from "./vocab-match/attack.ts";
 
 /** Every attack of the lab, by name. */
 const ATTACKS: readonly Attack<unknown>[] = [

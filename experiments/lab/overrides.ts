@@ -22,7 +22,7 @@ export function overridesOf(texts: readonly string[]): Record<string, unknown> {
     if (at < 1) throw new Error(`override ${text}: expected key=value, got no =`);
     const [key, given] = [text.slice(0, at), text.slice(at + 1)];
     if (key === "measures") over.measures = listOf(given);
-    else if (QUESTION_KEYS.includes(key)) set(over, key.split("."), valueOf(given));
+    else if (QUESTION_KEYS.includes(key)) set(over, key, valueOf(given));
     else if (SETTING_KEYS.includes(key)) over.grid[key] = listOf(given).map(valueOf);
     else {
       const known = [...QUESTION_KEYS, ...SETTING_KEYS, "measures"];
@@ -42,6 +42,8 @@ function valueOf(text: string): unknown {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function set(over: Record<string, unknown>, [key, inner]: readonly string[], value: unknown): void {
-  over[key] = inner === undefined ? value : { ...(over[key] as object | undefined), [inner]: value };
+/** Puts a value at "repeats", or at "workload.tokens". */
+function set(over: Record<string, unknown>, key: string, value: unknown): void {
+  const [, outer, inner] = /^(\w+)(?:\.(\w+))?$/.exec(key)!;
+  over[outer] = inner === undefined ? value : { ...(over[outer] as object | undefined), [inner]: value };
 }

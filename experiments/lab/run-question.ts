@@ -1,7 +1,7 @@
 /** All cells of a question: those that the file holds aren't run again, so that a run that was cut goes on. */
 import { createHash } from "node:crypto";
 import { cpus } from "node:os";
-import { codeVersion } from "../attacks/run/code-version.ts";
+import { codeVersion } from "./code-version.ts";
 import type { ExperimentRecord } from "./experiment-record.ts";
 import { SharedLab } from "./lab.ts";
 import type { Measures } from "./measure.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bootstrapInterval } from "../attacks/metrics/bootstrap.ts";
+import { bootstrapInterval } from "../lab/statistics/bootstrap.ts";
 import { distributionDifference } from "../accuracy/distribution-difference.ts";
 import { greedyDifference } from "../accuracy/greedy-difference.ts";
 import { HybridParties } from "../accuracy/hybrid-parties.ts";

@@ -2,7 +2,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { compName } from "../../protocols/cascade/party-name.ts";
-import { attackConfig, METRICS } from "../attacks/run/attack-config.ts";
+import { attackConfig } from "../attacks/run/attack-config.ts";
+import { METRICS } from "../lab/metric.ts";
 import { runExperiment } from "../attacks/run/run-experiment.ts";
 import type { Measure } from "../lab/measure.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bootstrapInterval } from "../attacks/metrics/bootstrap.ts";
+import { bootstrapInterval } from "../lab/statistics/bootstrap.ts";
 import { DelayedDeployment } from "../bench/smpc/delayed-deployment.ts";
 import type { TimedGeneration } from "../bench/smpc/timed-generation.ts";
 import type { Measure } from "../lab/measure.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { readRecords } from "../../experiments/attacks/report/read-records.ts";
+import { readRecords } from "../../experiments/report/read-records.ts";
 import { readAttackConfig, type AttackConfig } from "../../experiments/attacks/run/attack-config.ts";
 import { cellRecord, repeatable, type CellRecord } from "../../experiments/attacks/run/cell-record.ts";
 import { runExperiment } from "../../experiments/attacks/run/run-experiment.ts";

@@ -99,10 +99,10 @@ export function missingHeaders(sources: Sources): string[] {
 
 /** Kinds of which each is a file of a folder and a line of its registry: what such a file exports. */
 const REGISTRIES = [
-  { folder: "layers/architectures", registry: "layers/architectures/registry.ts", type: "Architecture\\b" },
-  { folder: "experiments/attacks/methods", registry: "experiments/attacks/registry.ts", type: "Attack<" },
-  { folder: "experiments/measures", registry: "experiments/measures/registry.ts", type: "Measure\\b" },
-  { folder: "protocols/smpc/gates", registry: "protocols/smpc/gates/registry.ts", type: "Gate<" },
+  { folder: /^layers\/architectures$/, registry: "layers/architectures/registry.ts", type: "Architecture\\b" },
+  { folder: /^experiments\/attacks\/[a-z-]+$/, registry: "experiments/attacks/registry.ts", type: "Attack<" },
+  { folder: /^experiments\/measures$/, registry: "experiments/measures/registry.ts", type: "Measure\\b" },
+  { folder: /^protocols\/smpc\/gates$/, registry: "protocols/smpc/gates/registry.ts", type: "Gate<" },
 ] as const;
 
 /** Files of such a folder that export one of its kind which the registry doesn't import: nobody would run it. */
@@ -110,8 +110,9 @@ export function unregistered(sources: Sources): string[] {
   return REGISTRIES.flatMap(({ folder, registry, type }) =>
     [...code(sources)].flatMap(([file, text]) => {
       const name = new RegExp(`^export (?:const|function) (\\w+)(?:\\([^)]*\\))?: ${type}`, "m").exec(text)?.[1];
-      if (path.posix.dirname(file) !== folder || file === registry || name === undefined) return [];
-      const imported = new RegExp(`import \\{[^}]*\\b${name}\\b[^}]*\\} from "[^"]*/${path.posix.basename(file)}"`);
+      if (!folder.test(path.posix.dirname(file)) || file === registry || name === undefined) return [];
+      const from = path.posix.relative(path.posix.dirname(registry), file);
+      const imported = new RegExp(`import \\{[^}]*\\b${name}\\b[^}]*\\} from "\\./${from}"`);
       return imported.test(sources.get(registry) ?? "") ? [] : [`${file}: expected ${name} in ${registry}`];
     }),
   );

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { describe, it } from "node:test";
 import {
   drawsPastTheBook,
@@ -12,7 +13,7 @@ import {
   untestedMeasures,
   wrongImports,
 } from "./house-rules.ts";
-import { importCircles } from "./import-circles.ts";
+import { folderCircles, importCircles } from "./import-circles.ts";
 import { foreignPartyNames } from "./party-names.ts";
 import { SOURCES } from "./sources.ts";
 
@@ -158,17 +159,28 @@ describe("the house", () => {
       assert.deepEqual(protocolSteps(new Map([[file, text]])), [], file);
   });
 
+  it("has no circle of folders in experiments", () => {
+    assert.deepEqual(folderCircles(SOURCES, "experiments"), []);
+    const files = {
+      "experiments/a/x.ts": 'import "../b/y.ts";',
+      "experiments/a/z.ts": "",
+      "experiments/b/y.ts": 'import "../a/z.ts";',
+    };
+    assert.deepEqual(importCircles(new Map(Object.entries(files))), []);
+    assert.deepEqual(folderCircles(new Map(Object.entries(files)), "experiments"), ["experiments/a experiments/b"]);
+  });
+
   it("registers each architecture, attack and gate", () => {
     assert.deepEqual(unregistered(SOURCES), []);
     for (const [file, text, registry] of [
       ["layers/architectures/opt.ts", "export const opt: Architecture = {", "layers/architectures/registry.ts"],
       [
-        "experiments/attacks/methods/guess.ts",
+        "experiments/attacks/guess/attack.ts",
         "export const guess: Attack<Options> = {",
         "experiments/attacks/registry.ts",
       ],
       [
-        "experiments/attacks/methods/any-of.ts",
+        "experiments/attacks/any-of/attack.ts",
         "export function anyOf(n: Named): Attack<unknown> {",
         "experiments/attacks/registry.ts",
       ],
@@ -177,7 +189,7 @@ describe("the house", () => {
       const forgotten = new Map([...SOURCES, [file, `${text}\n};`]]);
       const name = /(\w+)[:(]/.exec(text)![1];
       assert.deepEqual(unregistered(forgotten), [`${file}: expected ${name} in ${registry}`]);
-      const line = `import { ${name} } from "./${file.split("/").slice(-1)[0]}";\n`;
+      const line = `import { ${name} } from "./${path.posix.relative(path.posix.dirname(registry), file)}";\n`;
       assert.deepEqual(unregistered(new Map([...forgotten, [registry, line + SOURCES.get(registry)!]])), []);
     }
   });
@@ -192,7 +204,9 @@ describe("the house", () => {
     assert.deepEqual(untestedMeasures(SOURCES), []);
     const file = "experiments/measures/more.ts";
     const lone = new Map([[file, "export const more: Measure = {};"]]);
-    assert.deepEqual(untestedMeasures(lone), [`${file}: expected tests/experiments/measures/more.test.ts`]);
+    assert.deepEqual(untestedMeasures(lone), [
+      `${file}: expected ${["tests", "experiments/measures/more.test.ts"].join("/")}`,
+    ]);
   });
 
   it("holds no path of the machine it was written on, and no registry", () => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Tensor as OrtTensor } from "../../../layers/onnx/runtime.ts";
 import { z } from "zod";
 import { GraphSession } from "../../../layers/onnx/session.ts";
-import type { LayerRows } from "./visible-rows.ts";
+import type { LayerRows } from "../probes/visible-rows.ts";
 
 /** What a network's infill.json says. */
 const about = z.strictObject({

@@ -1,5 +1,5 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { visibleRows, type LayerRows } from "./visible-rows.ts";
+import { visibleRows, type LayerRows } from "../probes/visible-rows.ts";
 
 /** Observed rows of known positions less the rows that the known tokens alone would give: what the hidden tokens put into them. */
 export async function rowDifferences(

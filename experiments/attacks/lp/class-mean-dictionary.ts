@@ -5,7 +5,7 @@
 import type { Model } from "../../../layers/model.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import type { DictionaryPage } from "../matching/layer-zero-dictionary.ts";
 import { ClassStatistics } from "../probes/class-statistics.ts";
 import { LayerWalk, type RowBatch } from "../probes/layer-walk.ts";
 import { unrotated } from "../probes/row-kinds.ts";

@@ -1,7 +1,7 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import type { PublicKnowledge } from "../attack.ts";
-import { pageLogits } from "../forward/layer-zero-dictionary.ts";
-import type { PartialResult, RecordedView } from "../views/recorded-view.ts";
+import type { PublicKnowledge } from "../../lab/attack.ts";
+import { pageLogits } from "../matching/layer-zero-dictionary.ts";
+import type { PartialResult, RecordedView } from "../../lab/views/recorded-view.ts";
 import type { OwnRows } from "./own-rows.ts";
 import type { SumObservation } from "./sum-observation.ts";
 

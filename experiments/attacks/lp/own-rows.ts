@@ -1,6 +1,6 @@
-import type { PublicKnowledge } from "../attack.ts";
-import { LayerZeroDictionary, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { PublicKnowledge } from "../../lab/attack.ts";
+import { LayerZeroDictionary, type DictionaryPage } from "../matching/layer-zero-dictionary.ts";
+import type { RecordedView } from "../../lab/views/recorded-view.ts";
 
 /** What a CompNode itself put into the attention of a layer. */
 export interface OwnRows {

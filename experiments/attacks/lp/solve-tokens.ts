@@ -1,5 +1,5 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import type { DictionaryPage } from "../matching/layer-zero-dictionary.ts";
 import type { LinearProgram } from "./linear-program.ts";
 import { solveProgram, type Solved } from "./solve.ts";
 import type { SumObservation } from "./sum-observation.ts";

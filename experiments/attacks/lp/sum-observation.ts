@@ -8,7 +8,7 @@
  * c = o suits exact dictionaries. Where w and V are estimates it favours tokens of little weight, which then have small equations.
  */
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { pageLogits, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import { pageLogits, type DictionaryPage } from "../matching/layer-zero-dictionary.ts";
 
 export interface SumObservation {
   /** Of the query row. */

@@ -1,5 +1,5 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { LayerZeroDictionary, type DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import { LayerZeroDictionary, type DictionaryPage } from "../matching/layer-zero-dictionary.ts";
 import type { SumObservation, WIRE_ROUNDING } from "./sum-observation.ts";
 
 /** What tokens would put into a layer's attention, known or estimated, and observations in the coordinates that it has values in. */

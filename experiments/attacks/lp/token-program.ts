@@ -1,6 +1,6 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
-import { seededChance } from "../metrics/bootstrap.ts";
+import type { DictionaryPage } from "../matching/layer-zero-dictionary.ts";
+import { seededChance } from "../../lab/statistics/bootstrap.ts";
 import { linearProgram, type LinearProgram, type ProgramColumn } from "./linear-program.ts";
 import {
   coefficients,

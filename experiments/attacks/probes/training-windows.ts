@@ -1,4 +1,4 @@
-import { seededChance } from "../metrics/bootstrap.ts";
+import { seededChance } from "../../lab/statistics/bootstrap.ts";
 
 export interface TrainingWindowOptions {
   /** Most tokens in all. */

@@ -1,5 +1,5 @@
 /** Rows of a recorded view, as probes read them. */
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import type { RowKind, RowReader, RowsSeen } from "./row-kinds.ts";
 
 /** What a kind is made of. */

@@ -8,6 +8,7 @@
  * npx tsx experiments/attacks/recipe/row-export.ts --layer 7 --out rows-7.safetensors [--training-tokens 200000] [--prefixes 16]
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { createSafetensorsWriter } from "../../../layers/weights/safetensors-writer.ts";
 import type { VisitRows } from "../probes/layer-walk.ts";
 import { hiddenRows } from "../probes/row-kinds.ts";
@@ -71,4 +72,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

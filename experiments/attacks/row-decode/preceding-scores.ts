@@ -1,5 +1,5 @@
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { visibleRows } from "../infill/visible-rows.ts";
+import { visibleRows } from "../probes/visible-rows.ts";
 import type { PrecedingNetwork } from "./preceding-network.ts";
 
 /**

@@ -2,19 +2,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { compName } from "../../../protocols/cascade/party-name.ts";
-import { readJson } from "./read-json.ts";
-
-/** Shares in [0, 1] that a prompt's recovery is scored by. Hidden: tokens of positions that the coalition saw nothing of directly. */
-export const METRICS = [
-  "hiddenAccuracy",
-  "hiddenTop5",
-  "hiddenRougeL",
-  "ownAccuracy",
-  "wholeAccuracy",
-  "wholeRougeL",
-  "exact",
-] as const;
-export type Metric = (typeof METRICS)[number];
+import { METRICS } from "../../lab/metric.ts";
+import { readJson } from "../../lab/read-json.ts";
 
 const setting = z.record(z.string(), z.unknown()).describe("keys of a run config: alpha, c, m, smpcLayers, wire, ...");
 const coalition = z.array(z.string().min(1)).min(1);

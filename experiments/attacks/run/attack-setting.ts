@@ -1,10 +1,10 @@
 /** What an attack recovers from a coalition's views of a setting's prompts. */
-import type { Attack, Preparation, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
-import { noiseView } from "../controls/noise-view.ts";
-import { score, type Scores, type Seen } from "../metrics/score.ts";
+import type { Attack, Preparation, PublicKnowledge, Recovery, TrainingText } from "../../lab/attack.ts";
+import { noiseView } from "../../lab/noise-view.ts";
+import { score, type Scores, type Seen } from "../../lab/score.ts";
 import { gapAndCluster } from "../../../protocols/fusion/record/ledger.ts";
-import type { RecordedSession } from "../views/recording-parties.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { RecordedSession } from "../../lab/views/recording-parties.ts";
+import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import type { AttackConfig } from "./attack-config.ts";
 import type { CellRecord } from "./cell-record.ts";
 import type { RecordedPrompt, SettingSessions } from "./setting-sessions.ts";

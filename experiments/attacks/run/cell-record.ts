@@ -1,6 +1,6 @@
 /** The record of one cell of an experiment: one line of NDJSON. */
 import { z } from "zod";
-import { METRICS } from "./attack-config.ts";
+import { METRICS } from "../../lab/metric.ts";
 
 const interval = z.strictObject({ mean: z.number(), low: z.number(), high: z.number(), n: z.int() });
 const scores = z.partialRecord(z.enum(METRICS), interval);

@@ -1,7 +1,7 @@
 /** The full grid of the attack lab as a list of steps: every config, and every study with its flags, sizes and minutes. */
 import path from "node:path";
 import { z } from "zod";
-import { readJson } from "./read-json.ts";
+import { readJson } from "../../lab/read-json.ts";
 
 const named = {
   name: z.string().regex(/^[a-z0-9-]+$/, "lower-case words joined by -"),

@@ -1,5 +1,5 @@
 import { remembered } from "../../../protocols/remembered.ts";
-import type { Scores } from "../metrics/score.ts";
+import type { Scores } from "../../lab/score.ts";
 import { attackSetting, CONTROL_PROMPTS, type Experiment } from "./attack-setting.ts";
 import { settingWithModel, SettingSessions } from "./setting-sessions.ts";
 

@@ -1,12 +1,13 @@
 /** One cell: prompts run as the setting says, their views attacked, beside all controls. */
 import { cpus } from "node:os";
-import { bootstrapInterval, type Interval } from "../metrics/bootstrap.ts";
-import type { Scores } from "../metrics/score.ts";
-import type { Recovery } from "../attack.ts";
-import { METRICS, configHash, type AttackConfig, type Metric } from "./attack-config.ts";
+import { bootstrapInterval, type Interval } from "../../lab/statistics/bootstrap.ts";
+import type { Scores } from "../../lab/score.ts";
+import type { Recovery } from "../../lab/attack.ts";
+import { configHash, type AttackConfig } from "./attack-config.ts";
+import { METRICS, type Metric } from "../../lab/metric.ts";
 import { attackSetting, CONTROL_PROMPTS, type Cell, type Experiment } from "./attack-setting.ts";
 import type { CellRecord } from "./cell-record.ts";
-import { codeVersion } from "./code-version.ts";
+import { codeVersion } from "../../lab/code-version.ts";
 import type { PositiveControl } from "./positive-control.ts";
 import type { SettingSessions } from "./setting-sessions.ts";
 

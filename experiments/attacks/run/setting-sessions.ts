@@ -1,6 +1,6 @@
 import type { Model } from "../../../layers/model.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { RecordingParties, type RecordedSession } from "../views/recording-parties.ts";
+import { RecordingParties, type RecordedSession } from "../../lab/views/recording-parties.ts";
 import type { AttackConfig } from "./attack-config.ts";
 import type { PromptIds } from "./texts.ts";
 

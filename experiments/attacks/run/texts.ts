@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TrainingText } from "../attack.ts";
+import type { TrainingText } from "../../lab/attack.ts";
 import type { AttackConfig } from "./attack-config.ts";
 
 /** Where the default model's texts are made, and how: they are megabytes, and not in the repository. */

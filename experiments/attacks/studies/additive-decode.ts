@@ -10,14 +10,15 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { compName } from "../../../protocols/cascade/party-name.ts";
-import type { Attack, PublicKnowledge, Recovery } from "../attack.ts";
-import { noiseView } from "../controls/noise-view.ts";
-import { additiveDecode } from "../methods/additive-decode.ts";
-import { partialSoftmax, seenValueRows } from "../methods/partial-softmax.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
+import type { Attack, PublicKnowledge, Recovery } from "../../lab/attack.ts";
+import { noiseView } from "../../lab/noise-view.ts";
+import { additiveDecode } from "../additive-decode/attack.ts";
+import { partialSoftmax, seenValueRows } from "../partial-softmax/attack.ts";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import type { RecordedSession } from "../views/recording-parties.ts";
+import type { RecordedSession } from "../../lab/views/recording-parties.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
@@ -56,7 +57,7 @@ export async function studyAdditive(study: AdditiveStudy): Promise<StudyResult> 
   const { setting, wire, merge, smpcLayers, layer, seed } = study;
   const model = await StudyModel.open(study.modelPath, { ...setting, wire, merge, smpcLayers });
   try {
-    const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+    const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
     const ids = await promptIds(
       { prompts: { file, skip: study.skip, count: study.prompts, calibration: 0, tokens: study.tokens } },
       ".",
@@ -224,4 +225,4 @@ async function main(): Promise<void> {
     }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -9,13 +9,14 @@
  * npx tsx experiments/attacks/studies/client-timing.ts --prompts 8 --skip 60 --repeats 60 --out records.ndjson
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
 import { openSession } from "../../../protocols/fusion/client/open-session.ts";
 import { parseRunConfig } from "../../../protocols/fusion/config/run-config.ts";
 import { openDeployment } from "../../../protocols/fusion/deployment/open-deployment.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
+import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { promptIds } from "../run/texts.ts";
 import { StudyOutput } from "./study-output.ts";
 
@@ -132,7 +133,7 @@ async function main(): Promise<void> {
   };
   try {
     const tokenizer = await openTokenizer(opened.modelPath);
-    const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+    const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
     const given = { prompts: { file, skip, count: 2 * count, calibration: 0, tokens } };
     const { attacked } = await promptIds(given, ".", (text) => tokenizer.encode(text, { addSpecial: false }));
     for (let run = 0; run < WARM_UP; run++) await timed(attacked[run % attacked.length]);
@@ -188,4 +189,4 @@ function otherOf(against: Against, one: readonly number[], another: readonly num
   return against === "itself" ? one : one.slice(SHORTER_BY);
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -11,13 +11,13 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { attnName, compName } from "../../../protocols/cascade/party-name.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import type { Recovery } from "../attack.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import { score } from "../metrics/score.ts";
+import type { Recovery } from "../../lab/attack.ts";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
+import { score } from "../../lab/score.ts";
 import { attackNamed } from "../registry.ts";
 import { seenBy } from "../run/attack-setting.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import { RecordingParties, type RecordedSession } from "../views/recording-parties.ts";
+import { RecordingParties, type RecordedSession } from "../../lab/views/recording-parties.ts";
 import { StudyOutput } from "./study-output.ts";
 
 interface Setting {

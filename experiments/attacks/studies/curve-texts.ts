@@ -1,5 +1,6 @@
 /** What the curves over layers share: a model, prompts, and probes in training that walk through its layers with the prompts. */
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { openModel, type Model } from "../../../layers/model.ts";
@@ -31,9 +32,9 @@ export interface CurveOptions {
 
 /** The files that the default sizes are for. */
 export const CURVE_FILES = {
-  model: new URL("../../../models/default", import.meta.url).pathname,
-  promptFile: new URL("../texts/heldout.txt", import.meta.url).pathname,
-  trainingFile: new URL("../../../models/recipe/build/train.jsonl", import.meta.url).pathname,
+  model: fileURLToPath(new URL("../../../models/default", import.meta.url)),
+  promptFile: fileURLToPath(new URL("../texts/heldout.txt", import.meta.url)),
+  trainingFile: fileURLToPath(new URL("../../../models/recipe/build/train.jsonl", import.meta.url)),
 };
 
 export class CurveTexts {

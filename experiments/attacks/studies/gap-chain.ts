@@ -5,12 +5,13 @@
  * node --import tsx experiments/attacks/studies/gap-chain.ts --alphas 2,4,8 --prompts 10 --out records/gap-match.ndjson
  */
 import { parseArgs } from "node:util";
-import type { CalibrationPrompt } from "../attack.ts";
-import { openingLogits } from "../forward/proposals.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import { calibrateGap } from "../methods/gap-calibration.ts";
-import { gapMatch, matchChain } from "../methods/gap-match.ts";
-import { priorContinuation } from "../methods/prior-continuation.ts";
+import { fileURLToPath } from "node:url";
+import type { CalibrationPrompt } from "../../lab/attack.ts";
+import { openingLogits } from "../matching/proposals.ts";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
+import { calibrateGap } from "../gap-match/gap-calibration.ts";
+import { gapMatch, matchChain } from "../gap-match/attack.ts";
+import { priorContinuation } from "../matching/prior-continuation.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
 
@@ -121,4 +122,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -5,14 +5,15 @@
  * node --import tsx experiments/attacks/studies/gap-match.ts --layers 1 --gaps 1,2,3,4,8 --prompts 20 --out records/gap-match.ndjson
  */
 import { parseArgs } from "node:util";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import type { CalibrationPrompt } from "../attack.ts";
-import { openingLogits } from "../forward/proposals.ts";
-import { PrefixForward } from "../forward/prefix-forward.ts";
-import { calibrateGap } from "../methods/gap-calibration.ts";
-import { exhaustGap } from "../methods/gap-exhaustive.ts";
-import { searchGap, type GapTask } from "../methods/gap-search.ts";
-import { gapMatch } from "../methods/gap-match.ts";
+import { fileURLToPath } from "node:url";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
+import type { CalibrationPrompt } from "../../lab/attack.ts";
+import { openingLogits } from "../matching/proposals.ts";
+import { PrefixForward } from "../matching/prefix-forward.ts";
+import { calibrateGap } from "../gap-match/gap-calibration.ts";
+import { exhaustGap } from "../gap-match/gap-exhaustive.ts";
+import { searchGap, type GapTask } from "../gap-match/gap-search.ts";
+import { gapMatch } from "../gap-match/attack.ts";
 import { extrapolate, recoveryCurve, type ScoredSearch } from "./recovery-curve.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
@@ -182,4 +183,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

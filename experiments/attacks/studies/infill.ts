@@ -7,14 +7,15 @@
  * node --import tsx experiments/attacks/studies/infill.ts --attack infill --settings 1x2x1,2x4x1 --prompts 40 --out records/infill.ndjson
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { compName } from "../../../protocols/cascade/party-name.ts";
-import { noiseView } from "../controls/noise-view.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import { score, type Scores, type Seen } from "../metrics/score.ts";
+import { noiseView } from "../../lab/noise-view.ts";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
+import { score, type Scores, type Seen } from "../../lab/score.ts";
 import { attackNamed } from "../registry.ts";
-import type { CalibrationPrompt, PublicKnowledge, Recovery, TrainingText } from "../attack.ts";
+import type { CalibrationPrompt, PublicKnowledge, Recovery, TrainingText } from "../../lab/attack.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
 
@@ -56,7 +57,7 @@ const partyOf = (prompt: number, alpha: number): string => compName(prompt % alp
 export async function studyInfill(study: InfillStudy): Promise<StudyResult> {
   const { model, setting, seed, report } = study;
   const attack = attackNamed(study.attack);
-  const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+  const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
   const { prompts: count, calibration, tokens, skip } = study;
   const ids = await promptIds({ prompts: { file, skip, count, calibration, tokens } }, ".", model.encode);
   const seenIn = (line: readonly number[], at: number): Promise<SeenPrompt> => seenPrompt(study, line, at);
@@ -226,4 +227,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

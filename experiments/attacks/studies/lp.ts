@@ -10,10 +10,11 @@
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { compName } from "../../../protocols/cascade/party-name.ts";
-import type { PublicKnowledge } from "../attack.ts";
-import { noiseView } from "../controls/noise-view.ts";
-import type { DictionaryPage } from "../forward/layer-zero-dictionary.ts";
+import type { PublicKnowledge } from "../../lab/attack.ts";
+import { noiseView } from "../../lab/noise-view.ts";
+import type { DictionaryPage } from "../matching/layer-zero-dictionary.ts";
 import { ClassMeanDictionary } from "../lp/class-mean-dictionary.ts";
 import { observationsOf } from "../lp/observations.ts";
 import { ownRows } from "../lp/own-rows.ts";
@@ -22,9 +23,9 @@ import { belowMaximum, type Accuracy, type SumObservation } from "../lp/sum-obse
 import { exactDictionary, type TokenDictionary } from "../lp/token-dictionary.ts";
 import { TokenPrior } from "../lp/token-prior.ts";
 import { misfit, PROVEN, residuals, type HiddenToken } from "../lp/token-program.ts";
-import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
+import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import { RecordedView, type ViewTensor } from "../views/recorded-view.ts";
+import { RecordedView, type ViewTensor } from "../../lab/views/recorded-view.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
@@ -49,7 +50,7 @@ export interface LpStudy {
   readonly evidence: number;
   /** Partial results and outputs are noise of the same size and signs. */
   readonly noise: boolean;
-  /** Partial results and outputs are normal numbers (controls/noise-view.ts): an L1 fit can still read the sizes that `noise` leaves. */
+  /** Partial results and outputs are normal numbers (experiments/lab/noise-view.ts): an L1 fit can still read the sizes that `noise` leaves. */
   readonly normalNoise?: boolean;
   /** Limit of a solve. */
   readonly seconds: number;
@@ -92,7 +93,7 @@ interface Cell extends Pick<TokenSolution, "program" | "solved" | "integral"> {
 export async function studyLp(study: LpStudy): Promise<StudyResult> {
   const { model, c, alpha, wire, seed } = study;
   const { engine } = model;
-  const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+  const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
   const wanted = { file, skip: study.skip, count: study.prompts, calibration: CALIBRATION, tokens: LINE_TOKENS };
   const { attacked, calibration } = await promptIds({ prompts: wanted }, ".", model.encode);
   const prior = new TokenPrior(engine, calibration);
@@ -324,4 +325,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -11,7 +11,8 @@
  * npx tsx experiments/attacks/studies/neighbour-curve.ts [--model PATH] [--layers 0,1,2] [--out FILE]
  */
 import { parseArgs } from "node:util";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
+import { fileURLToPath } from "node:url";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { LogitLens } from "../probes/logit-lens.ts";
 import { NeighbourProbe, neighboursOf, OwnMeanRemoved, type NeighbourRows } from "../probes/neighbour-probe.ts";
@@ -156,4 +157,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -11,7 +11,8 @@
  * npx tsx experiments/attacks/studies/own-token-curve.ts [--model PATH] [--layers 0,1,2] [--kinds row,q] [--networks FOLDER] [--out FILE]
  */
 import { parseArgs } from "node:util";
-import { bootstrapInterval, seededChance, type Interval } from "../metrics/bootstrap.ts";
+import { fileURLToPath } from "node:url";
+import { bootstrapInterval, seededChance, type Interval } from "../../lab/statistics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { OWN_TOKEN_PROBES, bestProbe, ownTokenProbe, type OwnTokenProbe } from "../probes/own-token-probes.ts";
 import { ROW_KINDS, rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
@@ -206,4 +207,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

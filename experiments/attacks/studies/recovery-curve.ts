@@ -1,6 +1,6 @@
 /** Recovery against budget: what searches had found when so many passes were spent, and where the curve goes beyond the largest budget. */
-import { bootstrapInterval, seededChance, type Interval } from "../metrics/bootstrap.ts";
-import type { GapAnswer } from "../methods/gap-search.ts";
+import { bootstrapInterval, seededChance, type Interval } from "../../lab/statistics/bootstrap.ts";
+import type { GapAnswer } from "../gap-match/gap-search.ts";
 
 /** One search with the truth beside it. */
 export interface ScoredSearch {

@@ -4,16 +4,17 @@
  * npx tsx experiments/attacks/studies/reused-merge-masks.ts --alphas 4,8 --layers 0,1 --steps 28 --prompts 20 --skip 60 --out records.ndjson
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { compName } from "../../../protocols/cascade/party-name.ts";
-import { insecureReusedMergeMask, type PlantedMask } from "../controls/reused-merge-mask.ts";
-import { WeighedShards } from "../masked/weighed-shards.ts";
-import { reusedMergeMasks } from "../methods/reused-merge-masks.ts";
-import { bootstrapInterval } from "../metrics/bootstrap.ts";
-import { score } from "../metrics/score.ts";
+import { insecureReusedMergeMask, type PlantedMask } from "../reused-merge-masks/reused-merge-mask.ts";
+import { WeighedShards } from "../reused-merge-masks/weighed-shards.ts";
+import { reusedMergeMasks } from "../reused-merge-masks/attack.ts";
+import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
+import { score } from "../../lab/score.ts";
 import { seenBy } from "../run/attack-setting.ts";
 import { promptIds } from "../run/texts.ts";
-import type { RecordedSession } from "../views/recording-parties.ts";
-import type { RecordedView } from "../views/recorded-view.ts";
+import type { RecordedSession } from "../../lab/views/recording-parties.ts";
+import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
 
@@ -123,7 +124,7 @@ async function main(): Promise<void> {
     const setting = { alpha, c: 1, smpcLayers: "none", merge: "masked", maxTokens: 1 };
     const model = await StudyModel.open(values.model ?? null, setting);
     try {
-      const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+      const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
       const given = { prompts: { file, skip, count, calibration: 1, tokens } };
       const prompts = await promptIds(given, ".", model.encode);
       const recorded: Recorded[] = [];
@@ -147,4 +148,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -10,6 +10,7 @@
  * npx tsx experiments/attacks/studies/steering-server.ts --prompts 20 --skip 60 --out records.ndjson
  */
 import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
@@ -23,7 +24,7 @@ import { answerWindow } from "../../../protocols/smpc/check/answer-window.ts";
 import { productGroups } from "../../../protocols/smpc/check/product-checks.ts";
 import { topsOf } from "../../../protocols/smpc/gates/give.ts";
 import type { Endpoint, MessageKey } from "../../../protocols/wire/endpoint.ts";
-import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
+import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { promptIds } from "../run/texts.ts";
 import { StudyOutput } from "./study-output.ts";
 
@@ -111,7 +112,7 @@ async function main(): Promise<void> {
   const client = new Client(deployment.client, opened.model, deployment.nodes, { embedding: opened.head! });
   try {
     const tokenizer = await openTokenizer(opened.modelPath);
-    const file = new URL("../texts/heldout.txt", import.meta.url).pathname;
+    const file = fileURLToPath(new URL("../texts/heldout.txt", import.meta.url));
     const given = { prompts: { file, skip, count, calibration: 0, tokens } };
     const { attacked } = await promptIds(given, ".", (text) => tokenizer.encode(text, { addSpecial: false }));
     /** Logits of the next token after each of the last tokens; fewer where the server was caught. */
@@ -188,4 +189,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

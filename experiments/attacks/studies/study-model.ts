@@ -1,20 +1,21 @@
 /** What the studies of matching share: a model, its engine and tokenizer, and sessions of one CompNode whose view has every row. */
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { compName } from "../../../protocols/cascade/party-name.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Model } from "../../../layers/model.ts";
-import type { CalibrationPrompt } from "../attack.ts";
-import { OwnProbes } from "../methods/own-probes.ts";
+import type { CalibrationPrompt } from "../../lab/attack.ts";
+import { OwnProbes } from "../probes/own-probes.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
-import { RecordingParties } from "../views/recording-parties.ts";
+import { RecordingParties } from "../../lab/views/recording-parties.ts";
 
 /** Texts that no model of the lab has been trained on. */
 const TEXTS = "heldout.txt";
 
 /** Public text that probes learn from (models/README.md says how it is made). */
-const TRAINING = new URL("../../../models/recipe/build/train.jsonl", import.meta.url).pathname;
+const TRAINING = fileURLToPath(new URL("../../../models/recipe/build/train.jsonl", import.meta.url));
 /** More characters than a token has on average, so that the text is enough. */
 const CHARACTERS_PER_TOKEN = 6;
 
@@ -51,7 +52,7 @@ export class StudyModel {
 
   /** Prompts from the held-out texts, `skip` lines passed over, and others to calibrate on from the last, as the first CompNode saw them without the ids. */
   async prompts(count: number, calibration: number, tokens: number, skip: number): Promise<StudyPrompts> {
-    const file = new URL(`../texts/${TEXTS}`, import.meta.url).pathname;
+    const file = fileURLToPath(new URL(`../texts/${TEXTS}`, import.meta.url));
     const ids = await promptIds({ prompts: { file, skip, count, calibration, tokens } }, ".", this.encode);
     const seen = async (lines: readonly (readonly number[])[]): Promise<CalibrationPrompt[]> => {
       const out: CalibrationPrompt[] = [];

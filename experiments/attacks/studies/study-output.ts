@@ -1,7 +1,7 @@
 /** Results of a study, written as they are made; what a file has already isn't done again. */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { codeVersion } from "../run/code-version.ts";
+import { codeVersion } from "../../lab/code-version.ts";
 
 /** One setting of a study: a line of its record, without what the output adds. */
 export interface StudyResult {

@@ -5,12 +5,13 @@
  * node --import tsx experiments/attacks/studies/vocab-match.ts --layers 1,4 --prompts 100 --out records/vocab-match.ndjson
  */
 import { parseArgs } from "node:util";
-import { bootstrapInterval, seededChance } from "../metrics/bootstrap.ts";
-import { openingLogits } from "../forward/proposals.ts";
-import { scaledL1, sortedL1 } from "../forward/row-measure.ts";
-import { calibrateThresholds, type MatchThresholds } from "../methods/match-threshold.ts";
-import { hideOrder, matchTokens, readsRows, vocabMatch, type VocabMatchOptions } from "../methods/vocab-match.ts";
-import type { CalibrationPrompt } from "../attack.ts";
+import { fileURLToPath } from "node:url";
+import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
+import { openingLogits } from "../matching/proposals.ts";
+import { scaledL1, sortedL1 } from "../matching/row-measure.ts";
+import { calibrateThresholds, type MatchThresholds } from "../matching/match-threshold.ts";
+import { hideOrder, matchTokens, readsRows, vocabMatch, type VocabMatchOptions } from "../vocab-match/attack.ts";
+import type { CalibrationPrompt } from "../../lab/attack.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
 
@@ -180,4 +181,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

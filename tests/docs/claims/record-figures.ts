@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { evaluate } from "mathjs";
-import { VERDICTS } from "../../../experiments/attacks/report/worst-verdicts.ts";
+import { VERDICTS } from "../../../experiments/report/worst-verdicts.ts";
 import type { RowChoice } from "./claim-anchor.ts";
 
 const RECORDS = path.resolve(import.meta.dirname, "../../../experiments/attacks/records");

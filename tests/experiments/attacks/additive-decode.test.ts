@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
-import type { Recovery } from "../../../experiments/attacks/attack.ts";
-import { CandidateKeys, type RowWord } from "../../../experiments/attacks/additive/candidate-keys.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { additiveDecode, decodeView, logPriorOf } from "../../../experiments/attacks/methods/additive-decode.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import type { Recovery } from "../../../experiments/lab/attack.ts";
+import { CandidateKeys, type RowWord } from "../../../experiments/attacks/sums/candidate-keys.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { additiveDecode, decodeView, logPriorOf } from "../../../experiments/attacks/additive-decode/attack.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 /** A model with grouped queries that takes milliseconds. */
 const MODEL = new URL("../../fixtures/models/llama-gqa", import.meta.url).pathname;

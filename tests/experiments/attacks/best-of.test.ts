@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Attack, Recovery } from "../../../experiments/attacks/attack.ts";
-import { bestOf, together } from "../../../experiments/attacks/methods/best-of.ts";
+import type { Attack, Recovery } from "../../../experiments/lab/attack.ts";
+import { bestOf, together } from "../../../experiments/attacks/best-of/attack.ts";
 
 const recovery = (guesses: Record<number, number[]>, certified: number[] = []): Recovery => ({
   guesses: new Map(Object.entries(guesses).map(([position, ids]) => [Number(position), ids])),

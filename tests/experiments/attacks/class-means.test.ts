@@ -10,7 +10,7 @@ import { ridgeProbe } from "../../../experiments/attacks/probes/ridge.ts";
 import type { RowProbe } from "../../../experiments/attacks/probes/row-probe.ts";
 import { truthRanks } from "../../../experiments/attacks/probes/truth-ranks.ts";
 import { whitening } from "../../../experiments/attacks/probes/whitening.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 
 const [CLASSES, WIDTH, UNSEEN] = [60, 16, 50];
 /** Features 0 to 2 carry large noise and nothing else; the others carry the class, with small noise. */

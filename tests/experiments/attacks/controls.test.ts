@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { bootstrapInterval, seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
-import { score } from "../../../experiments/attacks/metrics/score.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { bootstrapInterval, seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
+import { score } from "../../../experiments/lab/score.ts";
 import { verdictOf } from "../../../experiments/attacks/run/run-cell.ts";
-import { RecordedView, type ViewTensor } from "../../../experiments/attacks/views/recorded-view.ts";
+import { RecordedView, type ViewTensor } from "../../../experiments/lab/views/recorded-view.ts";
 
 const recovery = (guesses: Record<number, number[]>, certified: number[] = []) => ({
   guesses: new Map(Object.entries(guesses).map(([position, ids]) => [Number(position), ids])),

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { readRecords } from "../../../experiments/attacks/report/read-records.ts";
+import { readRecords } from "../../../experiments/report/read-records.ts";
 import { attackNamed } from "../../../experiments/attacks/registry.ts";
 import { configHash, readAttackConfig, type AttackConfig } from "../../../experiments/attacks/run/attack-config.ts";
 import { readExperimentPlan } from "../../../experiments/attacks/run/experiment-plan.ts";
@@ -26,7 +26,9 @@ const filesIn = (folder: string, ends: string): string[] =>
 
 /** Runs the grid's command to its end. */
 const fullGrid = (...args: readonly string[]) =>
-  spawnSync(process.execPath, ["--import", "tsx", path.join(LAB, "run-full-grid.ts"), ...args], { encoding: "utf8" });
+  spawnSync(process.execPath, ["--import", "tsx", path.join(LAB, "run/run-full-grid.ts"), ...args], {
+    encoding: "utf8",
+  });
 
 describe("configs of the attack lab", () => {
   for (const file of filesIn("configs", ".json"))

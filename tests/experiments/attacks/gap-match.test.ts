@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { openingLogits } from "../../../experiments/attacks/forward/proposals.ts";
-import { PrefixForward } from "../../../experiments/attacks/forward/prefix-forward.ts";
-import { calibrateGap } from "../../../experiments/attacks/methods/gap-calibration.ts";
-import { exhaustGap } from "../../../experiments/attacks/methods/gap-exhaustive.ts";
-import { gapMatch } from "../../../experiments/attacks/methods/gap-match.ts";
-import { searchGap, type GapTask } from "../../../experiments/attacks/methods/gap-search.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { openingLogits } from "../../../experiments/attacks/matching/proposals.ts";
+import { PrefixForward } from "../../../experiments/attacks/matching/prefix-forward.ts";
+import { calibrateGap } from "../../../experiments/attacks/gap-match/gap-calibration.ts";
+import { exhaustGap } from "../../../experiments/attacks/gap-match/gap-exhaustive.ts";
+import { gapMatch } from "../../../experiments/attacks/gap-match/attack.ts";
+import { searchGap, type GapTask } from "../../../experiments/attacks/gap-match/gap-search.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { openMatchingModel, type MatchingModel } from "./matching-model.ts";
 
 /** A gap before `position` of the attacked prompt, the prefix before it known. */

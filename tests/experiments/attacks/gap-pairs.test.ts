@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { openingLogits } from "../../../experiments/attacks/forward/proposals.ts";
-import { PrefixForward } from "../../../experiments/attacks/forward/prefix-forward.ts";
-import { calibrateGap } from "../../../experiments/attacks/methods/gap-calibration.ts";
-import { GapEvaluator } from "../../../experiments/attacks/methods/gap-evaluator.ts";
-import { foretellPairs, measureEffects } from "../../../experiments/attacks/methods/gap-pairs.ts";
+import { openingLogits } from "../../../experiments/attacks/matching/proposals.ts";
+import { PrefixForward } from "../../../experiments/attacks/matching/prefix-forward.ts";
+import { calibrateGap } from "../../../experiments/attacks/gap-match/gap-calibration.ts";
+import { GapEvaluator } from "../../../experiments/attacks/gap-match/gap-evaluator.ts";
+import { foretellPairs, measureEffects } from "../../../experiments/attacks/gap-match/gap-pairs.ts";
 import { openMatchingModel } from "./matching-model.ts";
 
 test("the truth is among the pairs foretold, also by effects that were measured on another guess", async () => {

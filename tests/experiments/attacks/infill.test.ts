@@ -5,23 +5,18 @@ import path from "node:path";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deployment.ts";
-import type {
-  AttackBudget,
-  CalibrationPrompt,
-  PublicKnowledge,
-  Recovery,
-} from "../../../experiments/attacks/attack.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { scaledL1 } from "../../../experiments/attacks/forward/row-measure.ts";
+import type { AttackBudget, CalibrationPrompt, PublicKnowledge, Recovery } from "../../../experiments/lab/attack.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { scaledL1 } from "../../../experiments/attacks/matching/row-measure.ts";
 import { InfillNetwork } from "../../../experiments/attacks/infill/infill-network.ts";
-import { logProbabilities } from "../../../experiments/attacks/forward/proposals.ts";
-import { OwnTokens } from "../../../experiments/attacks/infill/own-tokens.ts";
+import { logProbabilities } from "../../../experiments/attacks/matching/proposals.ts";
+import { OwnTokens } from "../../../experiments/attacks/probes/own-tokens.ts";
 import { rowDifferences } from "../../../experiments/attacks/infill/row-differences.ts";
-import { visibleRows, type LayerRows } from "../../../experiments/attacks/infill/visible-rows.ts";
-import { beamFill, beamInfill } from "../../../experiments/attacks/methods/beam-infill.ts";
-import { fillTokens, infill, INFILL_NETWORK, observedRows } from "../../../experiments/attacks/methods/infill.ts";
+import { visibleRows, type LayerRows } from "../../../experiments/attacks/probes/visible-rows.ts";
+import { beamFill, beamInfill } from "../../../experiments/attacks/beam-infill/attack.ts";
+import { fillTokens, infill, INFILL_NETWORK, observedRows } from "../../../experiments/attacks/infill/attack.ts";
 import { promptIds } from "../../../experiments/attacks/run/texts.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 interface Evidence {
   readonly rows: LayerRows;

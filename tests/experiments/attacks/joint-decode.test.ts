@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { CalibrationPrompt } from "../../../experiments/attacks/attack.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { beamDecode, spreadOf } from "../../../experiments/attacks/joint/beam-decode.ts";
-import { guessMoves } from "../../../experiments/attacks/joint/guess-moves.ts";
-import { ownWindows } from "../../../experiments/attacks/joint/own-windows.ts";
-import { standingOut } from "../../../experiments/attacks/joint/row-covariance.ts";
-import { jointDecode } from "../../../experiments/attacks/methods/joint-decode.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import type { CalibrationPrompt } from "../../../experiments/lab/attack.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { beamDecode, spreadOf } from "../../../experiments/attacks/joint-decode/beam-decode.ts";
+import { guessMoves } from "../../../experiments/attacks/joint-decode/guess-moves.ts";
+import { ownWindows } from "../../../experiments/attacks/joint-decode/own-windows.ts";
+import { standingOut } from "../../../experiments/attacks/joint-decode/row-covariance.ts";
+import { jointDecode } from "../../../experiments/attacks/joint-decode/attack.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { openMatchingModel, type MatchingModel } from "./matching-model.ts";
 

@@ -4,11 +4,11 @@ import { after, before, describe, it } from "node:test";
 import { Float64Product } from "../../../layers/onnx/float64-product.ts";
 import { openModel } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { kvMatch } from "../../../experiments/attacks/methods/kv-match.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { kvMatch } from "../../../experiments/attacks/kv-match/attack.ts";
 import { rowReader, unrotated } from "../../../experiments/attacks/probes/row-kinds.ts";
 import { positionsOf } from "../../../experiments/attacks/probes/view-rows.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { ProbeScene } from "./probe-scene.ts";
 
 const options = kvMatch.parseOptions({ trainingTokens: 2000, probes: ["class-means"] });

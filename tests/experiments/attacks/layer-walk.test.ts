@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { openModel } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { monolithicModel } from "../../../layers/onnx/monolithic-model.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { LayerWalk } from "../../../experiments/attacks/probes/layer-walk.ts";
 import { VocabularyWalk } from "../../../experiments/attacks/probes/vocabulary-walk.ts";
 

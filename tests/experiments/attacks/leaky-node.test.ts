@@ -15,8 +15,8 @@ import { DEFAULT_MODEL } from "../../../protocols/fusion/deployment/open-deploym
 import { parseRunConfig } from "../../../protocols/fusion/config/run-config.ts";
 import { scheduleOf } from "../../../protocols/fusion/session/session-description.ts";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
-import { kvMatch } from "../../../experiments/attacks/methods/kv-match.ts";
-import { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
+import { kvMatch } from "../../../experiments/attacks/kv-match/attack.ts";
+import { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
 import { scratchFolder } from "../../layers/scratch-folder.ts";
 
 const TEXT = "The people of the United States have been free for many years.";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ClassMeanDictionary } from "../../../experiments/attacks/lp/class-mean-dictionary.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { LayerWalk } from "../../../experiments/attacks/probes/layer-walk.ts";
 import { studyLp, type LpStudy } from "../../../experiments/attacks/studies/lp.ts";
 import { StudyModel } from "../../../experiments/attacks/studies/study-model.ts";

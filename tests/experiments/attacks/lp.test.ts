@@ -5,7 +5,7 @@ import {
   LayerZeroDictionary,
   pageLogits,
   type DictionaryPage,
-} from "../../../experiments/attacks/forward/layer-zero-dictionary.ts";
+} from "../../../experiments/attacks/matching/layer-zero-dictionary.ts";
 import { linearProgram } from "../../../experiments/attacks/lp/linear-program.ts";
 import { solveProgram } from "../../../experiments/attacks/lp/solve.ts";
 import { belowMaximum, type SumObservation } from "../../../experiments/attacks/lp/sum-observation.ts";

@@ -4,8 +4,8 @@ import path from "node:path";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
-import type { CalibrationPrompt, Preparation, PublicKnowledge } from "../../../experiments/attacks/attack.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import type { CalibrationPrompt, Preparation, PublicKnowledge } from "../../../experiments/lab/attack.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 

@@ -1,8 +1,8 @@
 /** Neighbours' tokens from rows: a planted language in which counts can't tell them and rows can. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { neighbours } from "../../../experiments/attacks/methods/neighbours.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { neighbours } from "../../../experiments/attacks/neighbours/attack.ts";
 import { neighboursOf } from "../../../experiments/attacks/probes/neighbour-probe.ts";
 import { TokenPairs } from "../../../experiments/attacks/probes/token-pairs.ts";
 import { ProbeScene, type Draw } from "./probe-scene.ts";

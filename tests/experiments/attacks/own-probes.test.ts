@@ -1,9 +1,9 @@
 /** Own-token probes on the default model's rows: the same answer at any scale, and at position 0 from a table. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { OwnProbes } from "../../../experiments/attacks/methods/own-probes.ts";
+import { OwnProbes } from "../../../experiments/attacks/probes/own-probes.ts";
 import { LayerWalk } from "../../../experiments/attacks/probes/layer-walk.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { openMatchingModel, type MatchingModel } from "./matching-model.ts";
 
 const LAYER = 1;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { StageEngine } from "../../../layers/stage-engine.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { partialSoftmax, seenValueRows } from "../../../experiments/attacks/methods/partial-softmax.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { partialSoftmax, seenValueRows } from "../../../experiments/attacks/partial-softmax/attack.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 const MODEL = new URL("../../fixtures/models/llama-gqa", import.meta.url).pathname;
 const [ALPHA, OWN, LENGTH] = [3, 1, 18];

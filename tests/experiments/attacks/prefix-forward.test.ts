@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PrefixForward, type Chain } from "../../../experiments/attacks/forward/prefix-forward.ts";
+import { PrefixForward, type Chain } from "../../../experiments/attacks/matching/prefix-forward.ts";
 import type { Model } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";

@@ -1,8 +1,8 @@
 /** A small model, prompts of random tokens as a setting's parties saw them, and training text of the same kind. */
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
-import type { CalibrationPrompt, Preparation, PublicKnowledge } from "../../../experiments/attacks/attack.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import type { CalibrationPrompt, Preparation, PublicKnowledge } from "../../../experiments/lab/attack.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 /** A model with grouped queries that takes milliseconds. */
 const MODEL = new URL("../../fixtures/models/llama-gqa", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { interleave, logProbabilities, orderByLogits } from "../../../experiments/attacks/forward/proposals.ts";
+import { interleave, logProbabilities, orderByLogits } from "../../../experiments/attacks/matching/proposals.ts";
 
 test("ids are ordered by descending logit, equal ones by id", () => {
   fc.assert(

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import type { Recovery } from "../../../experiments/attacks/attack.ts";
-import { rankMatch } from "../../../experiments/attacks/methods/rank-match.ts";
-import type { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
-import { tailEnergy } from "../../../experiments/attacks/rank/tail-energy.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import type { Recovery } from "../../../experiments/lab/attack.ts";
+import { rankMatch } from "../../../experiments/attacks/rank-match/attack.ts";
+import type { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
+import { tailEnergy } from "../../../experiments/attacks/rank-match/tail-energy.ts";
 import { openMatchingModel, type MatchingModel } from "./matching-model.ts";
 
 const BUDGET = { forwardPasses: 5000, seed: 1 };

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { csvParse } from "d3-dsv";
 import { parseHTML } from "linkedom";
-import { committedRecords } from "../../../experiments/attacks/report/committed-records.ts";
-import { reportOfFiles } from "../../../experiments/attacks/report/report-of-files.ts";
-import { settingText, spaced } from "../../../experiments/attacks/report/setting-text.ts";
+import { committedRecords } from "../../../experiments/report/committed-records.ts";
+import { reportOfFiles } from "../../../experiments/report/report-of-files.ts";
+import { settingText, spaced } from "../../../experiments/report/setting-text.ts";
 
 describe("the report of the committed records", async () => {
   const files = await committedRecords();

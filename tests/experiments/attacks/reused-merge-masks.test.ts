@@ -1,14 +1,17 @@
 /** Masks of a masked merge: fresh ones hide every shard's row; one that is used twice is found, and what it opens is read. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import type { CalibrationPrompt, PublicKnowledge, Recovery } from "../../../experiments/attacks/attack.ts";
-import { insecureReusedMergeMask, type PlantedMask } from "../../../experiments/attacks/controls/reused-merge-mask.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { WeighedShards } from "../../../experiments/attacks/masked/weighed-shards.ts";
-import { reusedMergeMasks } from "../../../experiments/attacks/methods/reused-merge-masks.ts";
+import type { CalibrationPrompt, PublicKnowledge, Recovery } from "../../../experiments/lab/attack.ts";
+import {
+  insecureReusedMergeMask,
+  type PlantedMask,
+} from "../../../experiments/attacks/reused-merge-masks/reused-merge-mask.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { WeighedShards } from "../../../experiments/attacks/reused-merge-masks/weighed-shards.ts";
+import { reusedMergeMasks } from "../../../experiments/attacks/reused-merge-masks/attack.ts";
 import { parsePartyName } from "../../../protocols/cascade/party-name.ts";
-import type { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
+import type { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
 
 const IDS = Array.from({ length: 20 }, (_, t) => (t * 397 + 31) % 2048);
 const OTHERS = Array.from({ length: 20 }, (_, t) => (t * 211 + 5) % 2048);

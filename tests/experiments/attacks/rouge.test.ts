@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { rougeL } from "../../../experiments/attacks/metrics/rouge.ts";
+import { rougeL } from "../../../experiments/lab/statistics/rouge.ts";
 
 interface Golden {
   readonly version: string;

@@ -1,11 +1,11 @@
 /** Views of SMPC parties: one gives nothing, all together everything, and masks that are too short are found. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import type { PublicKnowledge } from "../../../experiments/attacks/attack.ts";
-import { insecureShortMask } from "../../../experiments/attacks/controls/short-mask.ts";
-import { shareWords } from "../../../experiments/attacks/methods/share-words.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
-import type { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
+import type { PublicKnowledge } from "../../../experiments/lab/attack.ts";
+import { insecureShortMask } from "../../../experiments/attacks/share-words/short-mask.ts";
+import { shareWords } from "../../../experiments/attacks/share-words/attack.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
+import type { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
 
 const IDS = Array.from({ length: 12 }, (_, t) => (t * 397 + 31) % 2048);
 const BUDGET = { forwardPasses: 1, seed: 0 };

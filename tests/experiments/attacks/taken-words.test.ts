@@ -1,14 +1,14 @@
 /** Views of servers of delegated layers: one gives nothing, all together everything, masks that are used twice are found, sizes are of lengths alone. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import type { CalibrationPrompt, PublicKnowledge, Recovery } from "../../../experiments/attacks/attack.ts";
-import { insecureReusedMask } from "../../../experiments/attacks/controls/reused-mask.ts";
-import { noiseView } from "../../../experiments/attacks/controls/noise-view.ts";
-import { heldRows } from "../../../experiments/attacks/delegated/held-rows.ts";
-import { TakenDictionary } from "../../../experiments/attacks/delegated/taken-dictionary.ts";
-import { takenWords } from "../../../experiments/attacks/methods/taken-words.ts";
-import { RecordingParties, type RecordedSession } from "../../../experiments/attacks/views/recording-parties.ts";
-import type { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
+import type { CalibrationPrompt, PublicKnowledge, Recovery } from "../../../experiments/lab/attack.ts";
+import { insecureReusedMask } from "../../../experiments/attacks/taken-words/reused-mask.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { heldRows } from "../../../experiments/attacks/taken-words/held-rows.ts";
+import { TakenDictionary } from "../../../experiments/attacks/taken-words/taken-dictionary.ts";
+import { takenWords } from "../../../experiments/attacks/taken-words/attack.ts";
+import { RecordingParties, type RecordedSession } from "../../../experiments/lab/views/recording-parties.ts";
+import type { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
 import { programSetting, SmpcProgram } from "../../../protocols/fusion/session/smpc-program.ts";
 
 const STEPS = 3;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { vocabMatch } from "../../../experiments/attacks/methods/vocab-match.ts";
-import { seededChance } from "../../../experiments/attacks/metrics/bootstrap.ts";
+import { vocabMatch } from "../../../experiments/attacks/vocab-match/attack.ts";
+import { seededChance } from "../../../experiments/lab/statistics/bootstrap.ts";
 import { openMatchingModel } from "./matching-model.ts";
 
 const BUDGET = { forwardPasses: 100_000, seed: 3 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WindowForward } from "../../../experiments/attacks/joint/window-forward.ts";
+import { WindowForward } from "../../../experiments/attacks/joint-decode/window-forward.ts";
 import type { Model } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import { referenceEngine } from "../../../layers/reference/engine.ts";

@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { attackNames, attackStrengths } from "../../../experiments/attacks/registry.ts";
-import { attackFacts } from "../../../experiments/attacks/report/attack-facts.ts";
-import { committedRecords } from "../../../experiments/attacks/report/committed-records.ts";
-import { readRecords } from "../../../experiments/attacks/report/read-records.ts";
-import { reportPage } from "../../../experiments/attacks/report/report-page.ts";
+import { attackFacts } from "../../../experiments/report/attack-facts.ts";
+import { committedRecords } from "../../../experiments/report/committed-records.ts";
+import { readRecords } from "../../../experiments/report/read-records.ts";
+import { reportPage } from "../../../experiments/report/report-page.ts";
 import {
   VERDICTS,
   worstVerdicts,
   type Strength,
   type WorstVerdict,
-} from "../../../experiments/attacks/report/worst-verdicts.ts";
+} from "../../../experiments/report/worst-verdicts.ts";
 
 const RECORDS = path.resolve(import.meta.dirname, "../../../experiments/attacks/records");
 /** An attack that goes further than any of those below. */

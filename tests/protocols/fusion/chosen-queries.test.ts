@@ -1,7 +1,7 @@
 /** What a masked merge does not claim to stop: a CompNode that asks with queries of its own making gets single value rows through it. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { RecordedView } from "../../../experiments/attacks/views/recorded-view.ts";
+import { RecordedView } from "../../../experiments/lab/views/recorded-view.ts";
 import { openModel } from "../../../layers/model.ts";
 import { onnxEngine } from "../../../layers/onnx/engine.ts";
 import type { FloatArray } from "../../../layers/tensor.ts";

@@ -7,13 +7,14 @@
  *
  * npx tsx experiments/attacks/recipe/row-export.ts --layer 7 --out rows-7.safetensors [--training-tokens 200000] [--prefixes 16]
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { createSafetensorsWriter } from "../../../layers/weights/safetensors-writer.ts";
 import type { VisitRows } from "../probes/layer-walk.ts";
 import { hiddenRows } from "../probes/row-kinds.ts";
 import { CURVE_FLAGS, curveOptions } from "../studies/curve-flags.ts";
 import { CurveTexts } from "../studies/curve-texts.ts";
+import { studyFlags } from "../studies/study-flags.ts";
 
 /** Hidden rows as probes read them, in the order in which they are shown; those at position 0 are left out. */
 class RowsShown {
@@ -61,12 +62,12 @@ export async function exportRows({ training, model }: CurveTexts, layer: number,
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { ...CURVE_FLAGS, layer: { type: "string" } } });
-  const { out, layer } = values;
-  if (out === undefined || layer === undefined) throw new Error("row-export: expected --layer and --out");
-  const texts = await CurveTexts.open(curveOptions({ ...values, prompts: "1", calibration: "1" }));
+  const values = studyFlags(
+    z.strictObject({ ...CURVE_FLAGS, layer: z.int().min(0), out: z.string().min(1).describe("safetensors file") }),
+  );
+  const texts = await CurveTexts.open(curveOptions({ ...values, prompts: 1, calibration: 1 }));
   try {
-    await exportRows(texts, Number(layer), out);
+    await exportRows(texts, values.layer, values.out);
   } finally {
     await texts.close();
   }

@@ -9,8 +9,8 @@
  * node --import tsx experiments/attacks/studies/additive-decode.ts --method partial-softmax --layers 0,1,4 --settings 1x4x1 --out FILE
  */
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { Attack, PublicKnowledge, Recovery } from "../../lab/attack.ts";
 import { noiseView } from "../../lab/noise-view.ts";
@@ -22,6 +22,7 @@ import type { RecordedSession } from "../../lab/views/recording-parties.ts";
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, sharding, studyFlags } from "./study-flags.ts";
 
 export interface AdditiveStudy {
   /** null: the default model. */
@@ -181,42 +182,40 @@ const settingOf = (study: AdditiveStudy, model: string): StudyResult["setting"] 
 });
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      method: { type: "string", default: "additive-decode" },
-      options: { type: "string", default: "{}" },
-      settings: { type: "string", default: "1x2x1,1x4x1,1x8x1,2x2x1,2x4x1,2x8x1,4x2x1,4x4x1,4x8x1,8x2x1,8x4x1,8x8x1" },
-      wire: { type: "string", default: "float32" },
-      merge: { type: "string", default: "plain" },
-      smpcLayers: { type: "string", default: "none" },
-      layers: { type: "string", default: "0" },
-      prompts: { type: "string", default: "6" },
-      noisePrompts: { type: "string", default: "1" },
-      tokens: { type: "string", default: "64" },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      method: z.enum(["additive-decode", "partial-softmax"]).default("additive-decode"),
+      options: z.string().default("{}"),
+      settings: listed(sharding, "1x2x1,1x4x1,1x8x1,2x2x1,2x4x1,2x8x1,4x2x1,4x4x1,4x8x1,8x2x1,8x4x1,8x8x1"),
+      wire: z.enum(["float32", "float16"]).default("float32"),
+      merge: z.enum(["plain", "masked"]).default("plain"),
+      smpcLayers: z.string().default("none"),
+      layers: listed(z.int().min(0), "0"),
+      prompts: z.int().min(0).default(6),
+      noisePrompts: z.int().min(0).default(1),
+      tokens: z.int().min(0).default(64),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
-  for (const name of values.settings.split(","))
-    for (const layer of values.layers.split(",").map(Number)) {
+  for (const name of values.settings)
+    for (const layer of values.layers) {
       const [c, alpha, m] = name.split("x").map(Number);
       const study: AdditiveStudy = {
         modelPath: values.model ?? null,
-        method: values.method as AdditiveStudy["method"],
+        method: values.method,
         setting: { c, alpha, m },
-        wire: values.wire as AdditiveStudy["wire"],
-        merge: values.merge as AdditiveStudy["merge"],
+        wire: values.wire,
+        merge: values.merge,
         smpcLayers: values.smpcLayers,
         layer,
         options: JSON.parse(values.options) as Record<string, unknown>,
-        prompts: Number(values.prompts),
-        noisePrompts: Number(values.noisePrompts),
-        tokens: Number(values.tokens),
-        skip: Number(values.skip),
-        seed: Number(values.seed),
+        prompts: values.prompts,
+        noisePrompts: values.noisePrompts,
+        tokens: values.tokens,
+        skip: values.skip,
+        seed: values.seed,
       };
       const named = values.model === undefined ? "default" : path.basename(path.dirname(path.resolve(values.model)));
       if (output.has({ study: study.method, setting: settingOf(study, named), seed: study.seed })) continue;

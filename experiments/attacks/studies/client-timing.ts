@@ -8,8 +8,8 @@
  *
  * npx tsx experiments/attacks/studies/client-timing.ts --prompts 8 --skip 60 --repeats 60 --out records.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import type { Endpoint } from "../../../protocols/wire/endpoint.ts";
 import { Client } from "../../../protocols/fusion/client/client.ts";
 import { openSession } from "../../../protocols/fusion/client/open-session.ts";
@@ -19,6 +19,7 @@ import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { promptIds } from "../run/texts.ts";
 import { StudyOutput } from "./study-output.ts";
+import { STUDY_FLAGS, studyFlags } from "./study-flags.ts";
 
 /** Two texts; one text twice; one text, and it again without its first tokens. */
 const SHORTER_BY = 4;
@@ -96,26 +97,17 @@ function toldApart(sessions: readonly (readonly [Times, Times])[]): number {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      prompts: { type: "string", default: "8" },
-      skip: { type: "string", default: "0" },
-      tokens: { type: "string", default: "32" },
-      steps: { type: "string", default: "4" },
-      repeats: { type: "string", default: "60" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      prompts: z.int().min(0).default(8),
+      tokens: z.int().min(0).default(32),
+      steps: z.int().min(0).default(4),
+      repeats: z.int().min(0).default(60),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
-  const [count, skip, tokens, steps, repeats, seed] = [
-    values.prompts,
-    values.skip,
-    values.tokens,
-    values.steps,
-    values.repeats,
-    values.seed,
-  ].map(Number);
+  const { prompts: count, skip, tokens, steps, repeats, seed } = values;
   const config = parseRunConfig({ placement: "all=delegated", place: "memory", maxTokens: steps });
   const opened = await openDeployment(config, () => {});
   const clock = new TimedClient();

@@ -8,7 +8,7 @@
  * node --import tsx experiments/attacks/studies/collude.ts --prompts 12 --tokens 64 --out experiments/attacks/records/collude.ndjson
  */
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { attnName, compName } from "../../../protocols/cascade/party-name.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
 import type { Recovery } from "../../lab/attack.ts";
@@ -19,6 +19,7 @@ import { seenBy } from "../run/attack-setting.ts";
 import { promptIds, trainingText } from "../run/texts.ts";
 import { RecordingParties, type RecordedSession } from "../../lab/views/recording-parties.ts";
 import { StudyOutput } from "./study-output.ts";
+import { STUDY_FLAGS, studyFlags } from "./study-flags.ts";
 
 interface Setting {
   readonly alpha: number;
@@ -170,23 +171,22 @@ async function studySetting(setting: Setting, sizes: Sizes, training: string, ou
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { values } = parseArgs({
-    options: {
-      prompts: { type: "string", default: "8" },
-      tokens: { type: "string", default: "64" },
-      calibration: { type: "string", default: "2" },
-      characters: { type: "string", default: "300000" },
-      training: { type: "string", default: path.join(import.meta.dirname, "../../../models/recipe/build/train.jsonl") },
-      skip: { type: "string", default: "0" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      prompts: z.int().min(0).default(8),
+      tokens: z.int().min(0).default(64),
+      calibration: z.int().min(0).default(2),
+      characters: z.int().min(0).default(300000),
+      training: z.string().default(path.join(import.meta.dirname, "../../../models/recipe/build/train.jsonl")),
+      ...STUDY_FLAGS,
+    }),
+  );
   const sizes = {
-    prompts: Number(values.prompts),
-    tokens: Number(values.tokens),
-    calibration: Number(values.calibration),
-    characters: Number(values.characters),
-    skip: Number(values.skip),
+    prompts: values.prompts,
+    tokens: values.tokens,
+    calibration: values.calibration,
+    characters: values.characters,
+    skip: values.skip,
   };
   const output = new StudyOutput(values.out === undefined ? null : path.resolve(values.out));
   for (const setting of SETTINGS) await studySetting(setting, sizes, path.resolve(values.training), output);

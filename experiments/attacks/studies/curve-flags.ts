@@ -1,36 +1,40 @@
-/** Command-line flags that the studies of curves over layers share, as `parseArgs` takes them. */
+/** Flags that the studies of curves over layers share. */
+import { z } from "zod";
 import { CURVE_FILES, type CurveOptions } from "./curve-texts.ts";
+import { STUDY_FLAGS } from "./study-flags.ts";
+
+const whole = z.int().min(0);
 
 export const CURVE_FLAGS = {
-  model: { type: "string", default: CURVE_FILES.model },
-  layers: { type: "string" },
-  prompts: { type: "string", default: "100" },
-  skip: { type: "string", default: "0" },
-  calibration: { type: "string", default: "10" },
-  tokens: { type: "string", default: "64" },
-  "training-tokens": { type: "string", default: "200000" },
-  prefixes: { type: "string", default: "16" },
-  seed: { type: "string", default: "1" },
-  out: { type: "string" },
+  model: z.string().default(CURVE_FILES.model),
+  layers: z.array(whole).min(1).optional().describe("default: all"),
+  prompts: whole.default(100),
+  calibration: whole.default(10),
+  tokens: whole.default(64),
+  "training-tokens": whole.default(200_000),
+  prefixes: whole.default(16),
+  ...STUDY_FLAGS,
 } as const;
 
 /** What the flags ask for. */
 export function curveOptions(
   values: Readonly<
-    Record<"model" | "prompts" | "skip" | "calibration" | "tokens" | "training-tokens" | "prefixes" | "seed", string>
-  >,
+    Record<"prompts" | "skip" | "calibration" | "tokens" | "training-tokens" | "prefixes" | "seed", number>
+  > & {
+    readonly model: string;
+  },
 ): CurveOptions {
   return {
     ...CURVE_FILES,
     model: values.model,
-    prompts: Number(values.prompts),
-    skip: Number(values.skip),
-    calibration: Number(values.calibration),
-    tokens: Number(values.tokens),
+    prompts: values.prompts,
+    skip: values.skip,
+    calibration: values.calibration,
+    tokens: values.tokens,
     notSources: ["sotu"],
-    trainingTokens: Number(values["training-tokens"]),
+    trainingTokens: values["training-tokens"],
     windowTokens: 128,
-    prefixes: Number(values.prefixes),
-    seed: Number(values.seed),
+    prefixes: values.prefixes,
+    seed: values.seed,
   };
 }

@@ -4,8 +4,8 @@
  *
  * node --import tsx experiments/attacks/studies/gap-chain.ts --alphas 2,4,8 --prompts 10 --out records/gap-match.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import type { CalibrationPrompt } from "../../lab/attack.ts";
 import { openingLogits } from "../matching/proposals.ts";
 import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
@@ -14,6 +14,7 @@ import { gapMatch, matchChain } from "../gap-match/attack.ts";
 import { priorContinuation } from "../matching/prior-continuation.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, studyFlags } from "./study-flags.ts";
 
 export interface ChainStudy {
   readonly model: StudyModel;
@@ -88,29 +89,27 @@ const settingOf = ({ model, attacked, layer, alpha, c, budget, skip }: ChainStud
 });
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      layer: { type: "string", default: "1" },
-      alphas: { type: "string", default: "2,4,8" },
-      c: { type: "string", default: "1" },
-      prompts: { type: "string", default: "10" },
-      calibration: { type: "string", default: "3" },
-      tokens: { type: "string", default: "32" },
-      budget: { type: "string", default: "20000" },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      layer: z.int().min(0).default(1),
+      alphas: listed(z.int().min(1), "2,4,8"),
+      c: z.int().min(0).default(1),
+      prompts: z.int().min(0).default(10),
+      calibration: z.int().min(0).default(3),
+      tokens: z.int().min(0).default(32),
+      budget: z.int().min(0).default(20000),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
-  const [layer, c, budget] = [values.layer, values.c, values.budget].map(Number);
-  const [skip, seed] = [values.skip, values.seed].map(Number);
-  for (const alpha of values.alphas.split(",").map(Number)) {
+  const { layer, c, budget } = values;
+  const { skip, seed } = values;
+  for (const alpha of values.alphas) {
     const model = await StudyModel.open(values.model ?? null, { alpha, c, smpcLayers: "none" });
     try {
-      const counts = [values.prompts, values.calibration, values.tokens].map(Number);
+      const counts = [values.prompts, values.calibration, values.tokens];
       const prompts = await model.prompts(counts[0], counts[1], counts[2], skip);
       const study = { model, ...prompts, layer, alpha, c, budget, skip, seed, report };
       if (output.has({ study: "gap-chain", setting: settingOf(study), seed })) continue;

@@ -4,8 +4,8 @@
  *
  * node --import tsx experiments/attacks/studies/gap-match.ts --layers 1 --gaps 1,2,3,4,8 --prompts 20 --out records/gap-match.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
 import type { CalibrationPrompt } from "../../lab/attack.ts";
 import { openingLogits } from "../matching/proposals.ts";
@@ -17,6 +17,7 @@ import { gapMatch } from "../gap-match/attack.ts";
 import { extrapolate, recoveryCurve, type ScoredSearch } from "./recovery-curve.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, studyFlags } from "./study-flags.ts";
 
 export interface GapStudy {
   readonly model: StudyModel;
@@ -147,31 +148,29 @@ function extrapolationFigures(
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      layers: { type: "string", default: "1" },
-      gaps: { type: "string", default: "1,2,3,4,8" },
-      prompts: { type: "string", default: "20" },
-      calibration: { type: "string", default: "3" },
-      position: { type: "string", default: "20" },
-      budget: { type: "string", default: "100000" },
-      exhaustive: { type: "string", default: "0" },
-      ownKnown: { type: "boolean", default: false },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      layers: listed(z.int().min(0), "1"),
+      gaps: listed(z.int().min(1), "1,2,3,4,8"),
+      prompts: z.int().min(0).default(20),
+      calibration: z.int().min(0).default(3),
+      position: z.int().min(0).default(20),
+      budget: z.int().min(0).default(100000),
+      exhaustive: z.int().min(0).default(0),
+      ownKnown: z.boolean().default(false),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
   const model = await StudyModel.open(values.model ?? null);
-  const [position, budget, exhaustive] = [values.position, values.budget, values.exhaustive].map(Number);
-  const [skip, seed] = [values.skip, values.seed].map(Number);
+  const { position, budget, exhaustive } = values;
+  const { skip, seed } = values;
   try {
-    const prompts = await model.prompts(Number(values.prompts), Number(values.calibration), position + 4, skip);
-    for (const layer of values.layers.split(",").map(Number))
-      for (const gap of values.gaps.split(",").map(Number)) {
+    const prompts = await model.prompts(values.prompts, values.calibration, position + 4, skip);
+    for (const layer of values.layers)
+      for (const gap of values.gaps) {
         const { ownKnown } = values;
         const study = { model, ...prompts, layer, gap, position, ownKnown, budget, exhaustive, skip, seed, report };
         if (output.has({ study: "gap-match", setting: settingOf(study), seed })) continue;

@@ -6,8 +6,8 @@
  *
  * node --import tsx experiments/attacks/studies/infill.ts --attack infill --settings 1x2x1,2x4x1 --prompts 40 --out records/infill.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { compName } from "../../../protocols/cascade/party-name.ts";
 import { noiseView } from "../../lab/noise-view.ts";
 import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
@@ -18,6 +18,7 @@ import { promptIds, trainingText } from "../run/texts.ts";
 import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, sharding, studyFlags } from "./study-flags.ts";
 
 export interface InfillSetting {
   readonly c: number;
@@ -177,28 +178,26 @@ function settingNamed(name: string): InfillSetting {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      attack: { type: "string", default: "infill" },
-      options: { type: "string", default: "{}" },
-      settings: { type: "string", default: "1x2x1,1x4x1,1x8x1,2x2x1,2x4x1,2x8x1,4x2x1,4x4x1,4x8x1,8x2x1,8x4x1,8x8x1" },
-      layer: { type: "string", default: "1" },
-      withoutIds: { type: "boolean", default: false },
-      training: { type: "string", default: "models/recipe/build/train.jsonl" },
-      prompts: { type: "string", default: "40" },
-      calibration: { type: "string", default: "4" },
-      noise: { type: "string", default: "4" },
-      tokens: { type: "string", default: "96" },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      attack: z.string().default("infill"),
+      options: z.string().default("{}"),
+      settings: listed(sharding, "1x2x1,1x4x1,1x8x1,2x2x1,2x4x1,2x8x1,4x2x1,4x4x1,4x8x1,8x2x1,8x4x1,8x8x1"),
+      layer: z.int().min(0).default(1),
+      withoutIds: z.boolean().default(false),
+      training: z.string().default("models/recipe/build/train.jsonl"),
+      prompts: z.int().min(0).default(40),
+      calibration: z.int().min(0).default(4),
+      noise: z.int().min(0).default(4),
+      tokens: z.int().min(0).default(96),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const text = { file: values.training, notSources: ["sotu"], characters: 400_000 };
   const training = values.withoutIds ? await trainingText({ training: text }, ".") : { name: "none", documents: [] };
-  for (const name of values.settings.split(",")) {
+  for (const name of values.settings) {
     const setting = settingNamed(name);
     const model = await StudyModel.open(values.model ?? null, { ...setting, smpcLayers: "none" });
     try {
@@ -207,15 +206,15 @@ async function main(): Promise<void> {
         attack: values.attack,
         options: JSON.parse(values.options) as Record<string, unknown>,
         setting,
-        layer: Number(values.layer),
+        layer: values.layer,
         withoutIds: values.withoutIds,
         training,
-        prompts: Number(values.prompts),
-        calibration: Number(values.calibration),
-        noise: Number(values.noise),
-        tokens: Number(values.tokens),
-        skip: Number(values.skip),
-        seed: Number(values.seed),
+        prompts: values.prompts,
+        calibration: values.calibration,
+        noise: values.noise,
+        tokens: values.tokens,
+        skip: values.skip,
+        seed: values.seed,
         report: (doing) => void process.stderr.write(`${doing}\n`),
       };
       if (output.has({ study: "infill", setting: settingOf(study), seed: study.seed })) continue;

@@ -9,8 +9,8 @@
  *
  * node --import tsx experiments/attacks/studies/lp.ts --settings 2x2 --sums merged --prompts 20 --out records/lp.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { compName } from "../../../protocols/cascade/party-name.ts";
 import type { PublicKnowledge } from "../../lab/attack.ts";
 import { noiseView } from "../../lab/noise-view.ts";
@@ -29,6 +29,7 @@ import { RecordedView, type ViewTensor } from "../../lab/views/recorded-view.ts"
 import { CURVE_FILES } from "./curve-texts.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, sharding, studyFlags } from "./study-flags.ts";
 
 export interface LpStudy {
   /** With `c`, `alpha` and `wire` of the study, and the layers below `layer` under SMPC. */
@@ -265,32 +266,29 @@ const settingOf = (study: LpStudy): StudyResult["setting"] => ({
 });
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      settings: { type: "string", default: "2x2" },
-      layer: { type: "string", default: "0" },
-      sums: { type: "string", default: "shards" },
-      wire: { type: "string", default: "float32" },
-      fit: { type: "string", default: "box" },
-      integer: { type: "boolean", default: false },
-      cut: { type: "boolean", default: false },
-      candidates: { type: "string", default: "0" },
-      equations: { type: "string", default: "32" },
-      evidence: { type: "string", default: "1" },
-      noise: { type: "boolean", default: false },
-      normalNoise: { type: "boolean", default: false },
-      seconds: { type: "string", default: "30" },
-      prompts: { type: "string", default: "20" },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      settings: listed(sharding, "2x2"),
+      layer: z.int().min(0).default(0),
+      sums: z.enum(["shards", "merged"]).default("shards"),
+      wire: z.enum(["float32", "float16"]).default("float32"),
+      fit: z.enum(["box", "l1"]).default("box"),
+      integer: z.boolean().default(false),
+      cut: z.boolean().default(false),
+      candidates: z.int().min(0).default(0),
+      equations: z.int().min(0).default(32),
+      evidence: z.number().min(0).default(1),
+      noise: z.boolean().default(false),
+      normalNoise: z.boolean().default(false),
+      seconds: z.int().min(0).default(30),
+      prompts: z.int().min(0).default(20),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
-  const layer = Number(values.layer);
-  const wire = values.wire === "float16" ? "float16" : "float32";
-  for (const name of values.settings.split(",")) {
+  const { layer, wire } = values;
+  for (const name of values.settings) {
     const [c, alpha] = name.split("x").map(Number);
     const smpcLayers = layer === 0 ? "none" : `first:${layer}`;
     const model = await StudyModel.open(values.model ?? null, { alpha, c, smpcLayers, wire });
@@ -300,20 +298,20 @@ async function main(): Promise<void> {
         c,
         alpha,
         layer,
-        sums: values.sums === "merged" ? "merged" : "shards",
+        sums: values.sums,
         wire,
-        fit: values.fit === "l1" ? "l1" : "box",
+        fit: values.fit,
         integer: values.integer,
         cut: values.cut,
-        candidates: Number(values.candidates),
-        equations: Number(values.equations),
-        evidence: Number(values.evidence),
+        candidates: values.candidates,
+        equations: values.equations,
+        evidence: values.evidence,
         noise: values.noise,
         normalNoise: values.normalNoise,
-        seconds: Number(values.seconds),
-        prompts: Number(values.prompts),
-        skip: Number(values.skip),
-        seed: Number(values.seed),
+        seconds: values.seconds,
+        prompts: values.prompts,
+        skip: values.skip,
+        seed: values.seed,
         report: (doing) => void process.stderr.write(`${doing}\n`),
       };
       if (output.has({ study: "lp", setting: settingOf(study), seed: study.seed })) continue;

@@ -10,8 +10,8 @@
  *
  * npx tsx experiments/attacks/studies/neighbour-curve.ts [--model PATH] [--layers 0,1,2] [--out FILE]
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { bootstrapInterval } from "../../lab/statistics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { LogitLens } from "../probes/logit-lens.ts";
@@ -24,6 +24,7 @@ import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { brief } from "./own-token-curve.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { listed, studyFlags } from "./study-flags.ts";
 
 export interface NeighbourCurve {
   readonly texts: CurveTexts;
@@ -133,12 +134,12 @@ function truthOf({ ids, positions }: LayerWalk, offset: number): number[] {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
+  const values = studyFlags(
+    z.strictObject({
       ...CURVE_FLAGS,
-      offsets: { type: "string", default: "-2,-1,1,2,3" },
-    },
-  });
+      offsets: listed(z.int(), "-2,-1,1,2,3"),
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const options = curveOptions(values);
   const texts = await CurveTexts.open(options);
@@ -146,8 +147,8 @@ async function main(): Promise<void> {
     await studyNeighbourCurve({
       texts,
       options,
-      layers: values.layers?.split(",").map(Number) ?? null,
-      offsets: values.offsets.split(",").map(Number),
+      layers: values.layers ?? null,
+      offsets: values.offsets,
       isDone: (result) => output.has(result),
       write: (result, startedAt) => output.write(result, startedAt),
       report: (doing) => void process.stderr.write(`${doing}\n`),

@@ -10,8 +10,8 @@
  *
  * npx tsx experiments/attacks/studies/own-token-curve.ts [--model PATH] [--layers 0,1,2] [--kinds row,q] [--networks FOLDER] [--out FILE]
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { bootstrapInterval, seededChance, type Interval } from "../../lab/statistics/bootstrap.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { OWN_TOKEN_PROBES, bestProbe, ownTokenProbe, type OwnTokenProbe } from "../probes/own-token-probes.ts";
@@ -22,6 +22,7 @@ import { truthRanks } from "../probes/truth-ranks.ts";
 import { CURVE_FLAGS, curveOptions } from "./curve-flags.ts";
 import { afterFirst, CurveTexts, perPrompt, type CurveOptions } from "./curve-texts.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { listed, studyFlags } from "./study-flags.ts";
 
 export interface OwnTokenCurve {
   readonly texts: CurveTexts;
@@ -179,14 +180,14 @@ const round = (value: number): number => Math.round(value * 1e4) / 1e4;
 export const brief = ({ mean, low, high }: Interval): number[] => [round(mean), round(low), round(high)];
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
+  const values = studyFlags(
+    z.strictObject({
       ...CURVE_FLAGS,
-      kinds: { type: "string", default: ROW_KINDS.join(",") },
-      probes: { type: "string", default: OWN_TOKEN_PROBES.join(",") },
-      networks: { type: "string" },
-    },
-  });
+      kinds: listed(z.enum(ROW_KINDS), ROW_KINDS.join(",")),
+      probes: listed(z.enum(OWN_TOKEN_PROBES), OWN_TOKEN_PROBES.join(",")),
+      networks: z.string().optional(),
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const options = curveOptions(values);
   const texts = await CurveTexts.open(options);
@@ -194,9 +195,9 @@ async function main(): Promise<void> {
     await studyOwnTokenCurve({
       texts,
       options,
-      layers: values.layers?.split(",").map(Number) ?? null,
-      kinds: values.kinds.split(",") as RowKind[],
-      probes: values.probes.split(",") as OwnTokenProbe[],
+      layers: values.layers ?? null,
+      kinds: values.kinds,
+      probes: values.probes,
       networks: values.networks ?? null,
       isDone: (result) => output.has(result),
       write: (result, startedAt) => output.write(result, startedAt),

@@ -3,8 +3,8 @@
  *
  * npx tsx experiments/attacks/studies/reused-merge-masks.ts --alphas 4,8 --layers 0,1 --steps 28 --prompts 20 --skip 60 --out records.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { compName } from "../../../protocols/cascade/party-name.ts";
 import { insecureReusedMergeMask, type PlantedMask } from "../reused-merge-masks/reused-merge-mask.ts";
 import { WeighedShards } from "../reused-merge-masks/weighed-shards.ts";
@@ -17,6 +17,7 @@ import type { RecordedSession } from "../../lab/views/recording-parties.ts";
 import type { RecordedView } from "../../lab/views/recorded-view.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, studyFlags } from "./study-flags.ts";
 
 /** What two masks have in common: nothing; the steps of a session, after the prompt's; sessions; one pair's seed in sessions. */
 const REUSES = ["none", "steps", "sessions", "pair"] as const;
@@ -93,34 +94,22 @@ async function studyReuse(
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      alphas: { type: "string", default: "4" },
-      layers: { type: "string", default: "0" },
-      reuses: { type: "string", default: REUSES.join(",") },
-      prompts: { type: "string", default: "20" },
-      tokens: { type: "string", default: "32" },
-      steps: { type: "string", default: "16" },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      alphas: listed(z.int().min(1), "4"),
+      layers: listed(z.int().min(0), "0"),
+      reuses: listed(z.enum(REUSES), REUSES.join(",")),
+      prompts: z.int().min(0).default(20),
+      tokens: z.int().min(0).default(32),
+      steps: z.int().min(0).default(16),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
-  const [count, tokens, steps, skip, seed] = [
-    values.prompts,
-    values.tokens,
-    values.steps,
-    values.skip,
-    values.seed,
-  ].map(Number);
-  const reuses = values.reuses.split(",").map((name) => {
-    const found = REUSES.find((each) => each === name);
-    if (found === undefined) throw new Error(`reuses: expected ${REUSES.join(", ")}, got ${name}`);
-    return found;
-  });
-  for (const alpha of values.alphas.split(",").map(Number)) {
+  const { prompts: count, tokens, steps, skip, seed } = values;
+  const { reuses } = values;
+  for (const alpha of values.alphas) {
     const setting = { alpha, c: 1, smpcLayers: "none", merge: "masked", maxTokens: 1 };
     const model = await StudyModel.open(values.model ?? null, setting);
     try {
@@ -130,7 +119,7 @@ async function main(): Promise<void> {
       const recorded: Recorded[] = [];
       for (const ids of [...prompts.calibration, ...prompts.attacked])
         recorded.push({ ids, session: await model.parties.record(ids, steps) });
-      for (const layer of values.layers.split(",").map(Number))
+      for (const layer of values.layers)
         for (const reuse of reuses) {
           const wanted = { reuse, alpha, layer, tokens, steps };
           const key = {

@@ -9,8 +9,8 @@
  *
  * npx tsx experiments/attacks/studies/steering-server.ts --prompts 20 --skip 60 --out records.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { ring } from "../../../shares/ring.ts";
 import type { Words } from "../../../shares/words.ts";
 import { openTokenizer } from "../../../layers/tokenizer/open-tokenizer.ts";
@@ -27,6 +27,7 @@ import type { Endpoint, MessageKey } from "../../../protocols/wire/endpoint.ts";
 import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { promptIds } from "../run/texts.ts";
 import { StudyOutput } from "./study-output.ts";
+import { STUDY_FLAGS, listed, studyFlags } from "./study-flags.ts";
 
 /** Secret vectors of a client that nobody told otherwise. */
 const VECTORS = 20;
@@ -75,26 +76,18 @@ const bestOf = (logits: ArrayLike<number>): number =>
   Array.from(logits).reduce((best, value, at) => (value > logits[best] ? at : best), 0);
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      prompts: { type: "string", default: "20" },
-      skip: { type: "string", default: "0" },
-      tokens: { type: "string", default: "24" },
-      steps: { type: "string", default: "9" },
-      windows: { type: "string", default: "0,0.5,1,1.5,2,3" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      prompts: z.int().min(0).default(20),
+      tokens: z.int().min(0).default(24),
+      steps: z.int().min(0).default(9),
+      windows: listed(z.number().min(0), "0,0.5,1,1.5,2,3"),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
-  const [count, skip, tokens, steps, seed] = [
-    values.prompts,
-    values.skip,
-    values.tokens,
-    values.steps,
-    values.seed,
-  ].map(Number);
+  const { prompts: count, skip, tokens, steps, seed } = values;
   const model = values.model === undefined ? {} : { model: values.model };
   const config = parseRunConfig({
     ...model,
@@ -146,7 +139,7 @@ async function main(): Promise<void> {
       const target = Math.floor(chance() * opened.model.spec.vocabulary);
       honest.push({ ids, target, logits: await logitsOf(ids, 0, target) });
     }
-    for (const windows of values.windows.split(",").map(Number)) {
+    for (const windows of values.windows) {
       const setting = { model: opened.model.name, windows, tokens, steps };
       if (output.has({ study: "steering-server", setting, seed })) continue;
       const startedAt = performance.now();

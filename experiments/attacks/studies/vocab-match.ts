@@ -4,8 +4,8 @@
  *
  * node --import tsx experiments/attacks/studies/vocab-match.ts --layers 1,4 --prompts 100 --out records/vocab-match.ndjson
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
 import { openingLogits } from "../matching/proposals.ts";
 import { scaledL1, sortedL1 } from "../matching/row-measure.ts";
@@ -14,6 +14,7 @@ import { hideOrder, matchTokens, readsRows, vocabMatch, type VocabMatchOptions }
 import type { CalibrationPrompt } from "../../lab/attack.ts";
 import { StudyModel } from "./study-model.ts";
 import { StudyOutput, type StudyResult } from "./study-output.ts";
+import { STUDY_FLAGS, listed, studyFlags } from "./study-flags.ts";
 
 const VARIANTS = ["aligned", "rowsPermuted", "hiddenPermuted"] as const;
 type Variant = (typeof VARIANTS)[number];
@@ -140,37 +141,30 @@ const normal = (chance: () => number): number =>
   Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string" },
-      layers: { type: "string", default: "1" },
-      variants: { type: "string", default: "aligned" },
-      prompts: { type: "string", default: "30" },
-      calibration: { type: "string", default: "5" },
-      tokens: { type: "string", default: "24" },
-      budget: { type: "string", default: "1000000" },
-      order: { type: "string", default: "modelAndRow" },
-      noise: { type: "boolean", default: false },
-      skip: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      out: { type: "string" },
-    },
-  });
+  const values = studyFlags(
+    z.strictObject({
+      model: z.string().optional(),
+      layers: listed(z.int().min(0), "1"),
+      variants: listed(z.enum(VARIANTS), "aligned"),
+      prompts: z.int().min(0).default(30),
+      calibration: z.int().min(0).default(5),
+      tokens: z.int().min(0).default(24),
+      budget: z.int().min(0).default(1000000),
+      order: z.string().default("modelAndRow"),
+      noise: z.boolean().default(false),
+      ...STUDY_FLAGS,
+    }),
+  );
   const output = new StudyOutput(values.out ?? null);
   const report = (doing: string): void => void process.stderr.write(`${doing}\n`);
   const model = await StudyModel.open(values.model ?? null);
   try {
-    const [skip, seed] = [values.skip, values.seed].map(Number);
-    const prompts = await model.prompts(
-      Number(values.prompts),
-      Number(values.calibration),
-      Number(values.tokens),
-      skip,
-    );
+    const { skip, seed } = values;
+    const prompts = await model.prompts(values.prompts, values.calibration, values.tokens, skip);
     const { order } = vocabMatch.parseOptions({ order: values.order });
-    for (const layer of values.layers.split(",").map(Number))
-      for (const variant of values.variants.split(",") as Variant[]) {
-        const { noise, budget } = { noise: values.noise, budget: Number(values.budget) };
+    for (const layer of values.layers)
+      for (const variant of values.variants) {
+        const { noise, budget } = { noise: values.noise, budget: values.budget };
         const study = { model, ...prompts, layer, variant, order, noise, budget, skip, seed, report };
         if (output.has({ study: "vocab-match", setting: settingOf(study), seed })) continue;
         const startedAt = performance.now();

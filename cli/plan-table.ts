@@ -55,10 +55,19 @@ export function planTable(
     "",
     `chosen: point ${chosen.point}${out === undefined ? "; --out FILE writes its config" : `, written to ${out}`}; who will have seen what, at which layers`,
     ...textTable(["nodes", "as what (layers)"], rolesOf(chosen.parties), width),
+    ...wrap(`  ${concludedText(chosen.concluded)}`, width),
     ...front[chosen.point - 1].evidence.says.flatMap((line) => wrap(`  ${line}`, width)),
   ];
   const laidOut = lines.flatMap((line) => (line.startsWith(" ") ? [line] : wrap(line, width).map(colours.bold)));
   return `${laidOut.join("\n")}\n`;
+}
+
+/** The leak model's word on the chosen point. */
+function concludedText({ parties, evidence, tokens, of, rules, passes }: PlanRecord["chosen"]["concluded"]): string {
+  if (evidence === "proved") return "by the leak model: no single node concludes a token (shares alone: proved)";
+  if (evidence === "unknown") return "by the leak model: unknown what a single node concludes, which is not safe";
+  const price = passes === 0 ? "without a pass" : `for about ${passes.toExponential(1)} passes`;
+  return `by the leak model: ${parties.join(", ")} alone concludes ${tokens} of ${of} tokens ${price} (rules: ${rules.join(", ")}; docs/leak-model.md)`;
 }
 
 const HEAD = [

@@ -36,6 +36,7 @@ const flags = z.object({
   minGap: whole.optional().describe("smallest gap that a CompNode or AttnNode may see"),
   maxCluster: whole.optional().describe("most positions in a row that a CompNode or AttnNode may see"),
   minParties: whole.optional().describe("fewest SMPC parties that must collude"),
+  hideFrom: whole.optional().describe("so many nodes together may conclude no token; 1: any single one"),
   hideIds: z.boolean().default(false).describe("no node may get token ids"),
   smpcPrecision: runConfig.shape.smpcPrecision,
   smpcTrade: z

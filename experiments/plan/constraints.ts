@@ -17,6 +17,8 @@ export interface Limits {
   readonly minGap?: number;
   readonly maxCluster?: number;
   readonly minParties?: number;
+  /** So many nodes together may conclude no token. */
+  readonly hideFrom?: number;
   readonly hideIds?: boolean;
   /** Absent: roles share machines, so there is no limit. */
   readonly machines?: number;
@@ -29,6 +31,7 @@ export function constraintsOf({
   minGap,
   maxCluster,
   minParties,
+  hideFrom,
   hideIds,
   machines,
 }: Limits): Constraint[] {
@@ -52,6 +55,10 @@ export function constraintsOf({
     Math.max(exposure.compNodes.maxCluster, exposure.attnNodes.maxCluster),
   );
   add("--min-parties", minParties, "least", "", ({ exposure }) => exposure.colluders ?? 0);
+  // Whoever holds a clear row reads on (leak/read-positions.ts); shares hide from all parties but one.
+  add("--hide-from", hideFrom, "least", "", ({ exposure: { rowsSeen, colluders } }) =>
+    rowsSeen === null ? (colluders ?? 1) - 1 : 0,
+  );
   // Limits are numbers; of nodes with ids, none.
   add("--hide-ids", hideIds === true ? 0 : undefined, "most", "", ({ exposure }) => Number(exposure.idsSeen));
   return list;

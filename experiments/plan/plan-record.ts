@@ -3,6 +3,8 @@ import { runConfig } from "../../protocols/fusion/config/run-config.ts";
 import { TRADE_NAMES } from "../../protocols/smpc/lowering/trade.ts";
 import { runRecord } from "../../protocols/fusion/record/run-record.ts";
 import { STANDINGS } from "./evidence.ts";
+import { EVIDENCE } from "./leak/party-evidence.ts";
+import { RULES } from "./leak/read-positions.ts";
 
 const bytes = z.int().min(0);
 const count = z.int().min(0);
@@ -91,6 +93,16 @@ export const planRecord = z.strictObject({
     point: z.int().describe("as asked; else of the points against which least is known the one of least seconds"),
     config: z.record(z.string(), z.unknown()).nullable().describe("for weir run; null for an encoder"),
     parties: runRecord.shape.parties.describe("the ledger ahead of the run"),
+    concluded: z
+      .strictObject({
+        parties: z.array(z.string()).describe("the one node that concludes most"),
+        evidence: z.enum(EVIDENCE).describe("proved: it concludes nothing; unknown is not safe"),
+        tokens: count.describe("positions whose tokens it concludes"),
+        of: count.describe("secret positions"),
+        rules: z.array(z.enum(RULES)),
+        passes: z.number().min(0).describe("through the layers below, of all of them"),
+      })
+      .describe("the leak model's word, from the schedule alone"),
   }),
 });
 

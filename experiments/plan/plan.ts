@@ -5,6 +5,7 @@ import { mergeScalesOf } from "../../protocols/cascade/merge-scales.ts";
 import { DEFAULT_MODEL } from "../../protocols/fusion/deployment/open-deployment.ts";
 import { presetOf } from "../../protocols/fusion/config/presets.ts";
 import { placementText, type RunConfig } from "../../protocols/fusion/config/run-config.ts";
+import type { Schedule } from "../../protocols/cascade/schedule.ts";
 import { scheduleOf } from "../../protocols/fusion/session/session-description.ts";
 import type { PrecisionName } from "../../protocols/smpc/lowering/precision.ts";
 import type { SyntheticShape } from "../bench/synthetic-layer.ts";
@@ -16,6 +17,8 @@ import { RecordedEvidence, STANDINGS } from "./evidence.ts";
 import { ladder, paretoFront } from "./front.ts";
 import { COSTS, EXPOSURES } from "./objectives.ts";
 import type { PlannedPoint, PlanRecord } from "./plan-record.ts";
+import { worstEvidence } from "./leak/party-evidence.ts";
+import type { LeakModel } from "./leak/read-positions.ts";
 import { plannedExposures } from "./planned-ledger.ts";
 import { modelToPlan, shapeToPlan, type PlannedModel } from "./planned-model.ts";
 import { TRADE_NAMES, type TradeName } from "../../protocols/smpc/lowering/trade.ts";
@@ -90,6 +93,7 @@ async function planOf(model: PlannedModel, request: PlanRequest, report: (doing:
   const point = request.point ?? leastKnownAgainst(points);
   if (point > front.length) throw new Error(`--point: expected at most ${front.length} (the front), got ${point}`);
   const { candidate } = front[point - 1];
+  const schedule = scheduleFor(evaluator, model, candidate);
   // Absolute, so that the config runs from any folder.
   const modelPath = request.model === undefined ? undefined : path.resolve(request.model);
   return {
@@ -108,7 +112,8 @@ async function planOf(model: PlannedModel, request: PlanRequest, report: (doing:
     chosen: {
       point,
       config: model.isDecoder ? { ...configOf(candidate, { model: modelPath, newTokens, precision }) } : null,
-      parties: ledgerOf(evaluator, model, candidate),
+      parties: Object.fromEntries(plannedExposures(schedule)) as PlanRecord["chosen"]["parties"],
+      concluded: concludedBy({ schedule, vocabulary: spec.vocabulary }),
     },
   };
 }
@@ -167,8 +172,21 @@ function stepsOf(front: readonly Evaluated[]): PlanRecord["steps"] {
   });
 }
 
-function ledgerOf(evaluator: Evaluator, { spec, program }: PlannedModel, candidate: Candidate) {
+function scheduleFor(evaluator: Evaluator, { spec, program }: PlannedModel, candidate: Candidate): Schedule {
   const smpc = candidate.smpc === null ? null : { ...candidate.smpc, dealer: "client" as const };
-  const schedule = scheduleOf({ ...evaluator.describe(candidate), smpc }, spec, program);
-  return Object.fromEntries(plannedExposures(schedule)) as PlanRecord["chosen"]["parties"];
+  return scheduleOf({ ...evaluator.describe(candidate), smpc }, spec, program);
+}
+
+/** What the node concludes that concludes most. */
+function concludedBy(model: LeakModel): PlanRecord["chosen"]["concluded"] {
+  const { parties, evidence, readings } = worstEvidence(model, 1)!;
+  const all = [...readings.values()];
+  return {
+    parties: [...parties],
+    evidence,
+    tokens: all.length,
+    of: model.schedule.length - model.schedule.prefixLength,
+    rules: [...new Set(all.map(({ rule }) => rule))],
+    passes: all.reduce((sum, { passes }) => sum + passes, 0),
+  };
 }

@@ -221,6 +221,18 @@ describe("weir plan for the default model", async () => {
       }
     });
 
+  it("hides from so many nodes together, and says what one of the chosen point concludes", async () => {
+    const { front, chosen } = await plan({ ...request, machines: 4, hideFrom: 2 }, quiet);
+    assert.ok(front.length > 0);
+    for (const { rowsSeen, colluders } of front) assert.ok(rowsSeen === null && colluders !== null && colluders > 2);
+    assert.deepEqual([chosen.concluded.evidence, chosen.concluded.tokens], ["proved", 0]);
+    const all = await plan({ ...request, machines: 4 }, quiet);
+    const clear = all.front.find(({ cascade }) => cascade !== null)!;
+    const { concluded } = (await plan({ ...request, machines: 4, point: clear.point }, quiet)).chosen;
+    assert.equal(concluded.evidence, "determined");
+    assert.ok(concluded.tokens > concluded.of / 2 && concluded.rules.length > 0);
+  });
+
   it("keeps to the limits, and names the one that binds", async () => {
     const { front } = await plan({ ...request, hideIds: true, maxMb: 10 }, quiet);
     for (const { idsSeen, payloadBytes } of front) assert.ok(!idsSeen && payloadBytes <= 10e6);

@@ -1,5 +1,5 @@
 /** What a party, or parties together, can conclude of a session, and by what kind of evidence: the worst over all coalitions decides. */
-import { attnName, compName, smpcName } from "../../../protocols/cascade/party-name.ts";
+import { attnName, compName, partyKind, smpcName } from "../../../protocols/cascade/party-name.ts";
 import type { Schedule } from "../../../protocols/cascade/schedule.ts";
 import { readPositions, type LeakModel, type Reading } from "./read-positions.ts";
 
@@ -21,7 +21,7 @@ export interface PartyEvidence {
 /** Of these parties together. All SMPC parties of a session open whatever is on shares: every position that they compute. */
 export function evidenceOf(model: LeakModel, parties: readonly string[]): PartyEvidence {
   const { schedule } = model;
-  const shares = parties.filter((party) => party.startsWith("smpc.")).length;
+  const shares = parties.filter((party) => partyKind(party) === "smpc").length;
   if (schedule.parties > 0 && shares === schedule.parties)
     return { parties, evidence: "determined", readings: everyPosition(schedule) };
   const readings = readPositions(model, parties);

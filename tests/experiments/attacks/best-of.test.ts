@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Attack, Recovery } from "../../../experiments/lab/attack.ts";
 import { bestOf, together } from "../../../experiments/attacks/best-of/attack.ts";
+import { attackNamed } from "../../../experiments/attacks/registry.ts";
+import { noiseView } from "../../../experiments/lab/noise-view.ts";
+import { openMatchingModel } from "./matching-model.ts";
 
 const recovery = (guesses: Record<number, number[]>, certified: number[] = []): Recovery => ({
   guesses: new Map(Object.entries(guesses).map(([position, ids]) => [Number(position), ids])),
@@ -33,4 +36,35 @@ test("refuses options that aren't its own or its parts'", () => {
   assert.throws(() => attack.parseOptions({ attacks: [] }), /best-of: attacks: expected/);
   assert.throws(() => attack.parseOptions({ attacks: [{ name: "part", options: { depth: 2 } }] }));
   assert.doesNotThrow(() => attack.parseOptions({ attacks: [{ name: "part", options: { depth: 1 } }] }));
+});
+
+test("reads of a real view what each of its parts reads, proven tokens first, and proves nothing of noise", async () => {
+  const matching = await openMatchingModel({ alpha: 3, c: 2 }, 0, 14);
+  try {
+    const { ids, session } = matching.attacked;
+    const view = session.view(["comp.0"]);
+    const part = async (name: string, options: unknown): Promise<[Recovery, Recovery]> => {
+      const attack = attackNamed(name);
+      const prepared = await attack.prepare(matching.preparation, attack.parseOptions(options));
+      try {
+        const recover = (seen: typeof view): Promise<Recovery> =>
+          prepared.recover(seen, matching.known(), { forwardPasses: 4000, seed: 1 });
+        return [await recover(view), await recover(noiseView(view, 3))];
+      } finally {
+        await prepared.close();
+      }
+    };
+    const parts = [{ name: "additive-decode" }, { name: "partial-softmax" }];
+    const [sums] = await part("additive-decode", {});
+    const [whole, noise] = await part("best-of", { attacks: parts });
+    const before = Math.max(...[...sums.certified]);
+    assert.ok(sums.certified.size > ids.length / 2, "the part that works proves most tokens");
+    for (const position of sums.certified) assert.ok(whole.certified.has(position));
+    for (let position = 0; position <= before; position++)
+      if (whole.certified.has(position)) assert.equal(whole.guesses.get(position)![0], ids[position]);
+    const hidden = [...noise.certified].filter((position) => session.schedule.r.owner(position) !== 0);
+    assert.deepEqual(hidden, []);
+  } finally {
+    await matching.close();
+  }
 });

@@ -6,13 +6,19 @@ export function experimentTable(records: readonly ExperimentRecord[], width: num
   const isCommon = commonTo(records);
   const common = settingText(records[0].cell, isCommon);
   const [{ model, workload }] = records;
-  const head = [model.name, `${workload.prompts} x ${workload.tokens} tokens`, ...(common === "" ? [] : [common])];
+  const lengths = [...new Set(records.map(({ workload: { tokens } }) => tokens))];
+  const head = [model.name, `${workload.prompts} x ${lengths.join(", ")} tokens`, ...(common === "" ? [] : [common])];
   const measures = [...new Set(records.map(({ cell }) => cell.measure))];
   const tables = measures.map((measure) => {
     const of = records.filter(({ cell }) => cell.measure === measure);
     const figures = [...new Set(of.flatMap((record) => Object.keys(record.figures)))];
     const rows = of.map((record) => [
-      settingText(record.cell, (key, value) => !isCommon(key, value)) || "-",
+      [
+        settingText(record.cell, (key, value) => !isCommon(key, value)),
+        ...(lengths.length > 1 ? [`${record.workload.tokens} tokens`] : []),
+      ]
+        .filter((part) => part !== "")
+        .join(", ") || "-",
       ...figures.map((name) => shown(record.figures[name])),
       record.void === null ? (record.verdict ?? "") : `void: ${record.void}`,
     ]);

@@ -74,7 +74,7 @@ async function runOne(file: string, texts: string[], given: Record<string, unkno
     const seconds = cells.map(({ measure }) => measure.seconds(question.workload.count, question.repeats));
     const lines = cells.map(
       (cell, at) =>
-        `${cell.index}  ${cell.measure.name}  ${table.settingText(cell)}  ${timeText(seconds[at] * 1000)}\n`,
+        `${cell.index}  ${cell.measure.name}  ${table.settingText(cell)}, ${cell.tokens} tokens  ${timeText(seconds[at] * 1000)}\n`,
     );
     const total = timeText(seconds.reduce((sum, each) => sum + each, 0) * 1000);
     process.stdout.write(

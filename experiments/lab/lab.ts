@@ -22,6 +22,8 @@ export interface Lab {
   /** The same as a run config, with the question's model and numbers of tokens. */
   readonly config: RunConfig;
   readonly network: Network | null;
+  /** Of each prompt. */
+  readonly tokens: number;
   readonly prompts: readonly PromptIds[];
   /** A session of the setting's first prompt, in memory: bytes and what is seen depend on lengths alone. Run once. */
   session(): Promise<RunRecord>;
@@ -32,33 +34,56 @@ export interface Lab {
 export class SharedLab {
   readonly opened: OpenedQuestion;
   readonly model: ExperimentRecord["model"];
-  readonly prompts: readonly PromptIds[];
-  readonly promptsHash: string;
+  /** Token ids of the file's lines from `skip` on. */
+  readonly #lines: readonly (readonly number[])[];
+  readonly #prompts = new Map<number, readonly PromptIds[]>();
   readonly #sessions = new Map<string, Promise<RunRecord>>();
 
-  private constructor(opened: OpenedQuestion, model: ExperimentRecord["model"], prompts: readonly PromptIds[]) {
+  private constructor(opened: OpenedQuestion, model: ExperimentRecord["model"], lines: readonly (readonly number[])[]) {
     this.opened = opened;
     this.model = model;
-    this.prompts = prompts;
-    this.promptsHash = createHash("sha256").update(JSON.stringify(prompts)).digest("hex").slice(0, 16);
+    this.#lines = lines;
   }
 
-  /** Throws Error naming a model or a file that can't be read, or that has too few lines of enough tokens. */
+  /** Throws Error naming a model or a file that can't be read. */
   static async open(opened: OpenedQuestion, report: (doing: string) => void): Promise<SharedLab> {
     report("opening the model");
     const model = await openModel(modelPath(opened));
     const { name, fingerprint } = model;
     await model.close();
-    return new SharedLab(opened, { name, fingerprint }, await promptIds(opened));
+    const tokenizer = await openTokenizer(modelPath(opened));
+    const file = textsOf(opened);
+    const texts = (await readText("workload", file)).split("\n").filter((line) => line.trim() !== "");
+    const lines = texts
+      .slice(opened.question.workload.skip)
+      .map((line) => tokenizer.encode(line, { addSpecial: true }));
+    return new SharedLab(opened, { name, fingerprint }, lines);
+  }
+
+  /** The prompts of so many tokens. Throws Error where the file has too few. */
+  prompts(tokens: number): readonly PromptIds[] {
+    return remembered(this.#prompts, tokens, () => promptsOf(this.opened, this.#lines, tokens));
+  }
+
+  /** Hash of the ids of prompts of so many tokens. */
+  promptsHash(tokens: number): string {
+    return createHash("sha256")
+      .update(JSON.stringify(this.prompts(tokens)))
+      .digest("hex")
+      .slice(0, 16);
   }
 
   /** What a measure of one cell is given. */
-  of({ setting, config, network }: Pick<Lab, "setting" | "config" | "network">, report: (doing: string) => void): Lab {
+  of(
+    { setting, config, network, tokens }: Pick<Lab, "setting" | "config" | "network" | "tokens">,
+    report: (doing: string) => void,
+  ): Lab {
     const { question, folder } = this.opened;
     const whole = { ...config, model: modelPath(this.opened), maxTokens: question.workload.newTokens };
+    const prompts = this.prompts(tokens);
     const session = (): Promise<RunRecord> =>
-      remembered(this.#sessions, JSON.stringify(whole), () => firstSession(whole, this.prompts[0], report));
-    return { question, folder, setting, config: whole, network, prompts: this.prompts, session, report };
+      remembered(this.#sessions, JSON.stringify([whole, tokens]), () => firstSession(whole, prompts[0], report));
+    return { question, folder, setting, config: whole, network, tokens, prompts, session, report };
   }
 }
 
@@ -74,22 +99,30 @@ async function firstSession(config: RunConfig, prompt: PromptIds, report: (doing
   }
 }
 
-async function promptIds(opened: OpenedQuestion): Promise<PromptIds[]> {
-  const { file, skip, count, tokens, publicTokens } = opened.question.workload;
+const textsOf = ({ question, folder }: OpenedQuestion): string => path.resolve(folder, question.workload.file);
+
+function promptsOf(opened: OpenedQuestion, lines: readonly (readonly number[])[], tokens: number): PromptIds[] {
+  const { count, publicTokens } = opened.question.workload;
   if (publicTokens >= tokens)
     throw new Error(`workload.publicTokens: expected fewer than the ${tokens} tokens of a prompt, got ${publicTokens}`);
-  const tokenizer = await openTokenizer(modelPath(opened));
-  const at = path.resolve(opened.folder, file);
-  const lines = (await readText("workload", at)).split("\n").filter((line) => line.trim() !== "");
-  const long = lines
-    .slice(skip)
-    .map((line) => tokenizer.encode(line, { addSpecial: true }))
-    .filter((ids) => ids.length >= tokens);
-  if (long.length < count)
-    throw new Error(
-      `workload ${at}: expected ${count} texts of ${tokens} tokens after line ${skip}, got ${long.length}`,
-    );
-  return long
+  const long = lines.filter((ids) => ids.length >= tokens);
+  const texts = long.length >= count ? long : joined(lines, tokens);
+  if (texts.length < count)
+    throw new Error(`workload ${textsOf(opened)}: expected ${count} texts of ${tokens} tokens, got ${texts.length}`);
+  return texts
     .slice(0, count)
     .map((ids) => ({ publicPrefix: ids.slice(0, publicTokens), secret: ids.slice(publicTokens, tokens) }));
+}
+
+/** Lines one after the other, cut where there are enough tokens. */
+function joined(lines: readonly (readonly number[])[], tokens: number): number[][] {
+  const texts: number[][] = [];
+  let text: number[] = [];
+  for (const ids of lines) {
+    text.push(...ids);
+    if (text.length < tokens) continue;
+    texts.push(text);
+    text = [];
+  }
+  return texts;
 }

@@ -12,6 +12,8 @@ export interface QuestionCell {
   readonly setting: Readonly<Record<string, unknown>>;
   /** The same with defaults. */
   readonly config: RunConfig;
+  /** Of each prompt. */
+  readonly tokens: number;
   /** Null: no delay, or of no matter. */
   readonly network: Network | null;
   readonly measure: Measure;
@@ -23,6 +25,7 @@ export function questionCells(question: Question, measures: Measures): QuestionC
   const { setting, grid, zip, networks = [null] } = question;
   const asked = question.measures.map((given) => measureOf(question.id, given, measures));
   const cells: Omit<QuestionCell, "index">[] = [];
+  const lengths = [question.workload.tokens].flat();
   for (const together of zip)
     for (const point of product(grid)) {
       const whole = { ...setting, ...together, ...point };
@@ -30,9 +33,10 @@ export function questionCells(question: Question, measures: Measures): QuestionC
         { place: "memory", ...whole },
         `question ${question.id}, setting ${JSON.stringify(whole)}: `,
       );
-      for (const { measure, options } of asked)
-        for (const network of measure.isOfNetwork ? networks : [null])
-          cells.push({ setting: whole, config, network, measure, options });
+      for (const tokens of lengths)
+        for (const { measure, options } of asked)
+          for (const network of measure.isOfNetwork ? networks : [null])
+            cells.push({ setting: whole, config, tokens, network, measure, options });
     }
   return cells.map((cell, index) => ({ index, ...cell }));
 }

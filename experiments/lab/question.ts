@@ -21,10 +21,15 @@ export const questionSchema = z.strictObject({
   model: z.string().optional().describe("folder or .gguf file; default: the model that comes with weir"),
   workload: z
     .strictObject({
-      file: z.string().describe("texts, one a line, relative to the question"),
+      file: z
+        .string()
+        .describe("texts, one a line, relative to the question; where too few are long enough, lines are joined"),
       skip: z.int().min(0).default(0).describe("lines passed over before the first"),
-      count: z.int().min(1).default(1).describe("prompts, of lines that are long enough"),
-      tokens: z.int().min(2).default(64).describe("every text is cut to so many"),
+      count: z.int().min(1).default(1).describe("prompts"),
+      tokens: z
+        .union([z.int().min(2), z.array(z.int().min(2)).min(1)])
+        .default(64)
+        .describe("every text is cut to so many; of a list every one, a cell each"),
       publicTokens: z.int().min(0).default(0).describe("of them, from the first on, that everybody may know"),
       newTokens: z.int().min(1).default(8).describe("tokens that are generated"),
     })

@@ -68,7 +68,8 @@ export async function runQuestion(opened: OpenedQuestion, run: QuestionRun): Pro
 /** Runs one cell. */
 async function runCell(lab: SharedLab, cell: QuestionCell, report: (doing: string) => void): Promise<ExperimentRecord> {
   const { question } = lab.opened;
-  const { tokens, publicTokens, newTokens } = question.workload;
+  const { publicTokens, newTokens } = question.workload;
+  const { tokens } = cell;
   const startedAt = new Date();
   const measured = await cell.measure.run(lab.of(cell, report), cell.options);
   return {
@@ -77,7 +78,13 @@ async function runCell(lab: SharedLab, cell: QuestionCell, report: (doing: strin
     key: cellKey(lab, cell),
     cell: { setting: cell.setting, network: cell.network, measure: cell.measure.name, options: cell.options },
     model: lab.model,
-    workload: { prompts: lab.prompts.length, tokens, publicTokens, newTokens, promptsHash: lab.promptsHash },
+    workload: {
+      prompts: lab.prompts(tokens).length,
+      tokens,
+      publicTokens,
+      newTokens,
+      promptsHash: lab.promptsHash(tokens),
+    },
     repeats: question.repeats,
     seed: question.seed,
     source: measured.source,
@@ -95,13 +102,16 @@ async function runCell(lab: SharedLab, cell: QuestionCell, report: (doing: strin
 }
 
 /** Hash of all that a cell's figures depend on: two questions share cells. */
-export function cellKey(
-  { model, promptsHash, opened }: SharedLab,
-  { config, network, measure, options }: QuestionCell,
-): string {
-  const { repeats, seed, workload } = opened.question;
+export function cellKey(lab: SharedLab, { config, tokens, network, measure, options }: QuestionCell): string {
+  const { repeats, seed, workload } = lab.opened.question;
   const { model: _path, ...setting } = config;
-  const on = { model: model.fingerprint, promptsHash, newTokens: workload.newTokens, repeats, seed };
+  const on = {
+    model: lab.model.fingerprint,
+    promptsHash: lab.promptsHash(tokens),
+    newTokens: workload.newTokens,
+    repeats,
+    seed,
+  };
   const what = { ...on, setting, network, measure: measure.name, version: measure.version, options };
   return createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 24);
 }

@@ -36,8 +36,8 @@ export const leak: Measure<z.infer<typeof options>> = {
   options,
   isOfNetwork: false,
   seconds: (prompts) => 30 + 15 * prompts,
-  async run({ question, folder, setting, prompts, report }, given) {
-    const { file, skip, tokens } = question.workload;
+  async run({ question, folder, setting, prompts, tokens, report }, given) {
+    const { file, skip } = question.workload;
     const training = given.training ?? { file: TRAINING, notSources: ["sotu"] };
     const config = attackConfig.parse({
       id: question.id,

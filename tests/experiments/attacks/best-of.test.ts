@@ -57,7 +57,7 @@ test("reads of a real view what each of its parts reads, proven tokens first, an
     const parts = [{ name: "additive-decode" }, { name: "partial-softmax" }];
     const [sums] = await part("additive-decode", {});
     const [whole, noise] = await part("best-of", { attacks: parts });
-    const before = Math.max(...[...sums.certified]);
+    const before = Math.max(...sums.certified);
     assert.ok(sums.certified.size > ids.length / 2, "the part that works proves most tokens");
     for (const position of sums.certified) assert.ok(whole.certified.has(position));
     for (let position = 0; position <= before; position++)

@@ -20,5 +20,5 @@ export async function smallLab(
   });
   const shared = await SharedLab.open({ question, folder: "." }, () => {});
   const config = parseRunConfig({ place: "memory", ...setting });
-  return shared.of({ setting, config, network }, () => {});
+  return shared.of({ setting, config, network, tokens }, () => {});
 }

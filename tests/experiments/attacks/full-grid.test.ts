@@ -81,23 +81,27 @@ describe("the full grid", async () => {
   it("has every config and every study", () => {
     const configs = filesIn("configs", ".json").filter((file) => path.basename(file) !== SMOKE);
     assert.deepEqual(steps.flatMap((step) => (step.kind === "config" ? [step.config] : [])).sort(), configs.sort());
-    const studies = filesIn("studies", ".ts").filter((file) => readFileSync(file, "utf8").includes("parseArgs("));
+    const studies = filesIn("studies", ".ts").filter((file) =>
+      readFileSync(file, "utf8").includes("process.argv[1] ==="),
+    );
     const named = new Set(steps.flatMap((step) => (step.kind === "study" ? [step.study] : [])));
     assert.deepEqual([...named].sort(), studies.sort());
   });
 
   it("gives studies flags that they know, and as many prompts as it says", () => {
-    const shared = readFileSync(path.join(LAB, "studies/curve-flags.ts"), "utf8");
+    const [curves, all] = ["curve-flags.ts", "study-flags.ts"].map((name) =>
+      readFileSync(path.join(LAB, "studies", name), "utf8"),
+    );
     const saved = process.env.WEIR_SMOLLM2;
     process.env.WEIR_SMOLLM2 = "smollm2";
     try {
       for (const step of steps) {
         if (step.kind !== "study") continue;
         const text = readFileSync(step.study, "utf8");
-        const known = text.includes("CURVE_FLAGS") ? text + shared : text;
+        const known = text + all + (text.includes("CURVE_FLAGS") ? curves : "");
         for (const argument of studyArguments(step, "out.ndjson").slice(3)) {
           const [flag] = argument.slice(2).split("=");
-          assert.match(known, new RegExp(`\\b"?${flag}"?: \\{ type: "`), `${step.name}: ${argument}`);
+          assert.match(known, new RegExp(`\\b"?${flag}"?: (z\\.|listed\\(|whole)`), `${step.name}: ${argument}`);
         }
         assert.equal(step.flags.prompts, step.prompts, step.name);
         assert.equal(step.flags.skip, 60, step.name);

@@ -1,6 +1,7 @@
 /** The negative control: a view whose every tensor is noise of the same size. What an attack recovers from it isn't in the view. */
 import type { TensorData } from "../../layers/weights/safetensors-file.ts";
 import { seededChance } from "./statistics/bootstrap.ts";
+import { normal } from "./statistics/normal.ts";
 import type { RecordedView } from "./views/recorded-view.ts";
 
 /**
@@ -22,9 +23,4 @@ function noiseLike(data: TensorData, chance: () => number): TensorData {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     return (data as BigUint64Array).map(() => BigInt(Math.floor(chance() * 2 ** 32)));
   return (data as Uint8Array).map(() => Math.floor(chance() * 2 ** 32));
-}
-
-/** Box and Muller's method. */
-function normal(chance: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 }

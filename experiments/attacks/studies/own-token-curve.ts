@@ -13,6 +13,7 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { bootstrapInterval, seededChance, type Interval } from "../../lab/statistics/bootstrap.ts";
+import { normal } from "../../lab/statistics/normal.ts";
 import type { LayerWalk } from "../probes/layer-walk.ts";
 import { OWN_TOKEN_PROBES, bestProbe, ownTokenProbe, type OwnTokenProbe } from "../probes/own-token-probes.ts";
 import { ROW_KINDS, rowReaders, type RowKind, type RowReader } from "../probes/row-kinds.ts";
@@ -162,8 +163,7 @@ function noiseLike(rows: Float32Array, width: number, count: number, seed: strin
     }
     const mean = sum / n;
     const spread = Math.sqrt(Math.max(0, square / n - mean ** 2));
-    for (let at = i; at < noise.length; at += width)
-      noise[at] = mean + spread * Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
+    for (let at = i; at < noise.length; at += width) noise[at] = mean + spread * normal(chance);
   }
   return noise;
 }

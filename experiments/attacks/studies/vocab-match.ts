@@ -7,6 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { bootstrapInterval, seededChance } from "../../lab/statistics/bootstrap.ts";
+import { normal } from "../../lab/statistics/normal.ts";
 import { openingLogits } from "../matching/proposals.ts";
 import { scaledL1, sortedL1 } from "../matching/row-measure.ts";
 import { calibrateThresholds, type MatchThresholds } from "../matching/match-threshold.ts";
@@ -135,10 +136,6 @@ function noiseRows(
     }),
   );
 }
-
-/** Box and Muller's. */
-const normal = (chance: () => number): number =>
-  Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 
 async function main(): Promise<void> {
   const values = studyFlags(
